@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Words separated by white space: lists and command lines of the configuration. No quoting, no shell. */
+
+#include "base/cleanup.h"
+
+/* NULL-terminated array of strings. */
+typedef char **Words;
+
+/* words_split() - @ret: never NULL on success, free with words_free(). Return: 0 or -ENOMEM. */
+int words_split(const char *text, Words *ret) _must_check_;
+
+/* words_free() - NULL allowed. Return: NULL. */
+Words words_free(Words w);
+
+static inline void words_freep(Words *w)
+{
+        (void) words_free(*w);
+}
