@@ -15,7 +15,7 @@ static int err_code(int code)
 static void err_clean(char *s)
 {
         for (; *s; s++)
-                if ((unsigned char) *s < 0x20 || *s == 0x7f)
+                if ((unsigned char) *s < 0x20 || (unsigned char) *s >= 0x7f)
                         *s = '?';
 }
 
