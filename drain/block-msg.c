@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "drain/block-msg.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "drain/nft-rule.h"
+
+#define SET_HEALTH  "health"
+#define SET_TRAFFIC "traffic"
+
+#define CHAIN_INPUT  "input"
+#define CHAIN_FROZEN "frozen"
+#define CHAIN_REFUSE "refuse"
+
+/* Key types as `nft list` knows them (nftables include/datatype.h); the kernel only hands them back. */
+#define KEY_IPV4 7u
+#define KEY_IPV6 8u
+#define KEY_PORT 13u
+
+/* Header lengths TCP can have, in 32-bit words (RFC 9293 3.1). */
+#define TCP_WORDS_MIN 5u
+#define TCP_WORDS_MAX 15u
+
+typedef struct Counter {
+        const char *name;  /* of the counter object */
+        const char *chain; /* that counts */
+        const char *set4, *set6;
+} Counter;
+
+static const Counter counters[BLOCK_COUNTER_COUNT] = {
+        [BLOCK_CHECKS] = { "checks", "count_checks", "checks4", "checks6" },
+        [BLOCK_REFUSED] = { "refused", "count_refused", "refused4", "refused6" },
+        [BLOCK_NEWCONN] = { "newconn", "count_newconn", "newconn4", "newconn6" },
+};
+
+/* The unit test counts the rules and jumps of the batches and compares. */
+static const NftChainShape transit_chains[] = {
+        { CHAIN_INPUT, 8 },     { CHAIN_FROZEN, TCP_WORDS_MAX - TCP_WORDS_MIN + 1 + 1 },
+        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
+        { "count_refused", 4 }, { "count_newconn", 4 },
+};
+static const char *const transit_counters[] = { "checks", "refused", "newconn" };
+
+const NftTableShape block_msg_transit = {
+        .name = BLOCK_TABLE,
+        .chains = transit_chains,
+        .n_chains = ELEMENTS(transit_chains),
+        .counters = transit_counters,
+        .n_counters = ELEMENTS(transit_counters),
+};
+
+static const NftChainShape hold_chains[] = { { CHAIN_INPUT, 4 }, { CHAIN_REFUSE, 4 } };
+static const char *const hold_counters[] = { "refused" };
+
+const NftTableShape block_msg_held = {
+        .name = BLOCK_HOLD_TABLE,
+        .chains = hold_chains,
+        .n_chains = ELEMENTS(hold_chains),
+        .counters = hold_counters,
+        .n_counters = ELEMENTS(hold_counters),
+};
+
+/* The plan. */
+
+static bool ports_have(const uint16_t *ports, size_t n, uint16_t port)
+{
+        for (size_t i = 0; i < n; i++)
+                if (ports[i] == port)
+                        return true;
+        return false;
+}
+
+static int ports_fold(const uint16_t *ports, size_t n, const char *what, uint16_t *ret, size_t *ret_n,
+                      Err *err)
+{
+        size_t kept = 0;
+
+        if (n > BLOCK_PORTS_MAX)
+                return err_set(err, -E2BIG, "%zu %s ports are too many to block; at most %d are possible", n,
+                               what, BLOCK_PORTS_MAX);
+        for (size_t i = 0; i < n; i++) {
+                if (ports[i] == 0)
+                        return err_set(err, -EINVAL, "0 is not a port; the list of %s ports is wrong", what);
+                if (!ports_have(ret, kept, ports[i]))
+                        ret[kept++] = ports[i];
+        }
+        *ret_n = kept;
+        return 0;
+}
+
+int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err)
+{
+        BlockPlan copy = { .n_whole = 0 };
+        int r;
+
+        r = ports_fold(plan->whole_ports, plan->n_whole, "health", copy.whole_ports, &copy.n_whole, err);
+        if (r < 0)
+                return r;
+        r = ports_fold(plan->syn_ports, plan->n_syn, "health", copy.syn_ports, &copy.n_syn, err);
+        if (r < 0)
+                return r;
+        r = ports_fold(plan->traffic_ports, plan->n_traffic, "traffic", copy.traffic_ports, &copy.n_traffic,
+                       err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < copy.n_syn; i++)
+                if (ports_have(copy.whole_ports, copy.n_whole, copy.syn_ports[i]))
+                        return err_set(err, -EINVAL,
+                                       "port %u cannot be refused both whole and for new connections only",
+                                       copy.syn_ports[i]);
+        *ret = copy;
+        return 0;
+}
+
+/* Objects. */
+
+/*
+ * add table; delete table: there is none afterwards, whatever there was. The first message carries no flags:
+ * a table that exists keeps its own, and one of another owner answers EPERM.
+ */
+static void put_clear(NftMsg *m, const char *name)
+{
+        nft_msg_table(m, NFT_MSG_NEWTABLE, name, 0, "the table");
+        nft_msg_table(m, NFT_MSG_DELTABLE, name, 0, "the table's removal");
+}
+
+/*
+ * Ports. A set with timeouts gets no size: during a renewal, and until the kernel collects what has expired,
+ * it counts several elements for one port, and at its size it would refuse the renewal.
+ */
+static void put_port_set(NftMsg *m, const char *table, const char *name, bool timeouts, size_t n)
+{
+        NftSetShape shape = {
+                .table = table,
+                .name = name,
+                .key_type = KEY_PORT,
+                .key_bytes = sizeof(uint16_t),
+                .flags = timeouts ? NFT_SET_TIMEOUT : 0,
+                .size = timeouts ? 0 : (uint32_t) MAX(n, (size_t) 1),
+        };
+        nft_msg_set(m, &shape);
+}
+
+/* set checks4 { type ipv4_addr; flags dynamic,timeout; size 1024; timeout 1h; } */
+static void put_source_set(NftMsg *m, const char *table, const char *name, int family, uint32_t size)
+{
+        NftSetShape shape = {
+                .table = table,
+                .name = name,
+                .key_type = family == AF_INET6 ? KEY_IPV6 : KEY_IPV4,
+                .key_bytes = family == AF_INET6 ? 16 : 4,
+                .flags = NFT_SET_EVAL | NFT_SET_TIMEOUT, /* without EVAL the rule that updates it is EINVAL */
+                .size = size,
+                .timeout_usec = BLOCK_MSG_SOURCE_TIMEOUT,
+        };
+        nft_msg_set(m, &shape);
+}
+
+/*
+ * Add, delete, add. Adding alone does not renew an element that is there; deleting first fails, with the
+ * whole batch, when it has expired; after the first add there is always one to delete.
+ */
+static void put_renewal(NftMsg *m, const char *set, const uint16_t *ports, size_t n, uint64_t timeout_msec)
+{
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, set, ports, n, timeout_msec, "a port");
+        nft_msg_ports(m, NFT_MSG_DELSETELEM, BLOCK_TABLE, set, ports, n, 0, "a port's renewal");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, set, ports, n, timeout_msec, "a port's renewal");
+}
+
+/* Rules. */
+
+/* meta l4proto tcp tcp dport @set jump chain */
+static void put_jump(NftMsg *m, const char *table, const char *set, const char *chain)
+{
+        NftRule r = nft_rule_new(m, table, CHAIN_INPUT);
+
+        nft_rule_tcp(&r);
+        nft_rule_port_in(&r, set);
+        nft_rule_verdict(&r, NFT_JUMP, chain);
+        nft_rule_put(&r);
+}
+
+/* ip saddr 127.0.0.0/8 accept; ip6 saddr ::1 accept. By address: `lo` also carries the node's own address. */
+static void put_loopback(NftMsg *m, const char *table)
+{
+        const uint8_t net = 127;
+        const uint8_t one[16] = { [15] = 1 };
+
+        NftRule four = nft_rule_new(m, table, CHAIN_INPUT);
+        nft_rule_source(&four, AF_INET, sizeof(net));
+        nft_rule_compare(&four, NFT_CMP_EQ, &net, sizeof(net));
+        nft_rule_verdict(&four, NF_ACCEPT, NULL);
+        nft_rule_put(&four);
+
+        NftRule six = nft_rule_new(m, table, CHAIN_INPUT);
+        nft_rule_source(&six, AF_INET6, sizeof(one));
+        nft_rule_compare(&six, NFT_CMP_EQ, one, sizeof(one));
+        nft_rule_verdict(&six, NF_ACCEPT, NULL);
+        nft_rule_put(&six);
+}
+
+/* meta l4proto tcp reject with tcp reset */
+static void put_reject(NftMsg *m, const char *table)
+{
+        NftRule r = nft_rule_new(m, table, CHAIN_REFUSE);
+
+        nft_rule_tcp(&r);
+        nft_rule_reset(&r);
+        nft_rule_put(&r);
+}
+
+/*
+ * tcp doff N @th,32*N,8 >= 0 drop, for each length a TCP header can have.
+ *
+ * "Carries data" without conntrack and without arithmetic on lengths, which rules cannot do: reading the byte
+ * behind the header ends the rule when the packet ends there. The PSH flag alone would not do: the first
+ * segments of a large request come without it.
+ */
+static void put_frozen(NftMsg *m)
+{
+        for (uint8_t words = TCP_WORDS_MIN; words <= TCP_WORDS_MAX; words++) {
+                const uint8_t high = (uint8_t) (words << 4), any = 0;
+                NftRule r = nft_rule_new(m, BLOCK_TABLE, CHAIN_FROZEN);
+
+                nft_rule_tcp(&r);
+                nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TCP_WORDS, 1);
+                nft_rule_mask(&r, 0xf0);
+                nft_rule_compare(&r, NFT_CMP_EQ, &high, sizeof(high));
+                nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, words * 4u, 1);
+                /* Always true; makes `nft list` show that something was read. */
+                nft_rule_compare(&r, NFT_CMP_GTE, &any, sizeof(any));
+                nft_rule_verdict(&r, NF_DROP, NULL);
+                nft_rule_put(&r);
+        }
+}
+
+/* counter name NAME; update @NAME4 { ip saddr counter }; update @NAME6 { ip6 saddr counter } */
+static void put_counting(NftMsg *m, const Counter *counter)
+{
+        /* A full set breaks its own rule, so the total must not share one with it. */
+        NftRule total = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        nft_rule_count(&total, counter->name);
+        nft_rule_put(&total);
+
+        NftRule four = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        nft_rule_source(&four, AF_INET, 4);
+        nft_rule_remember(&four, counter->set4);
+        nft_rule_put(&four);
+
+        NftRule six = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        nft_rule_source(&six, AF_INET6, 16);
+        nft_rule_remember(&six, counter->set6);
+        nft_rule_put(&six);
+}
+
+/* Batches. */
+
+static uint32_t owner_flags(BlockOwner owner)
+{
+        switch (owner) {
+        case BLOCK_OWNER_PERSIST:
+                return NFT_MSG_TABLE_OWNER | NFT_MSG_TABLE_PERSIST;
+        case BLOCK_OWNER_SOCKET:
+                return NFT_MSG_TABLE_OWNER;
+        case BLOCK_OWNER_NONE:
+        case BLOCK_OWNER_COUNT:
+        case BLOCK_OWNER_INVALID:
+                break;
+        }
+        return 0;
+}
+
+/* The health ports of a plan, those refused whole first. @ret: 2 * BLOCK_PORTS_MAX. */
+static size_t health_ports(const BlockPlan *plan, uint16_t *ret)
+{
+        memcpy(ret, plan->whole_ports, plan->n_whole * sizeof(*ret));
+        memcpy(ret + plan->n_whole, plan->syn_ports, plan->n_syn * sizeof(*ret));
+        return plan->n_whole + plan->n_syn;
+}
+
+int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, Err *err)
+{
+        const int priority = BLOCK_MSG_PRIORITY;
+        uint16_t health[2 * BLOCK_PORTS_MAX];
+        size_t n_health = health_ports(plan, health);
+
+        nft_msg_batch_begin(m);
+        put_clear(m, BLOCK_TABLE);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, owner_flags(owner), "the table and its owner");
+
+        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, true, 0);
+        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN, true, 0);
+        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, true, 0);
+        put_port_set(m, BLOCK_TABLE, SET_HEALTH, false, n_health);
+        put_port_set(m, BLOCK_TABLE, SET_TRAFFIC, false, plan->n_traffic);
+        for (size_t i = 0; i < ELEMENTS(counters); i++) {
+                nft_msg_counter(m, BLOCK_TABLE, counters[i].name);
+                put_source_set(m, BLOCK_TABLE, counters[i].set4, AF_INET, sources);
+                put_source_set(m, BLOCK_TABLE, counters[i].set6, AF_INET6, sources);
+        }
+
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_INPUT, &priority);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROZEN, NULL);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_REFUSE, NULL);
+        for (size_t i = 0; i < ELEMENTS(counters); i++)
+                nft_msg_chain(m, BLOCK_TABLE, counters[i].chain, NULL);
+
+        put_loopback(m, BLOCK_TABLE);
+        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
+        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+
+        /* From here on only connection attempts are of interest. */
+        NftRule rest = nft_rule_new(m, BLOCK_TABLE, CHAIN_INPUT);
+        nft_rule_tcp(&rest);
+        nft_rule_syn(&rest, NFT_CMP_NEQ);
+        nft_rule_verdict(&rest, NF_ACCEPT, NULL);
+        nft_rule_put(&rest);
+
+        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN, CHAIN_REFUSE);
+        put_jump(m, BLOCK_TABLE, SET_HEALTH, counters[BLOCK_CHECKS].chain);
+        put_jump(m, BLOCK_TABLE, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
+
+        put_frozen(m);
+
+        /* One attempt is one count, so what else a whole port is sent is refused uncounted. */
+        NftRule attempt = nft_rule_new(m, BLOCK_TABLE, CHAIN_REFUSE);
+        nft_rule_tcp(&attempt);
+        nft_rule_syn(&attempt, NFT_CMP_EQ);
+        nft_rule_verdict(&attempt, NFT_JUMP, counters[BLOCK_REFUSED].chain);
+        nft_rule_put(&attempt);
+        put_reject(m, BLOCK_TABLE);
+
+        for (size_t i = 0; i < ELEMENTS(counters); i++)
+                put_counting(m, &counters[i]);
+
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, SET_HEALTH, health, n_health, 0, "a health port");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, SET_TRAFFIC, plan->traffic_ports, plan->n_traffic,
+                      0, "a traffic port");
+        return nft_msg_batch_end(m, err);
+}
+
+int block_msg_adopt(NftMsg *m, Err *err)
+{
+        nft_msg_batch_begin(m);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, owner_flags(BLOCK_OWNER_PERSIST),
+                      "the table and its owner");
+        return nft_msg_batch_end(m, err);
+}
+
+static int timeout_check(Usec timeout_usec, Err *err)
+{
+        if (timeout_usec == 0 || timeout_usec == USEC_INFINITY)
+                return err_set(err, -EINVAL, "a block must have a timeout, so that it ends by itself");
+        return 0;
+}
+
+static uint64_t timeout_msec(Usec timeout_usec)
+{
+        return timeout_usec / USEC_PER_MSEC + (timeout_usec % USEC_PER_MSEC != 0);
+}
+
+int block_msg_close(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err)
+{
+        const uint64_t msec = timeout_msec(timeout_usec);
+        int r = timeout_check(timeout_usec, err);
+
+        if (r < 0)
+                return r;
+        if (plan->n_whole + plan->n_syn == 0)
+                return err_set(err, -EINVAL, "there is no health port to refuse");
+        nft_msg_batch_begin(m);
+        put_renewal(m, BLOCK_MSG_SET_WHOLE, plan->whole_ports, plan->n_whole, msec);
+        put_renewal(m, BLOCK_MSG_SET_SYN, plan->syn_ports, plan->n_syn, msec);
+        return nft_msg_batch_end(m, err);
+}
+
+int block_msg_open(NftMsg *m, Err *err)
+{
+        nft_msg_batch_begin(m);
+        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE);
+        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN);
+        return nft_msg_batch_end(m, err);
+}
+
+int block_msg_freeze(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err)
+{
+        const uint64_t msec = timeout_msec(timeout_usec);
+        int r = timeout_check(timeout_usec, err);
+
+        if (r < 0)
+                return r;
+        if (plan->n_traffic == 0)
+                return err_set(err, -EINVAL, "there is no traffic port to freeze");
+        nft_msg_batch_begin(m);
+        put_renewal(m, BLOCK_MSG_SET_FROZEN, plan->traffic_ports, plan->n_traffic, msec);
+        return nft_msg_batch_end(m, err);
+}
+
+int block_msg_thaw(NftMsg *m, Err *err)
+{
+        nft_msg_batch_begin(m);
+        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN);
+        return nft_msg_batch_end(m, err);
+}
+
+int block_msg_remove(NftMsg *m, const char *table, Err *err)
+{
+        nft_msg_batch_begin(m);
+        put_clear(m, table);
+        return nft_msg_batch_end(m, err);
+}
+
+/* All ports of one kind in all plans, each once. */
+typedef struct PortUnion {
+        uint16_t *ports;
+        size_t n;
+} PortUnion;
+
+static void union_add(PortUnion *u, const uint16_t *ports, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (!ports_have(u->ports, u->n, ports[i]))
+                        u->ports[u->n++] = ports[i];
+}
+
+int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
+{
+        const int priority = BLOCK_MSG_HOLD_PRIORITY;
+        _cleanup_(freep) uint16_t *whole_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
+        _cleanup_(freep) uint16_t *syn_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
+        PortUnion whole = { .ports = whole_ports }, syn = { .ports = syn_ports };
+
+        if (!whole_ports || !syn_ports)
+                return err_errno(err, -ENOMEM, "cannot build a firewall message");
+        for (size_t i = 0; i < n; i++) {
+                BlockPlan plan = { .n_whole = 0 };
+                int r = block_msg_check(&plans[i], &plan, err);
+
+                if (r < 0)
+                        return r;
+                if (plan.n_whole + plan.n_syn == 0)
+                        return err_set(err, -EINVAL, "there is no health port to hold");
+                union_add(&whole, plan.whole_ports, plan.n_whole);
+                union_add(&syn, plan.syn_ports, plan.n_syn);
+        }
+
+        nft_msg_batch_begin(m);
+        put_clear(m, BLOCK_HOLD_TABLE);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_HOLD_TABLE, 0, "the table");
+        put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, false, whole.n);
+        put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, false, syn.n);
+        nft_msg_counter(m, BLOCK_HOLD_TABLE, hold_counters[0]);
+        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, &priority);
+        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE, NULL);
+
+        put_loopback(m, BLOCK_HOLD_TABLE);
+        put_jump(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+
+        NftRule attempt = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_INPUT);
+        nft_rule_tcp(&attempt);
+        nft_rule_syn(&attempt, NFT_CMP_EQ);
+        nft_rule_port_in(&attempt, BLOCK_MSG_SET_SYN);
+        nft_rule_verdict(&attempt, NFT_JUMP, CHAIN_REFUSE);
+        nft_rule_put(&attempt);
+
+        NftRule total = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE);
+        nft_rule_tcp(&total);
+        nft_rule_syn(&total, NFT_CMP_EQ);
+        nft_rule_count(&total, hold_counters[0]);
+        nft_rule_put(&total);
+        put_reject(m, BLOCK_HOLD_TABLE);
+
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, whole.ports, whole.n, 0,
+                      "a held port");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, syn.ports, syn.n, 0,
+                      "a held port");
+        return nft_msg_batch_end(m, err);
+}
+
+const char *block_msg_source_set(BlockCounter counter, int family)
+{
+        return family == AF_INET6 ? counters[counter].set6 : counters[counter].set4;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What we put into nf_tables: the transit table and the hold table as batches. Pure: no socket, no clock.
+ * Source: block.h for what they do; nft-msg.h for how they are built.
+ */
+
+#include "base/err.h"
+#include "base/time.h"
+#include "drain/block.h"
+#include "drain/nft-msg.h"
+
+/*
+ * Before the usual filter chains (priority 0). The hold comes after the transit table, so that a restart of a
+ * held node still sees and counts its checkers.
+ */
+#define BLOCK_MSG_PRIORITY      (-10)
+#define BLOCK_MSG_HOLD_PRIORITY (-9)
+
+#define BLOCK_MSG_SET_WHOLE  "whole"
+#define BLOCK_MSG_SET_SYN    "syn"
+#define BLOCK_MSG_SET_FROZEN "frozen"
+
+/* How long a source is remembered after its last packet. */
+#define BLOCK_MSG_SOURCE_TIMEOUT (USEC_PER_SEC * 3600)
+
+/* What must be found in them; the transit table's counters are in the order of BlockCounter. */
+extern const NftTableShape block_msg_transit;
+extern const NftTableShape block_msg_held;
+
+/*
+ * block_msg_check() - is this a plan that can be carried out? @ret: a copy with duplicate ports folded.
+ * Return: 0; -EINVAL (port 0, a port both whole and syn); -E2BIG (more than BLOCK_PORTS_MAX).
+ */
+int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err) _must_check_;
+
+/*
+ * Builders: each fills an empty @m with one complete batch.
+ * Return: 0; -ENOMEM; -E2BIG (more than fits); -EINVAL (as said).
+ */
+
+/*
+ * block_msg_install() - replace or make the transit table, refusing nothing. @plan: checked before.
+ * @sources: size of each source set, at least 1.
+ */
+int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources,
+                      Err *err) _must_check_;
+
+/* block_msg_adopt() - become the owner of a table that persisted without one. */
+int block_msg_adopt(NftMsg *m, Err *err) _must_check_;
+
+/*
+ * block_msg_close() - refuse, or renew: add, delete, add of each health port. @timeout_usec: rounded up to
+ * whole milliseconds; -EINVAL for 0, infinity, or a plan without health ports.
+ */
+int block_msg_close(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err) _must_check_;
+
+/* block_msg_open() - empty both refusing sets. */
+int block_msg_open(NftMsg *m, Err *err) _must_check_;
+
+/* block_msg_freeze() - freeze the traffic ports; as block_msg_close(). */
+int block_msg_freeze(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err) _must_check_;
+
+/* block_msg_thaw() - empty the frozen set. */
+int block_msg_thaw(NftMsg *m, Err *err) _must_check_;
+
+/* block_msg_remove() - delete @table; the batch succeeds when there is none too. */
+int block_msg_remove(NftMsg *m, const char *table, Err *err) _must_check_;
+
+/* block_msg_hold() - replace or make the hold table for all @plans. -EINVAL: a plan without health ports. */
+int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err) _must_check_;
+
+/* block_msg_source_set() - the name of the set that counts @counter for AF_INET or AF_INET6. */
+const char *block_msg_source_set(BlockCounter counter, int family);

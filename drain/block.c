@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "drain/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "drain/block-msg.h"
+#include "drain/nft-parse.h"
+#include "drain/nft.h"
+
+/* More than a set can hold, for what a dump of a growing set may name twice. */
+#define SOURCES_READ_MAX (4u * BLOCK_SOURCES)
+
+struct Block {
+        Nft nft;
+        BlockOwner owner; /* the ceiling until the table is installed or adopted, then what it has */
+        uint32_t sources;
+        BlockPlan plan;
+};
+
+static const char *const owner_names[BLOCK_OWNER_COUNT] = {
+        [BLOCK_OWNER_NONE] = "none",
+        [BLOCK_OWNER_SOCKET] = "owner",
+        [BLOCK_OWNER_PERSIST] = "owner+persist",
+};
+
+const char *block_owner_name(BlockOwner owner)
+{
+        return owner >= 0 && owner < BLOCK_OWNER_COUNT ? owner_names[owner] : "?";
+}
+
+static BlockOwner owner_from_flags(uint32_t flags)
+{
+        if (!(flags & NFT_MSG_TABLE_OWNER))
+                return BLOCK_OWNER_NONE;
+        return flags & NFT_MSG_TABLE_PERSIST ? BLOCK_OWNER_PERSIST : BLOCK_OWNER_SOCKET;
+}
+
+int block_new(Block **ret, int fd, BlockOwner ceiling, Err *err)
+{
+        _cleanup_(closep) int own = fd;
+        _cleanup_(block_freep) Block *b = NULL;
+        int r;
+
+        if (ceiling < 0 || ceiling >= BLOCK_OWNER_COUNT)
+                return err_set(err, -EINVAL, "%d is not a kind of table ownership", (int) ceiling);
+        b = calloc(1, sizeof(*b));
+        if (!b)
+                return err_errno(err, -ENOMEM, "cannot use the firewall");
+        *b = (Block){ .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES };
+        r = nft_open(&b->nft, TAKE_FD(own), err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+Block *block_free(Block *b)
+{
+        if (b)
+                nft_close(&b->nft);
+        free(b);
+        return NULL;
+}
+
+int block_fd(const Block *b)
+{
+        return b->nft.fd;
+}
+
+BlockOwner block_owner(const Block *b)
+{
+        return b->owner;
+}
+
+void block_set_sources(Block *b, uint32_t sources)
+{
+        b->sources = MAX(1u, MIN(sources, (uint32_t) BLOCK_SOURCES));
+}
+
+static int busy(uint32_t owner, Err *err)
+{
+        return err_set(
+                err, -EBUSY,
+                "the firewall table inet %s belongs to another running process (netlink port %u, which is "
+                "usually its process id); end that process first",
+                BLOCK_TABLE, owner);
+}
+
+/*
+ * The kernel said "not permitted" to a message inside a batch. Without the capability it would have said so
+ * to the batch itself, so the table has another owner.
+ */
+static int not_permitted(Block *b, Err *err)
+{
+        NftTable table;
+        int r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+
+        return r < 0 ? r : busy(table.owner, err);
+}
+
+/* Send @m, which the builder left with @built. */
+static int carry_out(Block *b, NftMsg *m, int built, const char *what, Err *err)
+{
+        NftFailure failure = { .index = 0 };
+        int r = built;
+
+        if (r == 0)
+                r = nft_batch(&b->nft, m, &failure, err);
+        if (r == -EPERM && failure.index > 0)
+                r = not_permitted(b, err);
+        else if (r == -ENOENT)
+                r = err_set(err, r, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+        return r < 0 ? err_prefix(err, r, "cannot %s", what) : 0;
+}
+
+/*
+ * Try with one kind of ownership. @ret_unknown: the kernel does not know it (EOPNOTSUPP; EINVAL before 5.12).
+ */
+static int install_with(Block *b, const BlockPlan *plan, BlockOwner owner, bool *ret_unknown, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        NftFailure failure = { .index = 0 };
+        int r = nft_prepare(&b->nft, &m, err);
+
+        *ret_unknown = false;
+        if (r < 0)
+                return r;
+        r = block_msg_install(m, plan, owner, b->sources, err);
+        if (r < 0)
+                return r;
+        r = nft_batch(&b->nft, m, &failure, err);
+        if (r == -EPERM && failure.index > 0)
+                return not_permitted(b, err);
+        *ret_unknown = (r == -EOPNOTSUPP || r == -EINVAL) && nft_msg_asks_owner(m, failure.index);
+        return r;
+}
+
+int block_install(Block *b, const BlockPlan *plan, Err *err)
+{
+        BlockPlan copy;
+        int r = block_msg_check(plan, &copy, err);
+
+        if (r < 0)
+                return r;
+        for (BlockOwner owner = b->owner;; owner--) {
+                bool unknown;
+
+                r = install_with(b, &copy, owner, &unknown, err);
+                if (r < 0 && unknown && owner > BLOCK_OWNER_NONE)
+                        continue;
+                if (r < 0)
+                        return err_prefix(err, r, "cannot make the firewall table");
+                b->owner = owner;
+                b->plan = copy;
+                return 0;
+        }
+}
+
+int block_adopt(Block *b, const BlockPlan *plan, Err *err)
+{
+        BlockPlan copy;
+        NftTable table;
+        int r = block_msg_check(plan, &copy, err);
+
+        if (r < 0)
+                return r;
+        r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+        if (r < 0)
+                return r;
+        if (!table.exists)
+                return err_set(err, -ENOENT, "there is no firewall table inet %s to go on with", BLOCK_TABLE);
+        if ((table.flags & NFT_MSG_TABLE_OWNER) && table.owner != b->nft.port_id)
+                return busy(table.owner, err);
+
+        BlockOwner owner = owner_from_flags(table.flags);
+        /* One that persisted without its owner: become the new one, or live with a table without. */
+        if (owner == BLOCK_OWNER_NONE && (table.flags & NFT_MSG_TABLE_PERSIST) &&
+            b->owner > BLOCK_OWNER_NONE) {
+                _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+
+                r = nft_prepare(&b->nft, &m, err);
+                if (r < 0)
+                        return r;
+                r = carry_out(b, m, block_msg_adopt(m, err), "take over the firewall table", err);
+                if (r < 0)
+                        return r;
+                owner = BLOCK_OWNER_PERSIST;
+        }
+        b->owner = owner;
+        b->plan = copy;
+        return 0;
+}
+
+int block_close(Block *b, Usec timeout_usec, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        return carry_out(b, m, block_msg_close(m, &b->plan, timeout_usec, err), "refuse the health ports",
+                         err);
+}
+
+int block_open(Block *b, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        r = carry_out(b, m, block_msg_open(m, err), "let the health ports open", err);
+        return r == -ENOENT ? 0 : r;
+}
+
+int block_freeze(Block *b, Usec timeout_usec, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        return carry_out(b, m, block_msg_freeze(m, &b->plan, timeout_usec, err), "freeze the traffic ports",
+                         err);
+}
+
+int block_thaw(Block *b, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        r = carry_out(b, m, block_msg_thaw(m, err), "thaw the traffic ports", err);
+        return r == -ENOENT ? 0 : r;
+}
+
+int block_remove(Block *b, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        return carry_out(b, m, block_msg_remove(m, BLOCK_TABLE, err), "remove the firewall table", err);
+}
+
+int block_read(Block *b, BlockState *ret, Err *err)
+{
+        BlockState state = { .owner = BLOCK_OWNER_NONE };
+        NftPorts whole = { .want = b->plan.whole_ports, .n_want = b->plan.n_whole };
+        NftPorts syn = { .want = b->plan.syn_ports, .n_want = b->plan.n_syn };
+        NftPorts frozen = { .want = b->plan.traffic_ports, .n_want = b->plan.n_traffic };
+        NftTable table;
+        int r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+
+        if (r < 0)
+                return r;
+        if (!table.exists) {
+                *ret = state;
+                return 0;
+        }
+        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, &whole, err);
+        if (r < 0)
+                return r;
+        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_SYN, &syn, err);
+        if (r < 0)
+                return r;
+        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, &frozen, err);
+        if (r < 0)
+                return r;
+
+        state.table = true;
+        state.owner = owner_from_flags(table.flags);
+        state.intact = table.intact;
+        state.refusing =
+                table.intact && whole.n_want + syn.n_want > 0 && nft_ports_all(&whole) && nft_ports_all(&syn);
+        if (state.refusing)
+                state.expires_usec = MIN(whole.expires_usec, syn.expires_usec);
+        state.frozen = table.intact && nft_ports_any(&frozen);
+        memcpy(state.total, table.packets, sizeof(state.total));
+        *ret = state;
+        return 0;
+}
+
+/* Sources. */
+
+typedef struct Sources {
+        int family;
+        uint32_t limit;     /* the size of the set */
+        BlockSource *all;   /* of both families */
+        size_t n, n_before; /* n_before: of families read before this one */
+        size_t allocated;
+        bool full, no_memory;
+} Sources;
+
+static void sources_again(void *userdata)
+{
+        Sources *s = userdata;
+
+        s->n = s->n_before;
+}
+
+static void sources_element(const NftElement *element, void *userdata)
+{
+        Sources *s = userdata;
+
+        if (element->key_bytes != (s->family == AF_INET6 ? 16u : 4u))
+                return;
+        if (s->n - s->n_before >= SOURCES_READ_MAX) {
+                s->full = true;
+                return;
+        }
+        if (s->n == s->allocated) {
+                size_t wanted = MAX((size_t) 64, 2 * s->allocated);
+                BlockSource *all = realloc(s->all, wanted * sizeof(*all));
+                if (!all) {
+                        s->no_memory = true;
+                        return;
+                }
+                s->all = all;
+                s->allocated = wanted;
+        }
+        s->all[s->n++] =
+                (BlockSource){ .addr = addr_from(s->family, element->key), .packets = element->packets };
+}
+
+static void sources_reply(const struct nlmsghdr *nlh, void *userdata)
+{
+        (void) nft_parse_elements(nlh, sources_element, userdata);
+}
+
+/* By family and address; of one address the largest count first. */
+static int source_compare(const void *a, const void *b)
+{
+        const BlockSource *x = a, *y = b;
+        int r = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+
+        return r != 0 ? r : (x->packets < y->packets) - (x->packets > y->packets);
+}
+
+/* A dump of a set that grows may name an element twice: keep the larger count. */
+static size_t sources_fold(BlockSource *all, size_t n)
+{
+        size_t kept = 0;
+
+        if (n == 0)
+                return 0;
+        qsort(all, n, sizeof(*all), source_compare);
+        for (size_t i = 1; i < n; i++)
+                if (!addr_equal(&all[kept].addr, &all[i].addr))
+                        all[++kept] = all[i];
+        return kept + 1;
+}
+
+static int sources_read(Block *b, const char *set, Sources *s, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        bool found;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        r = nft_msg_get_elements(m, BLOCK_TABLE, set, err);
+        if (r < 0)
+                return r;
+        s->n_before = s->n;
+        r = nft_dump(&b->nft, m, sources_reply, sources_again, s, &found, err);
+        if (r < 0)
+                return r;
+        if (!found)
+                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+        if (s->no_memory)
+                return err_errno(err, -ENOMEM, "cannot read who connects");
+        if (s->n - s->n_before >= s->limit)
+                s->full = true;
+        return 0;
+}
+
+int block_sources(Block *b, BlockCounter counter, BlockSource **ret, size_t *ret_n, bool *ret_full, Err *err)
+{
+        static const int families[] = { AF_INET, AF_INET6 };
+        Sources s = { .limit = b->sources };
+
+        if (counter < 0 || counter >= BLOCK_COUNTER_COUNT)
+                return err_set(err, -EINVAL, "%d is not a counter", (int) counter);
+        for (size_t i = 0; i < ELEMENTS(families); i++) {
+                s.family = families[i];
+                int r = sources_read(b, block_msg_source_set(counter, s.family), &s, err);
+                if (r < 0) {
+                        free(s.all);
+                        return r;
+                }
+        }
+        *ret = s.all;
+        *ret_n = sources_fold(s.all, s.n);
+        *ret_full = s.full;
+        return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A rule is built by one call for each expression, between nft_rule_new() and nft_rule_put(). What an
+ * expression loads, the next one compares, looks up or remembers: there is one register. Failures are
+ * remembered by the NftMsg.
+ * Source: nft --debug=netlink; net/netfilter/nft_*.c.
+ */
+
+#include "drain/nft-msg.h"
+
+struct nftnl_rule;
+
+/* Offsets in the TCP header. */
+#define NFT_RULE_TCP_DPORT 2u
+#define NFT_RULE_TCP_WORDS 12u /* header length in 32-bit words, in the upper half of the byte */
+#define NFT_RULE_TCP_FLAGS 13u
+
+typedef struct NftRule {
+        NftMsg *m;
+        const char *table, *chain;
+        struct nftnl_rule *rule; /* NULL after a failed allocation, which @m remembers */
+} NftRule;
+
+NftRule nft_rule_new(NftMsg *m, const char *table, const char *chain);
+
+/* nft_rule_put() - make the message: the rule goes behind those of its chain. @r is used up. */
+void nft_rule_put(NftRule *r);
+
+/* @op: enum nft_cmp_ops. */
+void nft_rule_compare(NftRule *r, uint32_t op, const void *data, uint32_t bytes);
+
+/* @key: enum nft_meta_keys, of one byte. */
+void nft_rule_meta_is(NftRule *r, uint32_t key, uint8_t value);
+
+/* @base: enum nft_payload_bases. A packet that has no such bytes does not match the rule. */
+void nft_rule_load(NftRule *r, uint32_t base, uint32_t offset, uint32_t bytes);
+
+/* & @mask, of one byte. */
+void nft_rule_mask(NftRule *r, uint8_t mask);
+
+/* meta l4proto tcp: nothing behind it is read from anything else, as the TCP reset demands. */
+void nft_rule_tcp(NftRule *r);
+
+/* tcp dport @set */
+void nft_rule_port_in(NftRule *r, const char *set);
+
+/*
+ * tcp flags & (fin|syn|rst|ack) == syn, or !=: a connection attempt, known without conntrack.
+ * @op: NFT_CMP_EQ, NFT_CMP_NEQ.
+ */
+void nft_rule_syn(NftRule *r, uint32_t op);
+
+/* meta nfproto ipv4 ip saddr, or ip6: load the source. @bytes: how many of its leading ones. */
+void nft_rule_source(NftRule *r, int family, uint32_t bytes);
+
+/* update @set { SOURCE counter } */
+void nft_rule_remember(NftRule *r, const char *set);
+
+/* counter name NAME */
+void nft_rule_count(NftRule *r, const char *counter);
+
+/* @verdict: NF_ACCEPT, NF_DROP, or NFT_JUMP to @chain (else NULL). */
+void nft_rule_verdict(NftRule *r, int verdict, const char *chain);
+
+/* reject with tcp reset */
+void nft_rule_reset(NftRule *r);

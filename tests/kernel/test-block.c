@@ -1,0 +1,1207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * drain/block.c and drain/block-hold.c against the real kernel: a "node" namespace with listeners, and a
+ * "client" namespace with several addresses, joined by a veth pair.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4 */
+#endif
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "drain/block-msg.h"
+#include "drain/block.h"
+#include "drain/nft.h"
+#include "tests/lib/ns.h"
+
+#define PORT_WHOLE   15999
+#define PORT_SYN     8998 /* health and traffic, as a message processor's */
+#define PORT_TRAFFIC 9001
+
+#define NODE4 "10.77.0.1"
+#define NODE6 "fd77::1"
+#define LIMIT (10 * USEC_PER_SEC) /* of every wait */
+#define LONG  (60 * USEC_PER_SEC) /* a timeout that does not end during a test */
+
+static int node, client;
+static int last_fd; /* what is opened after the set-up belongs to a test */
+static int listeners[3];
+static const uint16_t ports[3] = { PORT_WHOLE, PORT_SYN, PORT_TRAFFIC };
+
+static const BlockPlan plan = {
+        .whole_ports = { PORT_WHOLE },
+        .n_whole = 1,
+        .syn_ports = { PORT_SYN },
+        .n_syn = 1,
+        .traffic_ports = { PORT_SYN, PORT_TRAFFIC },
+        .n_traffic = 2,
+};
+
+/* Connections. */
+
+typedef enum Outcome {
+        LET_IN,
+        REFUSED, /* reset at once */
+        SILENT,  /* no answer for LIMIT */
+        ODD,     /* any other error */
+} Outcome;
+
+static socklen_t address(const char *text, uint16_t port, struct sockaddr_storage *ret)
+{
+        Addr a;
+
+        assert_true(addr_parse(text, &a));
+        memset(ret, 0, sizeof(*ret));
+        if (a.family == AF_INET) {
+                struct sockaddr_in *in = (struct sockaddr_in *) ret;
+                in->sin_family = AF_INET;
+                in->sin_port = htons(port);
+                memcpy(&in->sin_addr, a.b, 4);
+                return sizeof(*in);
+        }
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) ret;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        memcpy(&in6->sin6_addr, a.b, 16);
+        return sizeof(*in6);
+}
+
+/* @ns: where the client is. @from: its address, NULL for any. @ret_fd: the connection, when LET_IN; or NULL.
+ */
+static Outcome dial(int ns, const char *from, const char *to, uint16_t port, int *ret_fd)
+{
+        struct sockaddr_storage peer, own;
+        const socklen_t size = address(to, port, &peer);
+        const struct linger reset = { .l_onoff = 1 }; /* no TIME_WAIT: thousands of these are made */
+        int error = 0;
+        socklen_t n = sizeof(error);
+
+        assert_true(ns_go(ns));
+        _cleanup_(closep) int fd = socket(peer.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_true(ns_go(node));
+        assert_true(fd >= 0);
+        if (from) {
+                const socklen_t own_size = address(from, 0, &own);
+                assert_int_equal(bind(fd, (struct sockaddr *) &own, own_size), 0);
+        }
+        if (!ret_fd)
+                (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        if (connect(fd, (struct sockaddr *) &peer, size) < 0) {
+                struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+                if (errno != EINPROGRESS)
+                        return errno == ECONNREFUSED ? REFUSED : ODD;
+                if (poll(&p, 1, LIMIT / USEC_PER_MSEC) == 0)
+                        return SILENT;
+                assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n), 0);
+                if (error != 0)
+                        return error == ECONNREFUSED ? REFUSED : ODD;
+        }
+        if (ret_fd)
+                *ret_fd = TAKE_FD(fd);
+        return LET_IN;
+}
+
+static void expect(Outcome wanted, int ns, const char *from, const char *to, uint16_t port)
+{
+        Outcome got = dial(ns, from, to, port, NULL);
+
+        if (got != wanted)
+                fail_msg("%s -> %s port %u: %d instead of %d", from ? from : "any", to, port, (int) got,
+                         (int) wanted);
+}
+
+/* From every kind of client to both families. Own address: the router on the message processor's machine. */
+static void expect_all(Outcome outside, uint16_t port)
+{
+        expect(outside, client, "10.77.0.2", NODE4, port);
+        expect(outside, client, "fd77::2", NODE6, port);
+        expect(outside, node, NULL, NODE4, port);
+        expect(outside, node, NULL, NODE6, port);
+        expect(LET_IN, node, NULL, "127.0.0.1", port);
+        expect(LET_IN, node, NULL, "::1", port);
+        expect(LET_IN, node, "127.0.0.1", NODE4, port); /* our probe of a listener on one address */
+}
+
+static void drain_listeners(void)
+{
+        for (size_t i = 0; i < ELEMENTS(listeners); i++)
+                for (;;) {
+                        int fd = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC);
+                        if (fd < 0)
+                                break;
+                        (void) close(fd);
+                }
+}
+
+/* A connection and the node's end of it. */
+static void establish(int ns, const char *from, const char *to, uint16_t port, int *ret_client,
+                      int *ret_server)
+{
+        size_t i = 0;
+
+        drain_listeners();
+        assert_int_equal(dial(ns, from, to, port, ret_client), LET_IN);
+        while (ports[i] != port)
+                i++;
+        struct pollfd p = { .fd = listeners[i], .events = POLLIN };
+        assert_int_equal(poll(&p, 1, LIMIT / USEC_PER_MSEC), 1);
+        *ret_server = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(*ret_server >= 0);
+}
+
+static bool readable(int fd, Usec limit)
+{
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, (int) (limit / USEC_PER_MSEC)) == 1;
+}
+
+static uint32_t retransmitted(int fd)
+{
+        struct tcp_info info = { .tcpi_state = 0 };
+        socklen_t n = sizeof(info);
+
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
+        return info.tcpi_total_retrans;
+}
+
+/* Tools to look with. */
+
+static bool have(const char *tool)
+{
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "/usr/sbin/%s", tool);
+        return access(path, X_OK) == 0;
+}
+
+static void need(const char *tool)
+{
+        if (!have(tool)) {
+                print_message("skipped: %s is not installed\n", tool);
+                skip();
+        }
+}
+
+/* Run a shell command. @ret: its output, to be freed; or NULL. Return: its exit status. */
+static int shell(const char *command, char **ret)
+{
+        FILE *f = popen(command, "r");
+        char *text = NULL;
+        size_t size = 0;
+
+        assert_non_null(f);
+        if (getdelim(&text, &size, '\0', f) < 0 && text)
+                text[0] = '\0';
+        if (ret)
+                *ret = text;
+        else
+                free(text);
+        return pclose(f);
+}
+
+static void must(const char *command)
+{
+        if (shell(command, NULL) != 0)
+                fail_msg("failed: %s", command);
+}
+
+/* Blocks. */
+
+static void check(int r, const Err *err)
+{
+        if (r < 0)
+                fail_msg("%d: %s", r, err->text);
+}
+
+static Block *make(BlockOwner ceiling)
+{
+        Block *b = NULL;
+        Err err = { 0 };
+
+        check(block_new(&b, -1, ceiling, &err), &err);
+        return b;
+}
+
+static Block *installed(BlockOwner ceiling)
+{
+        Block *b = make(ceiling);
+        Err err = { 0 };
+
+        check(block_install(b, &plan, &err), &err);
+        return b;
+}
+
+static BlockState look(Block *b)
+{
+        BlockState s;
+        Err err = { 0 };
+
+        check(block_read(b, &s, &err), &err);
+        return s;
+}
+
+static void shut(Block *b, Usec timeout)
+{
+        Err err = { 0 };
+
+        check(block_close(b, timeout, &err), &err);
+}
+
+/* What the kernel really gives for the highest ceiling. */
+static BlockOwner best_owner(void)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        BlockOwner owner = block_owner(b);
+
+        assert_int_equal(block_remove(b, NULL), 0);
+        return owner;
+}
+
+static uint64_t packets_of(const BlockSource *sources, size_t n, const char *text)
+{
+        Addr a;
+
+        assert_true(addr_parse(text, &a));
+        for (size_t i = 0; i < n; i++)
+                if (addr_equal(&sources[i].addr, &a))
+                        return sources[i].packets;
+        return 0;
+}
+
+/* Wait until @port lets in again: the end of a timeout or of an owner is told by nobody, so ask. */
+static void until_open(uint16_t port)
+{
+        const Usec deadline = time_add(time_now(), LIMIT);
+
+        while (dial(client, "10.77.0.2", NODE4, port, NULL) != LET_IN)
+                assert_true(time_left(deadline, time_now()) > 0);
+}
+
+static int set_up(void **state)
+{
+        (void) state;
+        drain_listeners();
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        _cleanup_(block_freep) Block *b = NULL;
+
+        (void) state;
+        /* A test that failed jumped over its cleanups: its sockets would own the table for ever. */
+        for (int fd = last_fd + 1; fd < last_fd + 64; fd++)
+                (void) close(fd);
+        if (!ns_go(node) || block_new(&b, -1, BLOCK_OWNER_NONE, NULL) < 0)
+                return -1;
+        return block_remove(b, NULL) < 0 || block_hold_remove(NULL) < 0 ? -1 : 0;
+}
+
+/* Refusing. */
+
+static void install_refuses_nothing_and_counts(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full = true;
+
+        (void) state;
+        BlockState s = look(b);
+        assert_true(s.table && s.intact);
+        assert_false(s.refusing || s.frozen);
+        assert_int_equal(s.expires_usec, 0);
+        assert_int_equal(s.owner, block_owner(b));
+
+        for (size_t i = 0; i < ELEMENTS(ports); i++)
+                expect_all(LET_IN, ports[i]);
+
+        /* Four from outside to each port: two are health ports, two are traffic ports; loopback is not
+         * counted. */
+        s = look(b);
+        assert_int_equal(s.total[BLOCK_CHECKS], 8);
+        assert_int_equal(s.total[BLOCK_NEWCONN], 8);
+        assert_int_equal(s.total[BLOCK_REFUSED], 0);
+        assert_int_equal(block_sources(b, BLOCK_NEWCONN, &sources, &n, &full, NULL), 0);
+        assert_int_equal(n, 4);
+        assert_false(full);
+        assert_int_equal(packets_of(sources, n, "10.77.0.2"), 2);
+        assert_int_equal(packets_of(sources, n, "fd77::2"), 2);
+        assert_int_equal(packets_of(sources, n, NODE4), 2);
+        assert_int_equal(packets_of(sources, n, NODE6), 2);
+}
+
+static void close_refuses_health_ports_only_and_open_lets_in(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        shut(b, LONG);
+        BlockState s = look(b);
+        assert_true(s.refusing && s.intact);
+        assert_true(s.expires_usec > LONG / 2 && s.expires_usec <= LONG);
+        expect_all(REFUSED, PORT_WHOLE);
+        expect_all(REFUSED, PORT_SYN);
+        expect_all(LET_IN, PORT_TRAFFIC);
+
+        assert_int_equal(block_open(b, NULL), 0);
+        assert_int_equal(block_open(b, NULL), 0);
+        s = look(b);
+        assert_true(s.table && s.intact);
+        assert_false(s.refusing);
+        for (size_t i = 0; i < ELEMENTS(ports); i++)
+                expect_all(LET_IN, ports[i]);
+
+        assert_int_equal(block_remove(b, NULL), 0);
+        assert_int_equal(block_remove(b, NULL), 0);
+        assert_int_equal(block_open(b, NULL), 0);
+        assert_int_equal(block_thaw(b, NULL), 0);
+        assert_false(look(b).table);
+        assert_int_equal(block_close(b, LONG, NULL), -ENOENT);
+        expect_all(LET_IN, PORT_WHOLE);
+}
+
+static void established_connection_survives_on_a_syn_port_and_is_reset_on_a_whole_port(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int syn = -1, syn_server = -1, whole = -1, whole_server = -1;
+        char c;
+
+        (void) state;
+        establish(client, "10.77.0.2", NODE4, PORT_SYN, &syn, &syn_server);
+        establish(client, "fd77::2", NODE6, PORT_WHOLE, &whole, &whole_server);
+        shut(b, LONG);
+
+        assert_int_equal(send(syn, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(syn_server, LIMIT));
+        assert_int_equal(recv(syn_server, &c, 1, 0), 1);
+        assert_int_equal(send(syn_server, "y", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(syn, LIMIT));
+        assert_int_equal(recv(syn, &c, 1, 0), 1);
+        assert_int_equal(c, 'y');
+
+        assert_int_equal(send(whole, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(whole, LIMIT));
+        assert_int_equal(recv(whole, &c, 1, 0), -1);
+        assert_int_equal(errno, ECONNRESET);
+        /* No attempt, so not counted. */
+        assert_int_equal(look(b).total[BLOCK_REFUSED], 0);
+}
+
+static void refusals_are_counted_by_source(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full = true;
+        char from[ADDR_TEXT_SIZE];
+
+        (void) state;
+        shut(b, LONG);
+        for (int host = 2; host <= 5; host++)
+                for (int i = 0; i < host; i++) {
+                        (void) snprintf(from, sizeof(from), "10.77.0.%d", host);
+                        expect(REFUSED, client, from, NODE4, i % 2 ? PORT_SYN : PORT_WHOLE);
+                        (void) snprintf(from, sizeof(from), "fd77::%d", host);
+                        expect(REFUSED, client, from, NODE6, i % 2 ? PORT_SYN : PORT_WHOLE);
+                        shut(b, LONG); /* a renewal does not reset what is counted */
+                }
+        assert_int_equal(block_sources(b, BLOCK_REFUSED, &sources, &n, &full, NULL), 0);
+        assert_int_equal(n, 8);
+        assert_false(full);
+        for (int host = 2; host <= 5; host++) {
+                (void) snprintf(from, sizeof(from), "10.77.0.%d", host);
+                assert_int_equal(packets_of(sources, n, from), host);
+                (void) snprintf(from, sizeof(from), "fd77::%d", host);
+                assert_int_equal(packets_of(sources, n, from), host);
+        }
+        assert_int_equal(look(b).total[BLOCK_REFUSED], 28);
+        assert_int_equal(look(b).total[BLOCK_CHECKS], 0);
+}
+
+static void a_full_source_set_goes_on_refusing(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full = false;
+        char from[ADDR_TEXT_SIZE];
+
+        (void) state;
+        block_set_sources(b, 2);
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        for (int host = 2; host <= 6; host++) {
+                (void) snprintf(from, sizeof(from), "10.77.0.%d", host);
+                expect(REFUSED, client, from, NODE4, PORT_SYN);
+                expect(REFUSED, client, from, NODE4, PORT_WHOLE);
+        }
+        assert_int_equal(block_sources(b, BLOCK_REFUSED, &sources, &n, &full, NULL), 0);
+        assert_int_equal(n, 2);
+        assert_true(full);
+        assert_int_equal(packets_of(sources, n, "10.77.0.2"), 2);
+        assert_int_equal(packets_of(sources, n, "10.77.0.3"), 2);
+        assert_int_equal(look(b).total[BLOCK_REFUSED], 10);
+}
+
+/* Time. */
+
+static void a_block_ends_by_itself_and_can_be_renewed_after_that(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        const Usec start = time_now();
+        shut(b, 300 * USEC_PER_MSEC);
+        expect(REFUSED, client, NULL, NODE4, PORT_SYN);
+        until_open(PORT_SYN);
+        assert_true(time_now() - start >= 250 * USEC_PER_MSEC);
+        BlockState s = look(b);
+        assert_true(s.table && s.intact);
+        assert_false(s.refusing);
+        assert_int_equal(s.expires_usec, 0);
+
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        expect_all(REFUSED, PORT_SYN);
+        expect_all(REFUSED, PORT_WHOLE);
+}
+
+static void renewal_moves_the_expiry(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        const Usec deadline = time_add(time_now(), LIMIT);
+
+        (void) state;
+        shut(b, LONG);
+        while (look(b).expires_usec >= LONG - 100 * USEC_PER_MSEC)
+                assert_true(time_left(deadline, time_now()) > 0);
+        shut(b, LONG); /* the same timeout again: adding alone would change nothing */
+        assert_true(look(b).expires_usec > LONG - 100 * USEC_PER_MSEC);
+        shut(b, LONG / 2);
+        assert_true(look(b).expires_usec <= LONG / 2);
+}
+
+typedef struct Loop {
+        volatile uint32_t attempts, let_in, odd;
+        volatile bool stop;
+} Loop;
+
+static void no_attempt_leaks_through_thousands_of_renewals(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        Loop *loop = mmap(NULL, sizeof(*loop), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        const Usec deadline = time_add(time_now(), 6 * LIMIT);
+        uint32_t renewals = 0;
+        int status;
+
+        (void) state;
+        assert_true(loop != MAP_FAILED);
+        shut(b, LONG);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                while (!loop->stop) {
+                        Outcome o =
+                                dial(client, NULL, NODE4, loop->attempts % 2 ? PORT_SYN : PORT_WHOLE, NULL);
+                        loop->let_in += o == LET_IN;
+                        loop->odd += o != LET_IN && o != REFUSED;
+                        loop->attempts++;
+                }
+                _exit(0);
+        }
+        for (; renewals < 5000 || loop->attempts < 5000; renewals++) {
+                shut(b, LONG);
+                assert_true(time_left(deadline, time_now()) > 0);
+        }
+        loop->stop = true;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        print_message("%u renewals, %u attempts, %u let in\n", renewals, loop->attempts, loop->let_in);
+        assert_int_equal(loop->let_in, 0);
+        assert_int_equal(loop->odd, 0);
+        assert_int_equal(look(b).total[BLOCK_REFUSED], loop->attempts);
+        (void) munmap(loop, sizeof(*loop));
+}
+
+/* Owners. */
+
+static void each_ownership_can_be_had_up_to_the_ceiling(void **state)
+{
+        const BlockOwner best = best_owner();
+
+        (void) state;
+        print_message("this kernel: %s\n", block_owner_name(best));
+        for (BlockOwner ceiling = BLOCK_OWNER_NONE; ceiling < BLOCK_OWNER_COUNT; ceiling++) {
+                _cleanup_(block_freep) Block *b = make(ceiling);
+                assert_int_equal(block_owner(b), ceiling);
+                assert_int_equal(block_install(b, &plan, NULL), 0);
+                assert_int_equal(block_owner(b), MIN(ceiling, best));
+                assert_int_equal(look(b).owner, MIN(ceiling, best));
+                /* Installing again replaces our own table, and what it refused. */
+                shut(b, LONG);
+                assert_int_equal(block_install(b, &plan, NULL), 0);
+                assert_false(look(b).refusing);
+                assert_int_equal(block_remove(b, NULL), 0);
+        }
+}
+
+/*
+ * What an older kernel says to flags it does not know is what this one says to flags nobody knows yet: the
+ * first failure is that of the asking message, so block_install() goes on with less.
+ */
+static void unknown_table_flags_are_told_by_the_message_that_asks(void **state)
+{
+        Nft nft = { .fd = -1 };
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        NftFailure failure = { .index = 0 };
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(nft_open(&nft, -1, NULL), 0);
+        assert_int_equal(nft_prepare(&nft, &m, NULL), 0);
+        nft_msg_batch_begin(m);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, 0x4000, "the flags");
+        nft_msg_chain(m, BLOCK_TABLE, "fails too", NULL);
+        assert_int_equal(nft_msg_batch_end(m, NULL), 0);
+        int r = nft_batch(&nft, m, &failure, &err);
+        assert_true(r == -EOPNOTSUPP || r == -EINVAL);
+        assert_true(nft_msg_asks_owner(m, failure.index));
+        assert_non_null(strstr(err.text, "the kernel refused the flags"));
+        nft_close(&nft);
+}
+
+/* A batch fails as a whole, whatever its other acknowledgements say; the kernel's own words are passed on. */
+static void one_failed_message_fails_the_batch(void **state)
+{
+        Nft nft = { .fd = -1 };
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_NONE);
+        NftFailure failure = { .index = 0 };
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(nft_open(&nft, -1, NULL), 0);
+        assert_int_equal(nft_prepare(&nft, &m, NULL), 0);
+        nft_msg_batch_begin(m);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, 0, "good");
+        nft_msg_flush(m, BLOCK_TABLE, "no such set");
+        nft_msg_chain(m, BLOCK_TABLE, "input", NULL);
+        assert_int_equal(nft_msg_batch_end(m, NULL), 0);
+        assert_int_equal(nft_batch(&nft, m, &failure, &err), -ENOENT);
+        assert_int_equal(failure.index, 2);
+        assert_non_null(strstr(err.text, "emptying a set"));
+        print_message("%s\n", err.text);
+        assert_false(look(b).table);
+        nft_close(&nft);
+}
+
+static void need_owner(BlockOwner owner)
+{
+        if (best_owner() < owner) {
+                print_message("skipped: this kernel has no tables of kind %s\n", block_owner_name(owner));
+                skip();
+        }
+}
+
+static void an_owned_table_is_closed_to_others(void **state)
+{
+        need_owner(BLOCK_OWNER_SOCKET);
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(block_freep) Block *other = make(BLOCK_OWNER_PERSIST);
+        Err err = { 0 };
+
+        (void) state;
+        shut(b, LONG);
+        assert_int_equal(block_install(other, &plan, &err), -EBUSY);
+        assert_non_null(strstr(err.text, "belongs to another running process"));
+        assert_int_equal(block_adopt(other, &plan, &err), -EBUSY);
+        assert_int_equal(block_remove(other, &err), -EBUSY);
+        assert_int_equal(block_open(other, &err), -EBUSY);
+        assert_true(look(b).refusing);
+        expect_all(REFUSED, PORT_WHOLE);
+
+        if (have("nft")) {
+                assert_int_not_equal(shell("nft delete table inet " BLOCK_TABLE " 2>&1", NULL), 0);
+                assert_int_not_equal(shell("nft flush set inet " BLOCK_TABLE " whole 2>&1", NULL), 0);
+                must("nft flush ruleset");
+                assert_true(look(b).refusing);
+                expect_all(REFUSED, PORT_SYN);
+        }
+}
+
+static void the_socket_can_be_passed_on(void **state)
+{
+        need_owner(BLOCK_OWNER_SOCKET);
+        Block *first = installed(BLOCK_OWNER_SOCKET);
+        int fd = dup(block_fd(first));
+        _cleanup_(block_freep) Block *second = NULL;
+        _cleanup_(block_freep) Block *observer = make(BLOCK_OWNER_NONE);
+
+        (void) state;
+        shut(first, LONG);
+        block_free(first);
+        expect(REFUSED, client, NULL, NODE4, PORT_WHOLE);
+
+        assert_int_equal(block_new(&second, fd, BLOCK_OWNER_PERSIST, NULL), 0);
+        assert_int_equal(block_fd(second), fd);
+        assert_int_equal(block_adopt(second, &plan, NULL), 0);
+        assert_int_equal(block_owner(second), BLOCK_OWNER_SOCKET);
+        assert_true(look(second).refusing);
+        shut(second, LONG / 2);
+        assert_true(look(second).expires_usec <= LONG / 2);
+        assert_int_equal(block_open(second, NULL), 0);
+        shut(second, LONG);
+
+        second = block_free(second);
+        until_open(PORT_WHOLE);
+        assert_false(look(observer).table);
+}
+
+static void the_table_of_a_killed_owner_goes(void **state)
+{
+        need_owner(BLOCK_OWNER_SOCKET);
+        _cleanup_(block_freep) Block *observer = make(BLOCK_OWNER_NONE);
+        int ready[2];
+        char c;
+
+        (void) state;
+        assert_int_equal(pipe(ready), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                Block *b = installed(BLOCK_OWNER_SOCKET);
+                shut(b, LONG);
+                (void) !write(ready[1], "x", 1);
+                for (;;)
+                        (void) pause();
+        }
+        (void) close(ready[1]);
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        (void) close(ready[0]);
+        expect(REFUSED, client, NULL, NODE4, PORT_WHOLE);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        until_open(PORT_WHOLE);
+        assert_false(look(observer).table);
+}
+
+static void a_table_that_persisted_is_adopted_and_protected_again(void **state)
+{
+        need_owner(BLOCK_OWNER_PERSIST);
+        Block *first = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(block_freep) Block *second = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(block_freep) Block *third = make(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        shut(first, LONG);
+        block_free(first);
+        expect_all(REFUSED, PORT_WHOLE);
+        assert_true(look(second).table);
+        assert_int_equal(look(second).owner, BLOCK_OWNER_NONE);
+
+        assert_int_equal(block_adopt(second, &plan, NULL), 0);
+        BlockState s = look(second);
+        assert_int_equal(s.owner, BLOCK_OWNER_PERSIST);
+        assert_true(s.refusing);
+        shut(second, LONG);
+        assert_int_equal(block_adopt(third, &plan, NULL), -EBUSY);
+
+        /* Left without owner once more, it may be replaced too. */
+        second = block_free(second);
+        assert_int_equal(block_install(third, &plan, NULL), 0);
+        assert_false(look(third).refusing);
+}
+
+static void adopting_what_is_not_there_is_told(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(block_freep) Block *other = NULL;
+        BlockPlan wider = plan;
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(block_adopt(b, &plan, &err), -ENOENT);
+        other = installed(BLOCK_OWNER_NONE);
+        shut(other, LONG);
+        assert_int_equal(block_adopt(b, &plan, &err), 0);
+        assert_int_equal(block_owner(b), BLOCK_OWNER_NONE);
+        assert_true(look(b).refusing);
+
+        wider.whole_ports[wider.n_whole++] = 8082;
+        assert_int_equal(block_adopt(b, &wider, &err), 0);
+        assert_false(look(b).refusing);
+}
+
+static void an_unowned_table_that_was_touched_is_seen(void **state)
+{
+        need("nft");
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_NONE);
+
+        (void) state;
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+
+        /* The rules go, the ports stay: nothing is refused any more. */
+        must("nft flush chain inet " BLOCK_TABLE " refuse");
+        BlockState s = look(b);
+        assert_true(s.table);
+        assert_false(s.intact || s.refusing);
+        expect(LET_IN, client, NULL, NODE4, PORT_WHOLE);
+
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        must("nft insert rule inet " BLOCK_TABLE " input accept");
+        assert_false(look(b).refusing);
+
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        must("nft add table inet " BLOCK_TABLE " '{ flags dormant; }'");
+        assert_false(look(b).refusing);
+        expect(LET_IN, client, NULL, NODE4, PORT_WHOLE);
+
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        must("nft delete element inet " BLOCK_TABLE " syn '{ 8998 }'");
+        s = look(b);
+        assert_true(s.intact);
+        assert_false(s.refusing);
+
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        must("nft flush ruleset");
+        s = look(b);
+        assert_false(s.table || s.intact || s.refusing);
+}
+
+/* The socket. */
+
+static void answers_left_in_the_socket_are_not_believed(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        for (uint32_t i = 0; i < 40; i++) {
+                _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+                size_t bytes;
+
+                /* Fails with ENOENT, and says so to nobody. */
+                assert_int_equal(nft_msg_new(&m, i, NULL), 0);
+                nft_msg_batch_begin(m);
+                nft_msg_table(m, NFT_MSG_DELTABLE, "edge_roll_none", 0, "none");
+                assert_int_equal(nft_msg_batch_end(m, NULL), 0);
+                const void *p = nft_msg_bytes(m, &bytes);
+                assert_int_equal(send(block_fd(b), p, bytes, 0), bytes);
+        }
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+}
+
+static void lost_answers_are_no_success(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        const int tiny = 1, usual = 212992;
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(setsockopt(block_fd(b), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+        assert_int_equal(block_install(b, &plan, &err), -ENOBUFS);
+        assert_non_null(strstr(err.text, "lost"));
+        assert_int_equal(setsockopt(block_fd(b), SOL_SOCKET, SO_RCVBUF, &usual, sizeof(usual)), 0);
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+}
+
+static void a_descriptor_that_is_no_firewall_socket_is_refused(void **state)
+{
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        Block *b = NULL;
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(block_new(&b, fd, BLOCK_OWNER_NONE, &err), -EINVAL);
+        assert_null(b);
+        assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken over, also on failure */
+}
+
+static void without_the_capability_the_error_says_so(void **state)
+{
+        int status;
+
+        (void) state;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+                struct __user_cap_data_struct none[2] = { { 0 } };
+                Block *b = NULL;
+                Err err = { 0 };
+
+                if (syscall(SYS_capset, &header, none) < 0)
+                        _exit(1);
+                if (block_new(&b, -1, BLOCK_OWNER_PERSIST, &err) != -EPERM ||
+                    !strstr(err.text, "CAP_NET_ADMIN"))
+                        _exit(2);
+                if (block_hold_put(&plan, 1, &err) != -EPERM)
+                        _exit(3);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Freezing. */
+
+/* Send a lot and little over a frozen port: nothing arrives before the thaw, everything after. */
+static void freeze_delays(Block *b, int ns, const char *from, const char *to, size_t bytes)
+{
+        _cleanup_(closep) int fd = -1, server = -1;
+        _cleanup_(freep) uint8_t *data = malloc(bytes);
+        const Usec deadline = time_add(time_now(), LIMIT);
+        size_t sent = 0, received = 0;
+        uint8_t buf[65536];
+
+        assert_non_null(data);
+        memset(data, 'x', bytes);
+        establish(ns, from, to, PORT_TRAFFIC, &fd, &server);
+        assert_int_equal(block_freeze(b, LONG, NULL), 0);
+        assert_true(look(b).frozen);
+
+        ssize_t k = send(fd, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_true(k > 0);
+        sent = (size_t) k;
+        /* A retransmission is the proof that it was sent and dropped. */
+        while (retransmitted(fd) == 0) {
+                assert_false(readable(server, 10 * USEC_PER_MSEC));
+                assert_true(time_left(deadline, time_now()) > 0);
+        }
+        expect(LET_IN, client, NULL, NODE4, PORT_TRAFFIC); /* attempts carry no data */
+        assert_false(readable(server, 0));
+
+        assert_int_equal(block_thaw(b, NULL), 0);
+        assert_false(look(b).frozen);
+        while (received < sent) {
+                assert_true(readable(server, LIMIT));
+                k = recv(server, buf, sizeof(buf), 0);
+                assert_true(k > 0);
+                received += (size_t) k;
+        }
+        assert_int_equal(received, sent);
+}
+
+static void timestamps(int ns, bool on)
+{
+        assert_true(ns_go(ns));
+        int fd = open("/proc/sys/net/ipv4/tcp_timestamps", O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, on ? "1" : "0", 1), 1);
+        (void) close(fd);
+        assert_true(ns_go(node));
+}
+
+static void freeze_delays_data_and_loses_none(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        freeze_delays(b, client, "10.77.0.2", NODE4, 1);
+        freeze_delays(b, client, "10.77.0.2", NODE4, 1 << 20); /* most segments without PSH */
+        freeze_delays(b, client, "fd77::2", NODE6, 100);
+        /* The router on the message processor's machine. */
+        freeze_delays(b, node, NULL, NODE4, 100);
+        freeze_delays(b, node, NULL, NODE6, 100);
+        /* Headers of 20 instead of 32 bytes. */
+        timestamps(client, false);
+        freeze_delays(b, client, "10.77.0.2", NODE4, 1);
+        freeze_delays(b, client, "fd77::2", NODE6, 1);
+        timestamps(client, true);
+}
+
+static void freeze_leaves_loopback_and_other_ports_alone_and_ends_by_itself(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int own = -1, own_server = -1, health = -1, health_server = -1, fd = -1,
+                              server = -1;
+        const Usec start = time_now();
+
+        (void) state;
+        establish(node, NULL, "127.0.0.1", PORT_TRAFFIC, &own, &own_server);
+        establish(client, NULL, NODE4, PORT_WHOLE, &health, &health_server);
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        assert_int_equal(block_freeze(b, LONG, NULL), 0);
+        assert_int_equal(block_freeze(b, 400 * USEC_PER_MSEC, NULL), 0);
+        assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+        assert_int_equal(send(own, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(own_server, LIMIT));
+        assert_int_equal(send(health, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(health_server, LIMIT));
+
+        assert_true(readable(server, LIMIT));
+        assert_true(time_now() - start >= 350 * USEC_PER_MSEC);
+        assert_false(look(b).frozen);
+}
+
+/* Holding. */
+
+static void a_hold_refuses_without_anybody(void **state)
+{
+        BlockPlan router = { .whole_ports = { PORT_WHOLE }, .n_whole = 1 };
+        BlockPlan processor = { .syn_ports = { PORT_SYN }, .n_syn = 1 };
+        const BlockPlan both[] = { router, processor };
+        uint64_t refused = 1;
+        bool holds = true;
+
+        (void) state;
+        assert_int_equal(block_hold_read(&router, &holds, &refused, NULL), 0);
+        assert_false(holds);
+        assert_int_equal(refused, 0);
+
+        assert_int_equal(block_hold_put(&router, 1, NULL), 0);
+        expect_all(REFUSED, PORT_WHOLE);
+        expect_all(LET_IN, PORT_SYN);
+        assert_int_equal(block_hold_read(&router, &holds, &refused, NULL), 0);
+        assert_true(holds);
+        assert_int_equal(refused, 4);
+        assert_int_equal(block_hold_read(&processor, &holds, NULL, NULL), 0);
+        assert_false(holds);
+
+        assert_int_equal(block_hold_put(both, 2, NULL), 0);
+        expect_all(REFUSED, PORT_WHOLE);
+        expect_all(REFUSED, PORT_SYN);
+        assert_int_equal(block_hold_read(&processor, &holds, NULL, NULL), 0);
+        assert_true(holds);
+        assert_int_equal(block_hold_read(&plan, &holds, NULL, NULL), 0);
+        assert_true(holds);
+        assert_int_equal(block_hold_read(NULL, NULL, &refused, NULL), 0);
+        assert_int_equal(refused, 8);
+
+        assert_int_equal(block_hold_put(&processor, 1, NULL), 0);
+        expect_all(LET_IN, PORT_WHOLE);
+        expect_all(REFUSED, PORT_SYN);
+
+        assert_int_equal(block_hold_put(NULL, 0, NULL), 0);
+        expect_all(LET_IN, PORT_SYN);
+        assert_int_equal(block_hold_remove(NULL), 0);
+        assert_int_equal(block_hold_read(&processor, &holds, NULL, NULL), 0);
+        assert_false(holds);
+}
+
+static void a_hold_that_was_emptied_does_not_hold(void **state)
+{
+        need("nft");
+        bool holds = true;
+
+        (void) state;
+        assert_int_equal(block_hold_put(&plan, 1, NULL), 0);
+        must("nft flush chain inet " BLOCK_HOLD_TABLE " refuse");
+        assert_int_equal(block_hold_read(&plan, &holds, NULL, NULL), 0);
+        assert_false(holds);
+}
+
+static void a_hold_cannot_hold_nothing(void **state)
+{
+        const BlockPlan nothing = { .traffic_ports = { PORT_TRAFFIC }, .n_traffic = 1 };
+        const BlockPlan two[] = { plan, nothing };
+        bool holds = false;
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(block_hold_put(&plan, 1, NULL), 0);
+        assert_int_equal(block_hold_put(two, 2, &err), -EINVAL);
+        /* What was there stays. */
+        assert_int_equal(block_hold_read(&plan, &holds, NULL, NULL), 0);
+        assert_true(holds);
+}
+
+static void a_held_node_still_shows_its_checkers(void **state)
+{
+        (void) state;
+        assert_int_equal(block_hold_put(&plan, 1, NULL), 0);
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        expect(REFUSED, client, NULL, NODE4, PORT_WHOLE);
+        assert_int_equal(look(b).total[BLOCK_CHECKS], 1);
+
+        /* From hold to transit and back without a gap. */
+        shut(b, LONG);
+        assert_int_equal(block_hold_remove(NULL), 0);
+        expect_all(REFUSED, PORT_WHOLE);
+        assert_int_equal(block_hold_put(&plan, 1, NULL), 0);
+        assert_int_equal(block_remove(b, NULL), 0);
+        expect_all(REFUSED, PORT_WHOLE);
+}
+
+/* Others. */
+
+static void foreign_rules_stay_as_they_are(void **state)
+{
+        need("nft");
+        static const char ours[] = "nft delete table inet " BLOCK_TABLE " 2>/dev/null; true";
+        static const char sample[] =
+                "nft -f - <<'END'\n"
+                "table inet site {\n"
+                " set admins { type ipv4_addr; flags interval; elements = { 10.0.0.0/8, 192.0.2.7 } }\n"
+                " map door { type inet_service : verdict; elements = { 22 : accept, 15999 : accept } }\n"
+                " counter seen { packets 5 bytes 500 }\n"
+                " chain input { type filter hook input priority 0; policy accept;\n"
+                "  ct state established,related accept\n"
+                "  tcp dport vmap @door\n"
+                "  ip saddr @admins tcp dport { 8998, 9001 } counter name \"seen\" comment \"site's own\"\n"
+                " }\n"
+                " chain early { type filter hook input priority -10; policy accept; meta mark set 0x7; }\n"
+                "}\n"
+                "table ip edge_roll {\n"
+                " chain x { type filter hook input priority 5; policy accept; }\n"
+                "}\n"
+                "table inet edge_roll_other { set whole { type inet_service; elements = { 15999 }; }; }\n"
+                "END";
+        _cleanup_(freep) char *before = NULL, *during = NULL, *after = NULL;
+
+        (void) state;
+        must(sample);
+        if (have("iptables-nft")) {
+                must("iptables-nft -A INPUT -p tcp --dport 15999 -j ACCEPT");
+                (void) shell("iptables-nft -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT 2>/dev/null",
+                             NULL);
+                must("ip6tables-nft -A INPUT -p tcp --dport 8998 -j ACCEPT");
+        }
+        assert_int_equal(shell("nft -a -s list ruleset 2>&1", &before), 0);
+        assert_non_null(strstr(before, "edge_roll_other"));
+
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        shut(b, LONG);
+        shut(b, LONG);
+        assert_int_equal(block_freeze(b, LONG, NULL), 0);
+        assert_true(look(b).refusing);
+        assert_int_equal(block_thaw(b, NULL), 0);
+        assert_int_equal(block_open(b, NULL), 0);
+        assert_int_equal(block_hold_put(&plan, 1, NULL), 0);
+        assert_int_equal(shell("nft -a -s list table inet site && nft -a -s list table inet edge_roll_other",
+                               &during),
+                         0);
+        assert_int_equal(block_hold_remove(NULL), 0);
+        assert_int_equal(block_remove(b, NULL), 0);
+        must(ours);
+
+        assert_int_equal(shell("nft -a -s list ruleset 2>&1", &after), 0);
+        assert_string_equal(before, after);
+        assert_non_null(strstr(during, "site's own"));
+        must("nft flush ruleset");
+}
+
+static void set_up_network(void)
+{
+        static const int on = 1, off = 0;
+        char addr[ADDR_TEXT_SIZE];
+
+        node = ns_here();
+        client = ns_new();
+        assert_true(node >= 0 && client >= 0);
+        assert_true(ns_link(node, "n0", client, "c0"));
+        assert_true(ns_addr(node, "n0", NODE4, 24));
+        assert_true(ns_addr(node, "n0", NODE6, 64));
+        for (int host = 2; host <= 9; host++) {
+                (void) snprintf(addr, sizeof(addr), "10.77.0.%d", host);
+                assert_true(ns_addr(client, "c0", addr, 24));
+                (void) snprintf(addr, sizeof(addr), "fd77::%d", host);
+                assert_true(ns_addr(client, "c0", addr, 64));
+        }
+        for (size_t i = 0; i < ELEMENTS(ports); i++) {
+                struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(ports[i]) };
+                int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+                assert_true(fd >= 0);
+                (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+                (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+                assert_int_equal(bind(fd, (struct sockaddr *) &any, sizeof(any)), 0);
+                assert_int_equal(listen(fd, 1024), 0);
+                listeners[i] = fd;
+        }
+        /* Until both ends of the link know each other in both families. */
+        const Usec deadline = time_add(time_now(), LIMIT);
+        while (dial(client, NULL, NODE4, PORT_WHOLE, NULL) != LET_IN ||
+               dial(client, NULL, NODE6, PORT_WHOLE, NULL) != LET_IN)
+                assert_true(time_left(deadline, time_now()) > 0);
+}
+
+static int group_set_up(void **state)
+{
+        (void) state;
+        set_up_network();
+        last_fd = ns_here();
+        return last_fd < 0 ? -1 : 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+                TEST(install_refuses_nothing_and_counts),
+                TEST(close_refuses_health_ports_only_and_open_lets_in),
+                TEST(established_connection_survives_on_a_syn_port_and_is_reset_on_a_whole_port),
+                TEST(refusals_are_counted_by_source),
+                TEST(a_full_source_set_goes_on_refusing),
+                TEST(a_block_ends_by_itself_and_can_be_renewed_after_that),
+                TEST(renewal_moves_the_expiry),
+                TEST(no_attempt_leaks_through_thousands_of_renewals),
+                TEST(each_ownership_can_be_had_up_to_the_ceiling),
+                TEST(unknown_table_flags_are_told_by_the_message_that_asks),
+                TEST(one_failed_message_fails_the_batch),
+                TEST(an_owned_table_is_closed_to_others),
+                TEST(the_socket_can_be_passed_on),
+                TEST(the_table_of_a_killed_owner_goes),
+                TEST(a_table_that_persisted_is_adopted_and_protected_again),
+                TEST(adopting_what_is_not_there_is_told),
+                TEST(an_unowned_table_that_was_touched_is_seen),
+                TEST(answers_left_in_the_socket_are_not_believed),
+                TEST(lost_answers_are_no_success),
+                TEST(a_descriptor_that_is_no_firewall_socket_is_refused),
+                TEST(without_the_capability_the_error_says_so),
+                TEST(freeze_delays_data_and_loses_none),
+                TEST(freeze_leaves_loopback_and_other_ports_alone_and_ends_by_itself),
+                TEST(a_hold_refuses_without_anybody),
+                TEST(a_hold_that_was_emptied_does_not_hold),
+                TEST(a_hold_cannot_hold_nothing),
+                TEST(a_held_node_still_shows_its_checkers),
+                TEST(foreign_rules_stay_as_they_are),
+#undef TEST
+        };
+        const char *why = ns_enter();
+        Block *b = NULL;
+        Err err = { 0 };
+
+        if (!why && block_new(&b, -1, BLOCK_OWNER_NONE, &err) < 0)
+                why = err.text;
+        if (why) {
+                print_message("skipped: %s\n", why);
+                return 77;
+        }
+        block_free(b);
+        return cmocka_run_group_tests(tests, group_set_up, NULL);
+}
