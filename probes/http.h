@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * HTTP GETs (and small POSTs) on an sd-event loop: libcurl's multi interface, loaded with dlopen at the first
+ * request, because it costs 15 ms and megabytes that most calls of the program never need.
+ *
+ * Everything the far end controls is bounded: connect time, whole time (dripping does not prolong it), header
+ * and body size, redirects (none are followed), protocols (http and https only). Proxies from the environment
+ * are ignored. Each request has a connection of its own: a reused one would prove less about the far end.
+ *
+ * Hosts are numbers or localhost. Other names are looked up by a thread of libcurl's, with libcurl 7.87 and
+ * later; older ones (RHEL 8 and 9) would stop the loop while DNS is silent, so there a name is HTTP_RESOLVE
+ * at once.
+ *
+ * Source: libcurl-multi(3), curl_multi_socket_action(3), CURLOPT_QUICK_EXIT(3).
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+#include "base/time.h"
+
+typedef struct Http Http;
+typedef struct HttpCall HttpCall;
+
+/* One value per observable end, by layer. Anything but HTTP_ANSWER means: no whole answer. */
+typedef enum HttpOutcome {
+        HTTP_ANSWER,    /* a complete answer, whatever its status */
+        HTTP_BAD_URL,   /* not a URL, not http/https, or control characters in the URL or the cookie */
+        HTTP_RESOLVE,   /* the name has no address, was not found within the time, or may not be looked up */
+        HTTP_REFUSED,   /* connection refused: nobody listens, or it is blocked */
+        HTTP_CONNECT,   /* no connection for another reason, connect timeout included */
+        HTTP_TLS,       /* handshake or certificate, handshake timeout included */
+        HTTP_SEND,      /* connection lost before the whole request was sent */
+        HTTP_NO_ANSWER, /* connected and asked, but no byte of an answer: time, reset or closed */
+        HTTP_TRUNCATED, /* the answer stopped before its end (time, reset, short body) */
+        HTTP_TOO_LARGE, /* more than max_body_bytes, or more than 64 KiB of headers */
+        HTTP_PROTOCOL,  /* not HTTP */
+        HTTP_INTERNAL,  /* out of memory, or libcurl failed */
+        HTTP_OUTCOME_COUNT,
+        HTTP_OUTCOME_INVALID = -EINVAL,
+} HttpOutcome;
+
+/* http_outcome_name() - "answer", "refused", "no-answer", ...; never NULL. */
+const char *http_outcome_name(HttpOutcome outcome);
+
+typedef struct HttpRequest {
+        const char *url;       /* copied; at most 8 KiB */
+        const char *post_body; /* NULL: GET; else POST of application/x-www-form-urlencoded; copied */
+        const char *cookie;    /* NULL or the value of a Cookie header; copied */
+        Usec connect_usec;     /* limit to the connection, name lookup and TLS handshake included; 0: 2 s */
+        Usec total_usec;       /* limit to the end; 0: 5 s */
+        size_t max_body_bytes; /* 0: 1 MiB */
+} HttpRequest;
+
+typedef struct HttpResult {
+        HttpOutcome outcome;
+        long status;      /* HTTP status; 0 unless HTTP_ANSWER */
+        const char *body; /* NUL-terminated (may hold further NULs); valid during the callback; never NULL */
+        size_t body_len;  /* 0 unless HTTP_ANSWER */
+        const char *text; /* one ASCII sentence: URL, what happened, how long; valid during the callback */
+        Usec elapsed_usec;
+} HttpResult;
+
+typedef void (*HttpFn)(const HttpResult *result, void *userdata);
+
+/*
+ * http_new() - cheap; libcurl is loaded by the first http_start(). @e: a reference is taken.
+ * Return: 0; -ENOMEM, or what sd_event_add_time(3) returns.
+ */
+int http_new(Http **ret, sd_event *e, Err *err) _must_check_;
+
+/* http_free() - ends all calls without calling back. NULL allowed. Return: NULL. */
+Http *http_free(Http *h);
+DEFINE_CLEANUP(Http, http_free);
+
+/*
+ * http_host_is_name() - must the host of this URL be looked up (see above)? Pure. In doubt, yes: "127.1" is a
+ * name here. localhost is none.
+ */
+bool http_host_is_name(const char *url);
+
+/*
+ * http_start() - begin a request. @fn is called exactly once, from the event loop (never from within this
+ * call), unless the call is cancelled first; the HttpCall is gone after @fn returns. @fn may start others,
+ * cancel others and free @h.
+ * @ret: may be NULL when it never needs cancelling.
+ * Return: 0; -ENOMEM; -ELIBACC (libcurl cannot be loaded: says which package is missing). A bad URL is not an
+ * error here but an outcome.
+ */
+int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, HttpCall **ret,
+               Err *err) _must_check_;
+
+/*
+ * http_cancel() - end a call without calling back. NULL allowed. Within the call's own @fn it does nothing,
+ * so that an owner may clean up the same way everywhere. Return: NULL.
+ */
+HttpCall *http_cancel(HttpCall *call);
+DEFINE_CLEANUP(HttpCall, http_cancel);

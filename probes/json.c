@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "probes/json.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Counts without parsing; what is not JSON at all is left to cJSON to refuse. */
+static int json_check_bounds(const char *text, size_t len, Err *err)
+{
+        size_t depth = 0, values = 1;
+        bool in_string = false;
+
+        for (size_t i = 0; i < len; i++) {
+                if (in_string) {
+                        if (text[i] == '\\')
+                                i++;
+                        else if (text[i] == '"')
+                                in_string = false;
+                        continue;
+                }
+                switch (text[i]) {
+                case '"':
+                        in_string = true;
+                        break;
+                case '[':
+                case '{':
+                        depth++;
+                        values++;
+                        break;
+                case ']':
+                case '}':
+                        depth -= depth > 0;
+                        break;
+                case ',':
+                        values++;
+                        break;
+                default:
+                        break;
+                }
+                if (depth > JSON_DEPTH_MAX)
+                        return err_set(err, -E2BIG, "JSON nested deeper than %d levels", JSON_DEPTH_MAX);
+                if (values > JSON_VALUES_MAX)
+                        return err_set(err, -E2BIG, "JSON with more than %d values", JSON_VALUES_MAX);
+        }
+        return 0;
+}
+
+int json_open(const char *text, size_t len, size_t max_bytes, cJSON **ret, Err *err)
+{
+        if (len > max_bytes)
+                return err_set(err, -E2BIG, "JSON of %zu bytes, more than %zu are not read", len, max_bytes);
+        if (memchr(text, '\0', len))
+                return err_set(err, -EBADMSG, "Not JSON: a NUL byte in it");
+
+        int r = json_check_bounds(text, len, err);
+        if (r < 0)
+                return r;
+
+        /* cJSON_ParseWithLength() would need no copy, but is younger than RHEL 8's cJSON. */
+        _cleanup_(freep) char *copy = strndup(text, len);
+        if (!copy)
+                return err_set(err, -ENOMEM, "Out of memory for JSON of %zu bytes", len);
+        const char *end = copy;
+        cJSON *json = cJSON_ParseWithOpts(copy, &end, true);
+        if (!json) {
+                char near[24];
+                (void) snprintf(near, sizeof(near), "%s", end);
+                for (char *p = near; *p; p++)
+                        if ((unsigned char) *p >= 0x7f)
+                                *p = '?';
+                return err_set(err, -EBADMSG, "Not JSON: byte %zu of %zu, at \"%s\"", (size_t) (end - copy),
+                               len, near);
+        }
+        *ret = json;
+        return 0;
+}
+
+int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err)
+{
+        const cJSON *member, *found = NULL;
+
+        cJSON_ArrayForEach(member, object)
+        {
+                if (!member->string || strcmp(member->string, key) != 0)
+                        continue;
+                if (found)
+                        return err_set(err, -EBADMSG, "\"%s\" is there more than once", key);
+                found = member;
+        }
+        *ret = found && !cJSON_IsNull(found) ? found : NULL;
+        return 0;
+}
+
+const char *json_show(const cJSON *value, char *buf, size_t size)
+{
+        _cleanup_(freep) char *text = cJSON_PrintUnformatted(value);
+
+        (void) snprintf(buf, size, "%s", text ? text : "?");
+        for (char *p = buf; *p; p++)
+                if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
+                        *p = '?';
+        return buf;
+}

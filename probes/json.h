@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* JSON that somebody else wrote: bounded before it is parsed, read key by key. Pure; cJSON behind it. */
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define JSON_DEPTH_MAX  32    /* cJSON itself recurses up to 1000 */
+#define JSON_VALUES_MAX 65536 /* each costs 80 bytes once parsed, however short it is in the text */
+
+/*
+ * json_open() - parse @len bytes at @text (no NUL needed). Size, depth and number of values are checked
+ * before cJSON sees it; white space may follow the value, nothing else.
+ * @ret: to be freed with cJSON_Delete(), e.g. by _cleanup_(json_closep); written only on success.
+ * Return: 0; -E2BIG (over @max_bytes, JSON_DEPTH_MAX, JSON_VALUES_MAX); -EBADMSG (not JSON: says where);
+ * -ENOMEM.
+ */
+int json_open(const char *text, size_t len, size_t max_bytes, cJSON **ret, Err *err) _must_check_;
+
+/*
+ * json_get() - a member of an object, by its exact name. Absent and null are the same: Java writes both.
+ * @ret: owned by @object; NULL when absent.
+ * Return: 0; -EBADMSG (@object has the key more than once: which one would the sender mean?).
+ */
+int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err) _must_check_;
+
+/* json_show() - a value as it is written, cut to @size, in ASCII, for an error sentence. Return: @buf. */
+const char *json_show(const cJSON *value, char *buf, size_t size);
+
+static inline void json_closep(cJSON **json)
+{
+        cJSON_Delete(*json);
+}
