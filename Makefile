@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make              the program
+# make check        installs what is missing, builds, runs every test, ends with "N passed, M failed"
+# make demo         boots a small cluster on this machine and restarts two of its nodes under load
+# make bench        the numbers of the README
+# make help         all targets
+
+prefix      ?= /usr
+DESTDIR     ?=
+BINDIR      ?= $(prefix)/bin
+UNITDIR     ?= $(prefix)/lib/systemd/system
+SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
+TMPFILESDIR ?= $(prefix)/lib/tmpfiles.d
+CATALOGDIR  ?= $(prefix)/lib/systemd/catalog
+DBUSDIR     ?= $(prefix)/share/dbus-1
+MANDIR      ?= $(prefix)/share/man
+BASHDIR     ?= $(prefix)/share/bash-completion/completions
+DOCDIR      ?= $(prefix)/share/doc/edge-roll
+
+CC         ?= cc
+PKG_CONFIG ?= pkg-config
+VARIANT    ?= release
+V          ?= 0
+WERROR     ?= 0
+
+B    := build/$(VARIANT)
+LIBS := libsystemd libnftnl libmnl libcjson inih
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wformat=2 \
+        -Wpointer-arith -Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+ifeq ($(VARIANT),asan)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDOPT := -fsanitize=address,undefined
+else ifeq ($(VARIANT),coverage)
+OPT := -O0 -g --coverage
+LDOPT := --coverage
+else
+OPT := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDOPT := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+endif
+
+CFLAGS   ?=
+CPPFLAGS ?=
+LDFLAGS  ?=
+# Asked only once, and only when something is built: `make help` works on a bare machine.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) libxml-2.0))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS)))$(PKG_LIBS)
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(OPT) $(WARN) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+
+ifeq ($(V),0)
+Q := @
+say = @echo '  $(1) $(2)';
+else
+say =
+endif
+
+BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/inflight.c \
+          drain/inflight-sum.c drain/judge.c drain/nft.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
+PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
+AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
+          agent/facts.c agent/hold.c agent/job.c agent/job-drain.c agent/job-prepare.c agent/job-restart.c \
+          agent/job-return.c agent/journal.c agent/monit.c agent/phase.c agent/properties.c agent/render.c \
+          agent/roll.c agent/state.c agent/systemd.c
+SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(B)/edge-roll
+
+$(B)/edge-roll: $(B)/agent/main.o $(OBJECTS)
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
+
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
+
+# ---- tests -------------------------------------------------------------------------------------------------
+
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err http inflight monit-xml properties \
+                render roll snapshot state time window
+KERNEL_TESTS := block conns inflight
+BUS_TESTS    := client monit systemd
+TEST_LIB     := tests/lib/ns.c tests/lib/origin.c tests/bus/fake-systemd1.c
+BENCHES      := block look
+
+UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
+KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
+BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
+BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
+TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler
+
+$(B)/lib.a: $(OBJECTS)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lpthread
+
+$(TOOLS): $(B)/%: $(B)/%.o
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
+
+.PHONY: deps tests check check-unit check-asan e2e demo bench
+deps:
+	@tests/packages.sh build test
+
+tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(TOOLS)
+
+# Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
+check: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run.sh --e2e "tests/e2e/run" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
+
+# The quick part of it: seconds, no nodes.
+check-unit: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
+
+check-asan: deps
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan tests
+	$(Q)LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
+		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
+		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%)
+
+e2e: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/e2e/run $(if $(ONLY),--only "$(ONLY)")
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/e2e/demo.sh
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory tests $(BENCH_BINS)
+	$(Q)tests/bench/run.sh $(B)
+
+# ---- installing --------------------------------------------------------------------------------------------
+
+INSTALL ?= install
+UNIT_FILES := edge-roll-agent.service edge-roll-hold.service edge-component@.service
+
+# The paths the units name are those of this installation.
+$(B)/units/%.service: units/%.service.in Makefile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)sed 's|@bindir@|$(BINDIR)|g' $< > $@
+
+.PHONY: install uninstall
+install: all $(B)/units/edge-roll-agent.service $(B)/units/edge-roll-hold.service
+	$(INSTALL) -D -m 755 $(B)/edge-roll $(DESTDIR)$(BINDIR)/edge-roll
+	$(INSTALL) -D -m 644 $(B)/units/edge-roll-agent.service $(DESTDIR)$(UNITDIR)/edge-roll-agent.service
+	$(INSTALL) -D -m 644 $(B)/units/edge-roll-hold.service $(DESTDIR)$(UNITDIR)/edge-roll-hold.service
+	$(INSTALL) -D -m 644 units/edge-component@.service $(DESTDIR)$(UNITDIR)/edge-component@.service
+	$(INSTALL) -D -m 644 units/org.edgeroll.Agent1.conf $(DESTDIR)$(DBUSDIR)/system.d/org.edgeroll.Agent1.conf
+	$(INSTALL) -D -m 644 units/org.edgeroll.Agent1.service $(DESTDIR)$(DBUSDIR)/system-services/org.edgeroll.Agent1.service
+	$(INSTALL) -D -m 644 units/org.edgeroll.Agent1.xml $(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Agent1.xml
+	$(INSTALL) -D -m 644 units/org.edgeroll.Job1.xml $(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Job1.xml
+	$(INSTALL) -D -m 644 units/edge-roll.sysusers $(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf
+	$(INSTALL) -D -m 644 units/edge-roll.tmpfiles $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf
+	$(INSTALL) -D -m 644 units/edge-roll.catalog $(DESTDIR)$(CATALOGDIR)/edge-roll.catalog
+	$(INSTALL) -D -m 644 units/edge-roll.bash-completion $(DESTDIR)$(BASHDIR)/edge-roll
+	$(INSTALL) -D -m 644 units/edge-roll.conf $(DESTDIR)$(DOCDIR)/edge-roll.conf
+	$(INSTALL) -D -m 644 units/man/edge-roll.1 $(DESTDIR)$(MANDIR)/man1/edge-roll.1
+	$(INSTALL) -D -m 644 units/man/edge-roll.conf.5 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
+	$(if $(DESTDIR),,units/activate.sh)
+
+uninstall:
+	$(if $(DESTDIR),,units/deactivate.sh $(BINDIR)/edge-roll)
+	rm -f $(DESTDIR)$(BINDIR)/edge-roll $(UNIT_FILES:%=$(DESTDIR)$(UNITDIR)/%) \
+		$(DESTDIR)$(DBUSDIR)/system.d/org.edgeroll.Agent1.conf \
+		$(DESTDIR)$(DBUSDIR)/system-services/org.edgeroll.Agent1.service \
+		$(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Agent1.xml $(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Job1.xml \
+		$(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf \
+		$(DESTDIR)$(CATALOGDIR)/edge-roll.catalog $(DESTDIR)$(BASHDIR)/edge-roll \
+		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
+	rm -rf $(DESTDIR)$(DOCDIR)
+	$(if $(DESTDIR),,systemctl daemon-reload || true)
+
+# ---- care --------------------------------------------------------------------------------------------------
+
+C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h) $(wildcard tests/*/*.[ch])
+
+.PHONY: lint lint-deps lint-sleep analyze format format-check
+lint:
+	@tests/packages.sh build test lint
+	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory -I. $(SOURCES) agent/main.c
+	$(Q)clang-tidy --quiet $(SOURCES) agent/main.c -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
+
+# base <- {drain, probes} <- agent <- tests: nobody includes upwards or sideways.
+lint-deps:
+	@! grep -nE '^#include "(agent|drain|probes|tests)/' base/*.[ch] || { echo 'base/ includes upwards' >&2; false; }
+	@! grep -nE '^#include "(agent|probes|tests)/' drain/*.[ch] || { echo 'drain/ includes what it may not' >&2; false; }
+	@! grep -nE '^#include "(agent|drain|tests)/' probes/*.[ch] || { echo 'probes/ includes what it may not' >&2; false; }
+	@! grep -nE '^#include "tests/' agent/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
+	@! grep -nE 'sd_journal|syslog\.h|fprintf\(stderr' base/*.c drain/*.c probes/*.c || { echo 'only agent/ logs' >&2; false; }
+
+# Tests wait for events, never for a time.
+lint-sleep:
+	@! grep -nE '(^|[^a-z_-])(sleep|usleep) +[0-9]' -r tests --include=*.sh --include=run || \
+		{ echo 'a test sleeps instead of waiting for an event' >&2; false; }
+
+analyze:
+	$(Q)$(MAKE) --no-print-directory VARIANT=analyze CFLAGS="-fanalyzer" all
+
+format:
+	$(Q)clang-format -i $(C_FILES)
+
+format-check:
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+.PHONY: clean help
+clean:
+	$(Q)rm -rf build
+
+help:
+	@sed -n '3,8p' Makefile | sed 's/^# \{0,1\}//'
+	@echo 'Also: install uninstall check-unit check-asan e2e [ONLY=pattern] lint analyze format format-check clean'

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/bus-api.h"
+
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+
+#include "agent/facts.h"
+#include "agent/hold.h"
+#include "agent/state.h"
+#include "agent/version.h"
+
+#define AGENT_GROUP "edge-roll"
+#define ERROR_PREFIX "org.edgeroll.Error."
+
+/* ---- who may ---- */
+
+typedef struct Caller {
+        uid_t uid;
+        char text[128]; /* "uid 1000 (alice)" */
+} Caller;
+
+static int caller_get(sd_bus_message *m, Caller *ret, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+        uid_t uid;
+        /* The effective uid comes from the bus itself; nothing is read from /proc, where a pid may be another's
+         * by now. */
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) < 0 || sd_bus_creds_get_euid(creds, &uid) < 0)
+                return sd_bus_error_set(error, ERROR_PREFIX "NoPermission", "the bus does not tell who is calling");
+        struct passwd *pw = getpwuid(uid);
+        ret->uid = uid;
+        (void) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid, pw ? pw->pw_name : "?");
+        return 0;
+}
+
+static bool caller_in_group(uid_t uid)
+{
+        struct group *gr = getgrnam(AGENT_GROUP);
+        if (!gr)
+                return false;
+        gid_t wanted = gr->gr_gid, groups[256];
+        int n = ELEMENTS(groups);
+        struct passwd *pw = getpwuid(uid);
+        if (!pw)
+                return false;
+        int found = getgrouplist(pw->pw_name, pw->pw_gid, groups, &n);
+        for (int i = 0; found >= 0 && i < n; i++)
+                if (groups[i] == wanted)
+                        return true;
+        return false;
+}
+
+/* Changing calls: root and members of the group edge-roll. */
+static int caller_may_change(sd_bus_message *m, Caller *ret, sd_bus_error *error)
+{
+        int r = caller_get(m, ret, error);
+        if (r < 0)
+                return r;
+        if (ret->uid == 0 || caller_in_group(ret->uid))
+                return 0;
+        return sd_bus_error_setf(error, ERROR_PREFIX "NoPermission",
+                                 "%s may not do that: only root and members of the group " AGENT_GROUP " may", ret->text);
+}
+
+/* ---- arguments ---- */
+
+static int error_from(sd_bus_error *error, int r, const Err *err)
+{
+        const char *name = r == -EBUSY ? ERROR_PREFIX "Busy" : ERROR_PREFIX "Failed";
+        return sd_bus_error_set(error, name, err->text);
+}
+
+/* Text of others goes to the journal, the terminal and into files: no control characters, bounded. */
+static void text_clean(char *text)
+{
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                        *p = '?';
+}
+
+static void option_text(char *buf, size_t size, const char *text)
+{
+        (void) snprintf(buf, size, "%s", text);
+        text_clean(buf);
+}
+
+static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error, bool *ret_dry_run)
+{
+        const char *contents, *text;
+        char type;
+        int r = sd_bus_message_peek_type(m, &type, &contents);
+        if (r < 0)
+                return r;
+        bool is_text = strcmp(contents, "s") == 0, is_bool = strcmp(contents, "b") == 0, is_time = strcmp(contents, "t") == 0;
+        if ((r = sd_bus_message_enter_container(m, 'v', contents)) < 0)
+                return r;
+        if (is_text) {
+                if ((r = sd_bus_message_read(m, "s", &text)) < 0)
+                        return r;
+                if (strcmp(key, "reason") == 0)
+                        option_text(o->reason, sizeof(o->reason), text);
+                else if (strcmp(key, "unprotected") == 0)
+                        option_text(o->unprotected, sizeof(o->unprotected), text);
+                else if (strcmp(key, "persistent") == 0 && (o->persistent = persistent_from_name(text)) >= 0)
+                        ;
+                else if (strcmp(key, "at-cap") == 0 && (o->at_cap = at_cap_from_name(text)) >= 0)
+                        ;
+                else
+                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s=\"%.40s\" is not known", key, text);
+        } else if (is_bool) {
+                int value;
+                if ((r = sd_bus_message_read(m, "b", &value)) < 0)
+                        return r;
+                if (strcmp(key, "start") == 0)
+                        o->start = value;
+                else if (strcmp(key, "dry-run") == 0)
+                        *ret_dry_run = value;
+                else
+                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s is not known", key);
+        } else if (is_time && strcmp(key, "for") == 0) {
+                if ((r = sd_bus_message_read(m, "t", &o->hold_usec)) < 0)
+                        return r;
+        } else
+                return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s of type %.10s is not known", key, contents);
+        return sd_bus_message_exit_container(m);
+}
+
+static int options_read(sd_bus_message *m, JobOptions *o, bool *ret_dry_run, sd_bus_error *error)
+{
+        const char *key;
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                if ((r = sd_bus_message_read(m, "s", &key)) < 0 || (r = option_read(m, key, o, error, ret_dry_run)) < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static const Component *component_read(Agent *a, const char *name, sd_bus_error *error)
+{
+        const Component *c = config_component(agent_config(a), name);
+        if (!c)
+                (void) sd_bus_error_setf(error, ERROR_PREFIX "NoSuchComponent", "no component \"%.60s\" is configured", name);
+        return c;
+}
+
+static void job_path(const Job *job, char *buf, size_t size)
+{
+        (void) snprintf(buf, size, AGENT_JOB_PATH "/%" PRIu64, job_id(job));
+}
+
+/* ---- org.edgeroll.Agent1 ---- */
+
+/* A restart joins any way of restarting the same component; other verbs join their own kind. */
+static bool kind_joins(const Job *job, RollKind kind)
+{
+        RollKind running = roll_kind_from_name(job_kind(job));
+        bool restarts = running == ROLL_RESTART || running == ROLL_RESTART_HELD || running == ROLL_START;
+        return kind == ROLL_RESTART ? restarts : running == kind;
+}
+
+static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error *error)
+{
+        JobOptions options = { .persistent = PERSISTENT_INVALID, .at_cap = AT_CAP_INVALID };
+        bool dry_run = false;
+        const char *name;
+        char path[96];
+        Caller caller;
+        Err err = { 0 };
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0 || (r = options_read(m, &options, &dry_run, error)) < 0)
+                return r;
+        const Component *c = component_read(a, name, error);
+        if (!c)
+                return -EINVAL;
+        if (dry_run)
+                kind = ROLL_DRY_RUN;
+        /* A dry run changes nothing, but it takes the node's one place for a job. */
+        if ((r = caller_may_change(m, &caller, error)) < 0)
+                return r;
+        if (agent_leaving(a))
+                return sd_bus_error_set(error, ERROR_PREFIX "Leaving", "the agent is just leaving; call again");
+
+        Job *job = agent_busy(a);
+        bool joined = job && job_component(job) == c && kind_joins(job, kind);
+        if (!joined) {
+                (void) snprintf(options.by, sizeof(options.by), "%s", caller.text);
+                r = agent_begin(a, c, kind, &options, &job, &err);
+                if (r < 0)
+                        return error_from(error, r, &err);
+        }
+        job_path(job, path, sizeof(path));
+        return sd_bus_reply_method_return(m, "ob", path, (int) joined);
+}
+
+static int method_restart(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return method_begin(m, userdata, ROLL_RESTART, error);
+}
+
+static int method_drain(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return method_begin(m, userdata, ROLL_DRAIN, error);
+}
+
+static int method_undrain(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return method_begin(m, userdata, ROLL_UNDRAIN, error);
+}
+
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name, *reason;
+        char why[200];
+        Caller caller;
+        Err err = { 0 };
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "ss", &name, &reason);
+        if (r < 0 || (r = caller_may_change(m, &caller, error)) < 0)
+                return r;
+        Job *job = agent_busy(a);
+        if (job && *name && job_component(job) != config_component(agent_config(a), name))
+                job = NULL;
+        if (!job)
+                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
+        (void) snprintf(why, sizeof(why), "by %.100s%s%.80s", caller.text, *reason ? ", " : "", reason);
+        text_clean(why);
+        r = job_cancel(job, why, &err);
+        if (r == -EBUSY)
+                return sd_bus_error_set(error, ERROR_PREFIX "TooLate", err.text);
+        if (r < 0)
+                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", err.text);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name;
+        char path[96];
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        Job *job = agent_job(a);
+        if (job && *name && job_component(job) != config_component(agent_config(a), name))
+                job = NULL;
+        if (!job)
+                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
+        job_path(job, path, sizeof(path));
+        return sd_bus_reply_method_return(m, "o", path);
+}
+
+/* ---- Discover ---- */
+
+typedef struct DiscoverCall {
+        sd_bus_message *message;
+        const Component *component;
+} DiscoverCall;
+
+static void add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n)
+{
+        cJSON *a = cJSON_AddArrayToObject(o, key);
+        for (size_t i = 0; i < n; i++)
+                cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
+}
+
+static int reply_json(sd_bus_message *m, cJSON *o)
+{
+        _cleanup_(freep) char *text = o ? cJSON_PrintUnformatted(o) : NULL;
+        cJSON_Delete(o);
+        if (!text)
+                return sd_bus_reply_method_errorf(m, ERROR_PREFIX "Failed", "out of memory");
+        return sd_bus_reply_method_return(m, "s", text);
+}
+
+static void discover_on_facts(const Facts *f, void *userdata)
+{
+        DiscoverCall *call = userdata;
+        const Component *c = call->component;
+        cJSON *o = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(o, "component", c->name);
+        cJSON_AddBoolToObject(o, "running", f->running);
+        cJSON_AddNumberToObject(o, "health_port", f->health_port);
+        cJSON_AddStringToObject(o, "health_port_from", f->health_port_from);
+        cJSON_AddStringToObject(o, "refused", c->block == BLOCK_WHOLE ? "everything on it" : "new connections only");
+        add_ports(o, "traffic_ports", f->traffic_ports, f->n_traffic);
+        cJSON_AddStringToObject(o, "traffic_ports_from", f->traffic_from);
+        add_ports(o, "other_ports", c->other_ports.ports, c->other_ports.n);
+        add_ports(o, "next_tier_ports", c->next_tier_ports.ports, c->next_tier_ports.n);
+        cJSON_AddStringToObject(o, "unit", f->unit);
+        cJSON_AddStringToObject(o, "cgroup", f->cgroup);
+        if (f->self_known) {
+                cJSON_AddStringToObject(o, "uuid", f->self.uuid);
+                cJSON_AddStringToObject(o, "region", f->self.region);
+                cJSON_AddStringToObject(o, "pod", f->self.pod);
+        } else
+                cJSON_AddStringToObject(o, "self", f->self_text);
+        cJSON_AddBoolToObject(o, "up", f->up);
+        if (!f->up)
+                cJSON_AddStringToObject(o, "up_text", f->up_text);
+        cJSON_AddNumberToObject(o, "request_limit", time_sec(f->request_limit_usec));
+        cJSON_AddStringToObject(o, "request_limit_from", f->request_limit_from);
+        (void) reply_json(call->message, o);
+        sd_bus_message_unref(call->message);
+        free(call);
+}
+
+static uint16_t known_port(const Config *config, const Component *c)
+{
+        char name[128];
+        cJSON *known = NULL;
+        uint16_t port = 0;
+        (void) snprintf(name, sizeof(name), "known-%s.json", c->name);
+        if (state_read(config->state_dir, name, &known, NULL, NULL) == 0 && known) {
+                const cJSON *v = cJSON_GetObjectItemCaseSensitive(known, "health_port");
+                if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536)
+                        port = (uint16_t) v->valueint;
+        }
+        cJSON_Delete(known);
+        return port;
+}
+
+static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name;
+        Err err = { 0 };
+        FactsCall *facts;
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        const Component *c = component_read(a, name, error);
+        if (!c)
+                return -EINVAL;
+        DiscoverCall *call = calloc(1, sizeof(*call));
+        if (!call)
+                return -ENOMEM;
+        call->message = sd_bus_message_ref(m);
+        call->component = c;
+        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), c, known_port(agent_config(a), c),
+                         discover_on_facts, call, &facts, &err);
+        if (r < 0) {
+                sd_bus_message_unref(call->message);
+                free(call);
+                return error_from(error, r, &err);
+        }
+        return 1;
+}
+
+/* ---- Status ---- */
+
+static cJSON *status_job(const Job *job)
+{
+        if (!job)
+                return cJSON_CreateNull();
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddNumberToObject(o, "id", (double) job_id(job));
+        cJSON_AddStringToObject(o, "component", job_component(job)->name);
+        cJSON_AddStringToObject(o, "kind", job_kind(job));
+        cJSON_AddStringToObject(o, "phase", job_phase(job));
+        cJSON_AddStringToObject(o, "awaiting", job_awaiting(job));
+        cJSON_AddNumberToObject(o, "elapsed", time_sec(job_elapsed(job)));
+        cJSON_AddStringToObject(o, "by", job_by(job));
+        cJSON_AddStringToObject(o, "reason", job_reason(job));
+        return o;
+}
+
+static cJSON *status_last(const Config *config)
+{
+        _cleanup_(state_list_freep) char **names = NULL;
+        cJSON *a = cJSON_CreateArray();
+        if (state_list(config->state_dir, "last-", &names, NULL) < 0)
+                return a;
+        for (size_t i = 0; names[i]; i++) {
+                cJSON *o = NULL;
+                if (state_read(config->state_dir, names[i], &o, NULL, NULL) < 0 || !o)
+                        continue;
+                cJSON_AddItemToArray(a, o);
+        }
+        return a;
+}
+
+static void status_hold(cJSON *o, const Hold *hold)
+{
+        char stamp[32];
+        cJSON *h = cJSON_AddObjectToObject(o, "hold");
+        cJSON_AddStringToObject(h, "by", hold->by);
+        cJSON_AddStringToObject(h, "reason", hold->reason);
+        cJSON_AddBoolToObject(h, "by_hand", hold->by_hand);
+        cJSON_AddStringToObject(h, "since", time_stamp(hold->since_wall_usec, stamp, sizeof(stamp)));
+        if (hold->until_wall_usec)
+                cJSON_AddStringToObject(h, "until", time_stamp(hold->until_wall_usec, stamp, sizeof(stamp)));
+        else
+                cJSON_AddNullToObject(h, "until");
+}
+
+static cJSON *status_component(Agent *a, const Component *c)
+{
+        const Config *config = agent_config(a);
+        const Job *job = agent_busy(a);
+        cJSON *o = cJSON_CreateObject();
+        bool held = false, refused = false;
+        uint64_t refusals = 0;
+        Hold hold;
+        Err err = { 0 };
+
+        uint16_t port = c->health_port.automatic ? known_port(config, c) : c->health_port.ports[0];
+        int listening = port ? facts_listening(agent_conns(a), &port, 1, NULL, NULL) : 0;
+        cJSON_AddStringToObject(o, "name", c->name);
+        if (port) {
+                cJSON_AddNumberToObject(o, "health_port", port);
+                cJSON_AddBoolToObject(o, "running", listening > 0);
+        } else {
+                cJSON_AddNullToObject(o, "health_port");
+                cJSON_AddNullToObject(o, "running");
+        }
+        if (hold_read(config->state_dir, c->name, &hold, &held, &err) < 0) {
+                cJSON_AddStringToObject(o, "blocked", "unknown");
+                cJSON_AddStringToObject(o, "error", err.text);
+                return o;
+        }
+        if (held && block_hold_read(&hold.plan, &refused, &refusals, &err) < 0)
+                cJSON_AddStringToObject(o, "error", err.text);
+        bool expired = held && hold.until_wall_usec && hold.until_wall_usec <= time_wall();
+        if (held && !expired) {
+                /* A record without its table is said as it is: it should refuse and does not. */
+                cJSON_AddStringToObject(o, "blocked", refused ? "hold" : "hold-missing");
+                cJSON_AddNumberToObject(o, "refused", (double) refusals);
+                status_hold(o, &hold);
+        } else
+                cJSON_AddStringToObject(o, "blocked", job && job_component(job) == c ? "job" : "no");
+        return o;
+}
+
+static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const Config *config = agent_config(a);
+        (void) error;
+
+        agent_touch(a);
+        cJSON *o = cJSON_CreateObject(), *agent = cJSON_AddObjectToObject(o, "agent");
+        cJSON_AddStringToObject(agent, "version", EDGE_ROLL_VERSION);
+        cJSON_AddNumberToObject(agent, "pid", getpid());
+        cJSON_AddItemToObject(o, "job", status_job(agent_busy(a)));
+        cJSON_AddItemToObject(o, "last", status_last(config));
+        cJSON *components = cJSON_AddArrayToObject(o, "components");
+        for (size_t i = 0; i < config->n_components; i++)
+                cJSON_AddItemToArray(components, status_component(a, &config->components[i]));
+        return reply_json(m, o);
+}
+
+/* clang-format off */
+static const sd_bus_vtable agent_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Restart", "sa{sv}", "ob", method_restart, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Drain", "sa{sv}", "ob", method_drain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Undrain", "sa{sv}", "ob", method_undrain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("CurrentJob", "s", "o", method_current_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END
+};
+/* clang-format on */
+
+/* ---- org.edgeroll.Job1 ---- */
+
+static int job_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                    sd_bus_error *error)
+{
+        Agent *a = userdata;
+        char own[96];
+        (void) bus;
+        (void) interface;
+        (void) error;
+        if (!agent_job(a))
+                return 0;
+        job_path(agent_job(a), own, sizeof(own));
+        if (strcmp(path, own) != 0)
+                return 0;
+        *ret_found = a;
+        return 1;
+}
+
+static int job_property(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                        void *userdata, sd_bus_error *error)
+{
+        const Job *job = agent_job(userdata);
+        (void) bus;
+        (void) path;
+        (void) interface;
+        (void) error;
+        if (!job)
+                return -ENOENT;
+        if (strcmp(property, "Id") == 0)
+                return sd_bus_message_append(reply, "t", job_id(job));
+        if (strcmp(property, "Ended") == 0)
+                return sd_bus_message_append(reply, "b", (int) job_over(job));
+        const char *text = strcmp(property, "Component") == 0 ? job_component(job)->name :
+                           strcmp(property, "Kind") == 0      ? job_kind(job) :
+                           strcmp(property, "Phase") == 0     ? job_phase(job) :
+                           strcmp(property, "Awaiting") == 0  ? job_awaiting(job) :
+                           job_over(job)                      ? result_name(job_result(job)) :
+                                                                "";
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static int method_events(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const Job *job = agent_job(a);
+        uint64_t from;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        (void) error;
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "t", &from);
+        if (r < 0 || (r = sd_bus_message_new_method_return(m, &reply)) < 0 ||
+            (r = sd_bus_message_append(reply, "t", job_next_seq(job))) < 0 ||
+            (r = sd_bus_message_open_container(reply, 'a', "s")) < 0)
+                return r;
+        for (; from < job_next_seq(job); from++) {
+                const char *json = job_event(job, from);
+                if (json && (r = sd_bus_message_append(reply, "s", json)) < 0)
+                        return r;
+        }
+        if ((r = sd_bus_message_close_container(reply)) < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+/* clang-format off */
+static const sd_bus_vtable job_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Id", "t", job_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Component", "s", job_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Kind", "s", job_property, 0, 0),
+        SD_BUS_PROPERTY("Phase", "s", job_property, 0, 0),
+        SD_BUS_PROPERTY("Awaiting", "s", job_property, 0, 0),
+        SD_BUS_PROPERTY("Ended", "b", job_property, 0, 0),
+        SD_BUS_PROPERTY("Result", "s", job_property, 0, 0),
+        SD_BUS_METHOD("Events", "t", "tas", method_events, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL("Event", "ts", 0),
+        SD_BUS_VTABLE_END
+};
+/* clang-format on */
+
+int bus_api_publish(sd_bus *bus, Agent *agent)
+{
+        int r = sd_bus_add_object_vtable(bus, NULL, AGENT_PATH, AGENT_INTERFACE, agent_vtable, agent);
+        if (r < 0)
+                return r;
+        return sd_bus_add_fallback_vtable(bus, NULL, AGENT_JOB_PATH, AGENT_JOB_INTERFACE, job_vtable, job_find, agent);
+}
+
+void bus_api_event(sd_bus *bus, const Job *job, uint64_t seq, const char *json)
+{
+        char path[96];
+        if (!bus)
+                return;
+        job_path(job, path, sizeof(path));
+        (void) sd_bus_emit_signal(bus, path, AGENT_JOB_INTERFACE, "Event", "ts", seq, json);
+}

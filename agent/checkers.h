@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Who checks the health port, how often, and have they noticed? Pure: fed with the counters of drain/block.h,
+ * time is an argument.
+ *
+ * A source becomes a checker when it has been seen twice (its interval is then known) or was learned in an
+ * earlier job and is seen again. A source seen once is a visitor: listed, not awaited. A checker that is not
+ * seen for three of its intervals is dropped.
+ * Noticed: each checker was refused `fall` times, spread over (fall-1) of its intervals.
+ * On a port that carries traffic too, checks cannot be told from requests, so a count proves nothing there:
+ * refusals must go on for `fall` whole intervals, and in the last one no source may try more often than checks
+ * do.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "drain/block.h"
+
+#define CHECKERS_MAX 256 /* sources followed; more are counted, not followed */
+
+typedef struct Checkers Checkers;
+
+typedef struct CheckersConfig {
+        Usec interval_usec;  /* known from the configuration or the documentation; 0: learned */
+        unsigned fall, rise;
+        bool mixed;          /* the port carries API traffic too */
+        Usec watch_max_usec;
+} CheckersConfig;
+
+int checkers_new(Checkers **ret, const CheckersConfig *config) _must_check_;
+Checkers *checkers_free(Checkers *c);
+DEFINE_CLEANUP(Checkers, checkers_free);
+
+/* checkers_learned() - a checker and its interval known from an earlier job; before watching. */
+void checkers_learned(Checkers *c, const Addr *addr, Usec interval_usec);
+
+/*
+ * checkers_watch_begin/checkers_block_begin/checkers_return_begin() - a new stage starts at @now, with the
+ * counters as they stand (only what is counted from here on is believed).
+ */
+void checkers_watch_begin(Checkers *c, Usec now, const BlockSource *checks, size_t n);
+void checkers_block_begin(Checkers *c, Usec now, const BlockSource *refused, size_t n);
+void checkers_return_begin(Checkers *c, Usec now, const BlockSource *checks, size_t n);
+
+/* checkers_feed() - the counters of the stage's kind (BLOCK_CHECKS or BLOCK_REFUSED) as read at @now. */
+void checkers_feed(Checkers *c, Usec now, const BlockSource *sources, size_t n);
+
+/* checkers_new_connections() - connections let in on the traffic ports: running total, read at @now. */
+void checkers_new_connections(Checkers *c, Usec now, uint64_t total);
+
+/*
+ * checkers_watched() - the watch may end: everybody known from earlier was seen again, or watch_max is over.
+ * checkers_count() then tells whether there is anybody.
+ */
+bool checkers_watched(const Checkers *c, Usec now);
+
+/* checkers_noticed() - see above; and no new connection for checkers_window(). With no checker at all (only a
+ * configured interval): that many intervals of nothing new. */
+bool checkers_noticed(Checkers *c, Usec now);
+
+/* checkers_returned() - each awaited checker was let in `rise` times; with none awaited, anybody was. */
+bool checkers_returned(const Checkers *c, Usec now);
+
+/* checkers_window() - how long no new connection must come: the longest interval, or five times the mean gap
+ * between new connections while watching, 0.5 s to 10 s. */
+Usec checkers_window(const Checkers *c);
+
+/* checkers_count() - awaited ones. */
+size_t checkers_count(const Checkers *c);
+
+typedef struct CheckerInfo {
+        Addr addr;
+        Usec interval_usec; /* 0: not known */
+        uint64_t count;     /* seen, refused or let in, in this stage */
+        bool awaited;       /* else a visitor or dropped */
+        bool dropped;
+} CheckerInfo;
+
+/* checkers_get() - the i-th source. Return: false behind the last. */
+bool checkers_get(const Checkers *c, size_t i, CheckerInfo *ret);
+
+/* checkers_text() - "refused 2/3 by 10.0.0.5 (every 1.0 s); no new connection for 0.4 s of 1.0 s". */
+const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size);

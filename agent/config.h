@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The configuration: text to Config. One table of keys (name, type, default, meaning) drives parsing, the
+ * `config` verb and the check that edge-roll.conf(5) names every key. Read by the agent and by the client.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "agent/phase.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "base/words.h"
+
+#define CONFIG_FILE       "/etc/edge-roll/edge-roll.conf"
+#define CONFIG_DIR        "/etc/edge-roll/edge-roll.conf.d"
+#define CONFIG_PORTS_MAX  64
+#define CONFIG_COMPONENTS 16
+
+typedef enum ComponentKind { KIND_ROUTER, KIND_MP, KIND_COUNT, KIND_INVALID = -EINVAL } ComponentKind;
+typedef enum Persistent {
+        PERSISTENT_CLOSE,
+        PERSISTENT_WAIT,
+        PERSISTENT_GIVE_BACK,
+        PERSISTENT_COUNT,
+        PERSISTENT_INVALID = -EINVAL,
+} Persistent;
+typedef enum AtCap { AT_CAP_GIVE_BACK, AT_CAP_GO_ON, AT_CAP_COUNT, AT_CAP_INVALID = -EINVAL } AtCap;
+typedef enum BlockKind { BLOCK_WHOLE, BLOCK_SYN, BLOCK_KIND_COUNT, BLOCK_KIND_INVALID = -EINVAL } BlockKind;
+
+/* Names as written in the file and as D-Bus options; NULL-safe: invalid for NULL or unknown. */
+const char *persistent_name(Persistent p);
+Persistent persistent_from_name(const char *name);
+const char *at_cap_name(AtCap a);
+AtCap at_cap_from_name(const char *name);
+
+typedef struct PortList {
+        uint16_t ports[CONFIG_PORTS_MAX]; /* host byte order */
+        size_t n;
+        bool automatic; /* the word "auto": found at run time */
+} PortList;
+
+/* A section [component NAME]. Strings are never NULL ("" when unset). */
+typedef struct Component {
+        char *name;
+        Words aliases;
+        ComponentKind kind;
+        Words units;          /* accepted unit names; the first that exists is started by --start */
+        PortList health_port; /* one port, or auto (MP: the tag http.port) */
+        BlockKind block;      /* whole: no API traffic on it; syn: it carries the traffic itself */
+        char *self_url, *up_url, *reachable_url; /* reachable_url "": not probed */
+        char *runtime_url;                       /* what is loaded (MP); "": nothing to compare */
+        char *organizations;                     /* "": asked of the component */
+        PortList traffic_ports;   /* auto: listening sockets of the component's cgroup, without the others */
+        PortList other_ports;     /* management, RPC, JMX: never traffic */
+        PortList next_tier_ports; /* of its own connections to the next tier (paired); none: unpaired */
+        bool tls;                 /* the traffic ports speak TLS or HTTP/2 */
+        Usec check_interval_usec; /* 0: auto (learned) */
+        unsigned check_fall, check_rise;
+        Usec watch_max_usec, quiet_usec, drain_max_usec;
+        Usec request_limit_usec; /* 0: auto (from the properties, else 57 s) */
+        Persistent persistent;
+        AtCap at_cap;
+        Words properties; /* files that may name read timeouts */
+        char *nginx_dir;  /* nginx files that may name proxy_read_timeout; "": none */
+        unsigned ready_count;
+        Usec ready_interval_usec;
+        Usec loaded_wait_usec;        /* for what was loaded before to load again, once the probes are good */
+        char *wait_for_ready;         /* command (absolute path and arguments); "": none */
+        char *monit_check;            /* the name of its monit check; "": the component has none */
+        Usec limit_usec[PHASE_COUNT]; /* 0: the default of phase.h */
+} Component;
+
+typedef struct Config {
+        char *state_dir;
+        Usec idle_exit_usec;
+        unsigned nft_owner; /* a BlockOwner as ceiling; auto is the highest */
+        bool cgroup_ids;
+        Words pool_members; /* other nodes of the pool, as far as this node knows */
+        char *lock;         /* "none" */
+        Words monit_units;
+        char *monit_status_url;
+        char *monit_unmonitor, *monit_monitor; /* commands with {check}; "auto", or "" for none */
+        Component components[CONFIG_COMPONENTS];
+        size_t n_components;
+        struct ConfigOrigin *origins; /* where each key that is not at its default was set */
+        size_t n_origins;
+} Config;
+
+/*
+ * config_load() - defaults, then @file (may be absent), then @dir's *.conf in alphabetical order.
+ * @file, @dir: NULL for CONFIG_FILE and CONFIG_DIR.
+ * Return: 0; -EINVAL (the sentence says file, line, key, the value found, what is accepted; unknown sections
+ * and keys are errors, with the nearest known name); -EACCES and other negative errno (unreadable).
+ */
+int config_load(Config **ret, const char *file, const char *dir, Err *err) _must_check_;
+Config *config_free(Config *c);
+DEFINE_CLEANUP(Config, config_free);
+
+/* config_component() - by name or alias. Return: NULL if there is none. Owned by @c. */
+const Component *config_component(const Config *c, const char *name);
+
+/* config_was_set() - was @key of @component set in a file (be it to its default)? */
+bool config_was_set(const Config *c, const Component *component, const char *key);
+
+/* config_print() - every key in force with its value and where it comes from ("default" or FILE:LINE). */
+int config_print(const Config *c, FILE *out, bool json) _must_check_;
+
+/* component_limit() - the limit of @phase for @c: configured, else the default (watch: watch_max). */
+Usec component_limit(const Component *c, Phase phase);

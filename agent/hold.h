@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A hold: a component blocked on purpose, by a record in the state directory and a table without timeout or
+ * owner, put there by edge-roll-hold.service (`edge-roll hold apply`), so that it needs no living agent and
+ * survives its crash, an upgrade and a reboot. `edge-roll undrain` or `systemctl stop edge-roll-hold` end it.
+ *
+ * A component's name is [A-Za-z0-9_-], at most 63 bytes (it becomes part of a file name): else -EINVAL.
+ */
+
+#include <stdbool.h>
+
+#include "agent/config.h"
+#include "drain/block.h"
+
+#define HOLD_UNIT   "edge-roll-hold.service"
+#define HOLD_PREFIX "hold-" /* of the records' names: hold-COMPONENT.json */
+
+typedef struct Hold {
+        char component[64];
+        char by[128];     /* who asked */
+        char reason[256]; /* why: "drain by hand", or what was not proven */
+        Usec since_wall_usec;
+        Usec until_wall_usec; /* 0: until somebody ends it */
+        bool by_hand;         /* `drain`; else a restart that was not proven good */
+        bool same_boot;       /* read only: the record was written in this boot of the machine */
+        BlockPlan plan;       /* at least one health port; traffic ports empty */
+} Hold;
+
+/* hold_write() - the record hold-COMPONENT.json. Return: 0; -EINVAL (name, no health port); errors of
+ * state_write(). */
+int hold_write(const char *state_dir, const Hold *hold, Err *err) _must_check_;
+
+/* hold_read() - Return: 0; @ret_found false when there is none; -EBADMSG (a record without its ports, or of
+ * another component) and errors of state_read(). A text that is too long is cut. */
+int hold_read(const char *state_dir, const char *component, Hold *ret, bool *ret_found,
+              Err *err) _must_check_;
+
+/* hold_remove() - the record only. Success when there is none. */
+int hold_remove(const char *state_dir, const char *component, Err *err) _must_check_;
+
+/* hold_list() - all records, sorted by component; @ret: to be freed, NULL when there are none. A record that
+ * cannot be read is an error that names it. */
+int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err) _must_check_;
+
+/*
+ * hold_main() - the verb `hold` of edge-roll-hold.service. @what "apply": the table becomes what the records
+ * say (none: no table; a record whose time is over is deleted, after the table); "remove": table, then
+ * records go, readable or not. What was done goes to stdout, what failed to stderr.
+ *
+ * A record that cannot be read never opens anything: it is told, exit 1, and its component is held at the
+ * health port that the configuration names. Where that is automatic the table is left as it is, unless no
+ * record is of this boot (then there is no table yet, and what can be read is held).
+ * Return: exit status: 0; 1; 2 (@what is neither).
+ */
+int hold_main(const Config *config, const char *what);

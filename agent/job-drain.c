@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* block, notice, drain, stop-monit, gate: out of traffic, with proof. */
+
+#include "agent/job-impl.h"
+
+#include <string.h>
+
+#define LOOK_COST_FACTOR 50                     /* a full look at most every 50 times what it took: 2 % of a core */
+#define GATE_BACKOFF_MIN_USEC (200 * USEC_PER_MSEC)
+#define GATE_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
+
+/* ---- the table ---- */
+
+int job_table(Job *job, Err *err)
+{
+        if (job->changes.table) {
+                int r = block_adopt(job->block, &job->plan, err);
+                if (r != -ENOENT)
+                        return r;
+        }
+        job->changes.table = true;
+        int r = job_save(job);
+        if (r < 0 && !job->changes.blocked && !job->changes.stopped)
+                return err_set(err, r, "the record of this job cannot be written");
+        r = block_install(job->block, &job->plan, err);
+        if (r < 0)
+                return r;
+        job->env.keep_fd(block_fd(job->block), job->env.userdata);
+        return 0;
+}
+
+static bool block_close_read(Job *job, Err *err)
+{
+        BlockState state;
+        if (block_close(job->block, JOB_BLOCK_TIMEOUT_USEC, err) < 0 || block_read(job->block, &state, err) < 0)
+                return false;
+        job->closed_at = time_now();
+        if (!state.table || !state.refusing || state.expires_usec < JOB_BLOCK_TIMEOUT_USEC / 2) {
+                (void) err_set(err, -EIO, "the rule was put in, but the kernel does not show it");
+                return false;
+        }
+        return true;
+}
+
+/* Is it there, refusing, and never was away: what expires must be what we last put in, minus the time since. */
+static bool block_intact(Job *job, BlockState *ret, Err *err)
+{
+        BlockState state;
+        if (block_read(job->block, &state, err) < 0)
+                return false;
+        if (ret)
+                *ret = state;
+        return state.table && state.refusing && state.expires_usec > 0 &&
+               time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC;
+}
+
+bool job_block_check(Job *job)
+{
+        Err err = { 0 };
+        BlockState state = { 0 };
+        bool intact = block_intact(job, &state, &err);
+
+        if (!intact) {
+                job_warn(job, "the block was gone (%s); put back",
+                         !state.table  ? "the table was deleted by somebody" :
+                         !state.intact ? "somebody changed the table" :
+                                         "it had not been renewed in time");
+                if ((!state.table || !state.intact) && block_install(job->block, &job->plan, &err) < 0)
+                        job_warn(job, "the table cannot be put back: %s", err.text);
+        }
+        if (!block_close_read(job, &err))
+                job_warn(job, "the block cannot be renewed: %s", err.text);
+        return intact;
+}
+
+/* ---- block ---- */
+
+static void block_enter(Job *job)
+{
+        Err err = { 0 };
+        int r = job_table(job, &err);
+        if (r < 0) {
+                job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
+                return;
+        }
+        job->changes.blocked = true;
+        (void) job_save(job);
+        if (!block_close_read(job, &err)) {
+                job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+                return;
+        }
+        job_renewing(job, true);
+        job_ok(job, "port %u refused, table inet " BLOCK_TABLE " (owner: %s), read back", job->facts.health_port,
+               block_owner_name(block_owner(job->block)));
+}
+
+const PhaseOps job_block = { .enter = block_enter };
+
+/* ---- looking at the sockets ---- */
+
+static uint64_t new_connections(Job *job)
+{
+        BlockState state;
+        if (block_read(job->block, &state, NULL) < 0 || !state.table)
+                return UINT64_MAX;
+        return state.total[BLOCK_NEWCONN];
+}
+
+static bool look_full(Job *job)
+{
+        ConnsFilter filter;
+        Err err = { 0 };
+        Usec begin = time_now();
+        inflight_filter(job->inflight, &filter);
+        inflight_begin(job->inflight, begin, true, new_connections(job));
+        int r = conns_dump(job->env.conns, &filter, inflight_feed, job->inflight, &err);
+        inflight_end(job->inflight, &job->summary);
+        if (r < 0) {
+                job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
+                return false;
+        }
+        job->full_cost = time_now() - begin;
+        job->next_full = time_now() + MAX(job->full_cost * LOOK_COST_FACTOR, USEC_PER_SEC);
+        return true;
+}
+
+static bool look_partial(Job *job)
+{
+        const Sock *pending;
+        size_t n = inflight_pending(job->inflight, &pending);
+        Err err = { 0 };
+        if (n == 0)
+                return true;
+        _cleanup_(freep) Sock *copy = malloc(n * sizeof(*copy));
+        if (!copy)
+                return true;
+        memcpy(copy, pending, n * sizeof(*copy));
+        Usec begin = time_now();
+        inflight_begin(job->inflight, begin, false, new_connections(job));
+        int r = conns_get(job->env.conns, copy, n, inflight_feed, inflight_gone, job->inflight, &err);
+        inflight_end(job->inflight, &job->summary);
+        if (r < 0) {
+                job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
+                return false;
+        }
+        job->next_partial = time_now() + MAX((time_now() - begin) * LOOK_COST_FACTOR, 2 * JOB_POLL_USEC);
+        return true;
+}
+
+static const char *stragglers_text(const InflightSummary *s, size_t max, char *buf, size_t size)
+{
+        char addr[ADDR_TEXT_SIZE];
+        size_t len = 0;
+        buf[0] = '\0';
+        for (size_t i = 0; i < s->n_stragglers && i < max && len < size; i++) {
+                const InflightStraggler *t = &s->stragglers[i];
+                len += (size_t) snprintf(buf + len, size - len, "%s%s %s:%u for %.1f s, %" PRIu64 " bytes in, %" PRIu64 " out (%s)",
+                                         i ? "; " : "", t->upstream ? "to" : "from", addr_format(&t->peer, addr, sizeof(addr)),
+                                         t->peer_port, time_sec(t->busy_usec), t->bytes_received, t->bytes_sent, t->why);
+        }
+        return buf;
+}
+
+/* ---- notice ---- */
+
+static void notice_tick(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        BlockState state;
+        Err err = { 0 };
+        size_t n;
+        bool full;
+        char text[400];
+        Usec now = time_now();
+
+        int r = block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, &err);
+        if (r < 0 || block_read(job->block, &state, &err) < 0 || !state.table) {
+                (void) job_block_check(job);
+                job_feed(job, ROLL_EV_LAPSED, "the table was deleted by somebody; put back");
+                return;
+        }
+        if (now >= job->next_full && !look_full(job))
+                return;
+        checkers_feed(job->checkers, now, sources, n);
+        checkers_new_connections(job->checkers, now, state.total[BLOCK_NEWCONN]);
+        checkers_text(job->checkers, now, text, sizeof(text));
+        if (checkers_noticed(job->checkers, now)) {
+                inflight_mark(job->inflight, now);
+                job->newconn_base = state.total[BLOCK_NEWCONN];
+                job_ok(job, "%s%s", text, full ? "; more sources than can be followed" : "");
+                return;
+        }
+        job_progress(job, "%s", text);
+        job_tick(job, JOB_POLL_USEC);
+}
+
+static void notice_enter(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full;
+        /* Counts of before belong to a block that lapsed; without them (no table) everything counts from zero. */
+        if (block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, NULL) < 0)
+                n = 0;
+        checkers_block_begin(job->checkers, job->closed_at, sources, n);
+        job->next_full = 0;
+        job_tick(job, 0);
+}
+
+static void notice_timeout(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0, len = 0;
+        bool full;
+        char who[256] = "", text[400], addr[ADDR_TEXT_SIZE];
+
+        if (block_sources(job->block, BLOCK_NEWCONN, &sources, &n, &full, NULL) == 0)
+                for (size_t i = 0; i < n && i < 5 && len < sizeof(who); i++)
+                        len += (size_t) snprintf(who + len, sizeof(who) - len, "%s%s", i ? ", " : "; still connecting: ",
+                                                 addr_format(&sources[i].addr, addr, sizeof(addr)));
+        (void) snprintf(job->hint, sizeof(job->hint),
+                        "does the load balancer check this port, and does it stop sending when the check fails?");
+        job_feed(job, ROLL_EV_TIMEOUT, "not noticed: %s%s", checkers_text(job->checkers, time_now(), text, sizeof(text)), who);
+}
+
+const PhaseOps job_notice = { .enter = notice_enter, .tick = notice_tick, .timeout = notice_timeout };
+
+/* ---- drain ---- */
+
+static void drain_text(const Job *job, InflightDrained drained, Usec wait, char *buf, size_t size)
+{
+        const InflightSummary *s = &job->summary;
+        char who[200];
+
+        switch (drained) {
+        case INFLIGHT_IN_FLIGHT:
+                (void) snprintf(buf, size, "in flight %u%s%s", s->busy + s->unknown + s->persistent_busy + s->accept_queue + s->syn_queue,
+                                s->n_stragglers ? ": " : "", stragglers_text(s, 1, who, sizeof(who)));
+                if (s->unknown) {
+                        size_t len = strlen(buf);
+                        (void) snprintf(buf + len, size - len, "; %u of them undecided", s->unknown);
+                }
+                return;
+        case INFLIGHT_NOT_QUIET:
+                (void) snprintf(buf, size, "nothing in flight on %u connections; quiet for %.1f s of %.1f s", s->sockets,
+                                time_sec(s->quiet_usec == USEC_INFINITY ? 0 : s->quiet_usec),
+                                time_sec(job->component->quiet_usec));
+                return;
+        case INFLIGHT_UNCONFIRMED:
+                (void) snprintf(buf, size, "nothing in flight on %u connections; a second look must agree", s->sockets);
+                return;
+        case INFLIGHT_PERSISTENT:
+                (void) snprintf(buf, size, "%u connections go on sending requests: %s", s->persistent,
+                                stragglers_text(s, 1, who, sizeof(who)));
+                return;
+        case INFLIGHT_NOT_LOOKED:
+                (void) snprintf(buf, size, "no listener of the traffic ports is seen: the look cannot be believed");
+                return;
+        case INFLIGHT_DRAINED:
+        case INFLIGHT_DRAINED_COUNT:
+                break;
+        }
+        (void) snprintf(buf, size, "drained (%.1f s)", time_sec(wait));
+}
+
+static void drain_done(Job *job)
+{
+        const InflightSummary *s = &job->summary;
+        char text[160] = "";
+        if (s->persistent > 0)
+                (void) snprintf(text, sizeof(text), "; %u connections go on sending, the stop closes them", s->persistent);
+        job_ok(job, "no request in flight on %u connections, queues empty, nothing moved for %.1f s%s%s", s->sockets,
+               s->quiet_usec == USEC_INFINITY ? time_sec(job->component->quiet_usec) : time_sec(s->quiet_usec), text,
+               s->idle_by_age ? "; some of them idle by age only" : "");
+}
+
+static void drain_tick(Job *job)
+{
+        Usec now = time_now(), wait = 0;
+        char text[400];
+
+        if (now >= job->next_full) {
+                if (!look_full(job))
+                        return;
+        } else if (now >= job->next_partial && !look_partial(job))
+                return;
+
+        now = time_now();
+        InflightDrained drained =
+                inflight_drained(job->inflight, now, job->options.persistent == PERSISTENT_CLOSE, &wait);
+        if (drained == INFLIGHT_DRAINED && now >= job->gate_not_before) {
+                drain_done(job);
+                return;
+        }
+        drain_text(job, drained, wait, text, sizeof(text));
+        job_progress(job, "%s", text);
+        if (drained == INFLIGHT_PERSISTENT && job->options.persistent == PERSISTENT_GIVE_BACK) {
+                char who[400];
+                job_fail(job, RESULT_INVALID, "say --persistent=close or wait, or let the load balancer end them",
+                         "%u connections outlive the mark-down and go on sending: %s", job->summary.persistent,
+                         stragglers_text(&job->summary, 3, who, sizeof(who)));
+                return;
+        }
+        /* What only needs time is looked at again when the time is there, not every second. */
+        if (drained == INFLIGHT_NOT_QUIET || drained == INFLIGHT_UNCONFIRMED)
+                job->next_full = MIN(job->next_full, now + MAX(wait, JOB_POLL_USEC));
+        job_tick(job, JOB_POLL_USEC);
+}
+
+static void drain_enter(Job *job)
+{
+        job->next_full = job->next_partial = 0;
+        job_tick(job, 0);
+}
+
+static void drain_timeout(Job *job)
+{
+        char who[400];
+        const InflightSummary *s = &job->summary;
+        stragglers_text(s, 3, who, sizeof(who));
+
+        if (job->options.at_cap == AT_CAP_GO_ON) {
+                job->forced = true;
+                job_warn(job, "the cap is reached with %u requests in flight, which may be lost: %s",
+                         s->busy + s->unknown + s->persistent_busy, who);
+                job_ok(job, "cap reached, told to go on; still in flight: %s", who);
+                return;
+        }
+        (void) snprintf(job->hint, sizeof(job->hint),
+                        "wait until these are over and run again, or say --at-cap=go-on to lose them");
+        job_feed(job, ROLL_EV_TIMEOUT, "%u still in flight at the cap: %s", s->busy + s->unknown + s->persistent_busy, who);
+}
+
+const PhaseOps job_drain = { .enter = drain_enter, .tick = drain_tick, .timeout = drain_timeout };
+
+/* ---- stop monit ---- */
+
+static void stop_monit_on(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        job->monit_running = false;
+        if (r < 0)
+                job_fail(job, RESULT_INVALID, "see `monit summary`", "monit does not leave the component alone: %s", err->text);
+        else
+                job_ok(job, "%s", text);
+}
+
+static void stop_monit_enter(Job *job)
+{
+        Err err = { 0 };
+        job->changes.monit = true;
+        (void) job_save(job);
+        job_progress(job, "monit off for %s", job->component->monit_check);
+        job->monit_running = true;
+        if (monit_off(job->env.monit, job->component, &job->monit, stop_monit_on, job, &err) < 0) {
+                job->monit_running = false;
+                job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+        }
+}
+
+const PhaseOps job_stop_monit = { .enter = stop_monit_enter };
+
+/* ---- gate ---- */
+
+static void gate_back(Job *job, const char *why)
+{
+        Usec backoff = GATE_BACKOFF_MIN_USEC << MIN(job->gates, 5u);
+        job->gate_not_before = time_now() + MIN(backoff, GATE_BACKOFF_MAX_USEC);
+        job_feed(job, ROLL_EV_BACK, "%s", why);
+}
+
+/* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called. */
+static void gate_tick(Job *job)
+{
+        BlockState before, after;
+        Err err = { 0 };
+        const char *why = NULL;
+
+        if (!block_intact(job, &before, &err)) {
+                (void) job_block_check(job);
+                job_feed(job, ROLL_EV_LAPSED, "the block was not what it should be: %s", err.text);
+                return;
+        }
+        if (!look_full(job))
+                return;
+        if (block_read(job->block, &after, &err) < 0 || !after.table || !after.refusing) {
+                (void) job_block_check(job);
+                job_feed(job, ROLL_EV_LAPSED, "the block went away during the last look");
+                return;
+        }
+        if (!job->forced && before.total[BLOCK_NEWCONN] != after.total[BLOCK_NEWCONN]) {
+                gate_back(job, "a new connection came during the last look");
+                return;
+        }
+        if (!job->forced && !inflight_gate(job->inflight, &why)) {
+                gate_back(job, why);
+                return;
+        }
+        job_ok(job, "traffic frozen for %" PRIu64 " ms: nothing in flight on %u connections, block and monit as they should be",
+               JOB_FREEZE_USEC / 1000, job->summary.sockets);
+}
+
+static void gate_on_monit(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        Err e = { 0 };
+        (void) text;
+        job->monit_running = false;
+        if (r < 0) {
+                gate_back(job, err->text);
+                return;
+        }
+        job->frozen = true;
+        job->frozen_at = time_now();
+        job->gates++;
+        if (job->plan.n_traffic > 0 && block_freeze(job->block, JOB_FREEZE_MAX_USEC, &e) < 0) {
+                gate_back(job, e.text);
+                return;
+        }
+        job_tick(job, JOB_FREEZE_USEC);
+}
+
+static void gate_enter(Job *job)
+{
+        Err err = { 0 };
+        job_progress(job, "the last look");
+        job->monit_running = true;
+        if (monit_check_off(job->env.monit, job->component, &job->monit, gate_on_monit, job, &err) < 0) {
+                job->monit_running = false;
+                gate_back(job, err.text);
+        }
+}
+
+static void gate_leave(Job *job, RollEvent event)
+{
+        Err err = { 0 };
+        /* On the way to `stop` the freeze lasts until the listeners are closed; any other way thaws. */
+        if (event == ROLL_EV_OK || !job->frozen)
+                return;
+        job->frozen = false;
+        if (block_thaw(job->block, &err) < 0)
+                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
+}
+
+const PhaseOps job_gate = { .enter = gate_enter, .tick = gate_tick, .leave = gate_leave };

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Shared by the files of a job (job*.c) and nobody else. */
+
+#include "agent/checkers.h"
+#include "agent/facts.h"
+#include "agent/hold.h"
+#include "agent/job.h"
+#include "agent/state.h"
+#include "drain/inflight.h"
+#include "probes/snapshot.h"
+#include "probes/window.h"
+
+#define JOB_BLOCK_TIMEOUT_USEC  (30 * USEC_PER_SEC) /* a dead agent opens the node after this long */
+#define JOB_BLOCK_RENEW_USEC    (5 * USEC_PER_SEC)
+#define JOB_FREEZE_USEC         (50 * USEC_PER_MSEC) /* kernel-side quiet before the last look */
+#define JOB_FREEZE_MAX_USEC     (2 * USEC_PER_SEC)   /* the kernel thaws by itself after this long */
+#define JOB_POLL_USEC           (50 * USEC_PER_MSEC) /* counters and sockets are read this often */
+#define JOB_PROGRESS_USEC       (200 * USEC_PER_MSEC) /* progress is told at most this often */
+
+/* What the job has changed outside: worked backwards by undo, settled by hold and unblock. */
+typedef struct JobChanges {
+        bool table;   /* our nft table exists */
+        bool blocked; /* ... and refuses */
+        bool monit;   /* monit was asked to leave the component alone */
+        bool stopped; /* the unit was told to stop: no way back */
+} JobChanges;
+
+struct Job {
+        JobEnv env;
+        uint64_t id;
+        const Component *component;
+        JobOptions options;
+        Roll *roll;
+        Result result;
+        Usec started;      /* monotonic */
+        Usec started_wall;
+        bool over;
+        bool resumed;      /* an earlier agent began it */
+
+        /* events */
+        char **events; /* by seq; NULL where a progress event was dropped */
+        size_t n_events;
+        size_t *progress; /* ring of seqs of the progress events that are kept */
+        size_t n_progress;
+        char awaiting[512];
+        Usec told_progress;
+        char told_text[512];
+        char evidence[PHASE_COUNT][512]; /* what ended each phase */
+        char failure[512];   /* the first thing that went wrong */
+        char hint[512];      /* what to do about it */
+        cJSON *warnings;     /* array of strings */
+
+        /* timers and calls of the present phase */
+        sd_event_source *deadline, *tick, *renew;
+        SystemdCall *call, *call2;
+        FactsCall *facts_call;
+        HttpCall *http[3];
+        unsigned http_pending;
+        SnapshotFetch *snapshot_call;
+        bool monit_running;
+
+        /* what is known */
+        JobChanges changes;
+        Facts facts;
+        UnitState unit;        /* before */
+        uint64_t inode_sum;    /* of the listeners before */
+        MonitPrior monit;
+        Snapshot *before;
+        bool held;             /* a hold was there when the job began */
+        Hold hold;
+        BlockPlan plan;
+        Usec known_port_usec;
+        uint16_t known_port;
+
+        /* drain */
+        Block *block;
+        Usec closed_at;        /* when the block was last closed or renewed */
+        uint64_t refused_lost; /* refusals counted in a table that was flushed since */
+        Checkers *checkers;
+        Inflight *inflight;
+        InflightSummary summary;
+        Usec next_full, full_cost, next_partial, gate_not_before;
+        unsigned gates;        /* freezes tried */
+        bool forced;           /* the cap was reached and the caller said: go on */
+        uint64_t newconn_at_gate;
+        uint64_t newconn_base; /* when notice had its proof */
+        bool frozen;
+        Usec frozen_at;
+
+        /* restart */
+        size_t unit_index;     /* which of the component's units is being asked about */
+        bool job_done, state_bad;
+        char job_text[256];
+        Window window;
+        bool round_good;       /* the present round of probes */
+        char round_text[256];
+        Usec probes_good_since; /* when the window was first full; 0: not yet */
+        bool ready_command_done, ready_compared;
+        int restore_step;
+};
+
+/* --- job.c --- */
+
+/* job_ok/job_fail/job_feed() - end the present phase. job_fail's text is one sentence; @result
+ * RESULT_INVALID: what the phase ends with by itself. */
+void job_ok(Job *job, const char *evidence, ...) _printf_(2, 3);
+void job_fail(Job *job, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
+void job_feed(Job *job, RollEvent event, const char *fmt, ...) _printf_(3, 4);
+
+/* job_progress() - what is awaited now; told when it changed, at most every JOB_PROGRESS_USEC. */
+void job_progress(Job *job, const char *fmt, ...) _printf_(2, 3);
+void job_warn(Job *job, const char *fmt, ...) _printf_(2, 3);
+
+/* job_tick() - call the phase's tick after @usec, again and again until the phase is left. */
+void job_tick(Job *job, Usec usec);
+
+/* job_extend() - the present phase gets its limit once more. */
+void job_extend(Job *job);
+
+/* job_save() - the record, before the effect it describes. A failure before the first effect is a refusal;
+ * later it is told and the job goes on in memory. Return: 0 or negative errno (already told). */
+int job_save(Job *job);
+
+/* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, or no longer. */
+void job_renewing(Job *job, bool on);
+
+/* --- the phases --- */
+typedef struct PhaseOps {
+        void (*enter)(Job *job);
+        void (*tick)(Job *job);    /* may be NULL */
+        void (*leave)(Job *job, RollEvent event); /* may be NULL: timers and calls are dropped anyway */
+        void (*timeout)(Job *job); /* may be NULL: the phase simply times out */
+} PhaseOps;
+
+extern const PhaseOps job_preflight, job_discover, job_watch;             /* job-prepare.c */
+extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate; /* job-drain.c */
+extern const PhaseOps job_stop, job_start_unit, job_ready, job_verify, job_start_monit; /* job-restart.c */
+extern const PhaseOps job_unblock, job_return, job_undo, job_hold;        /* job-return.c */
+
+/* --- job-prepare.c --- */
+/* job_setup() - plan, checkers and in-flight engine from what is known (facts); also after a resume. */
+int job_setup(Job *job, Err *err) _must_check_;
+void job_learn(Job *job); /* keep what was learned, for the next job */
+
+/* --- job-drain.c --- */
+/* job_table() - the nft table exists and counts. */
+int job_table(Job *job, Err *err) _must_check_;
+/* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back). */
+bool job_block_check(Job *job);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* preflight, discover, watch: what is true before anything is touched. */
+
+#include "agent/job-impl.h"
+
+#include <string.h>
+
+#define DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
+
+static void known_name(const Component *c, char *buf, size_t size)
+{
+        (void) snprintf(buf, size, "known-%s.json", c->name);
+}
+
+/* ---- preflight ---- */
+
+static bool kind_restarts(RollKind kind)
+{
+        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_START || kind == ROLL_DRY_RUN;
+}
+
+static const char *preflight_loaded(const Job *job, char *buf, size_t size)
+{
+        if (!job->before)
+                return "";
+        char text[160];
+        (void) snprintf(buf, size, "; loaded: %s", snapshot_summary(job->before, text, sizeof(text)));
+        return buf;
+}
+
+static void preflight_done(Job *job, const char *monit)
+{
+        char loaded[256];
+        const Facts *f = &job->facts;
+
+        job_ok(job, "%s %s%s%s%s; %s%s%s", job->unit.unit, job->unit.active, f->self_known ? ", server " : "",
+               f->self_known ? f->self.uuid : "", f->up ? ", up" : f->running ? ", not up" : "", monit,
+               preflight_loaded(job, loaded, sizeof(loaded)), job->held ? "; held until this job is done" : "");
+}
+
+static void preflight_on_snapshot(Snapshot *s, void *userdata)
+{
+        Job *job = userdata;
+        job->snapshot_call = NULL;
+        job->before = s;
+        preflight_done(job, job->awaiting);
+}
+
+static void preflight_on_monit(int r, const MonitPrior *prior, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        job->monit_running = false;
+        if (r < 0) {
+                job_fail(job, RESULT_REFUSED, "see `systemctl status monit apigee-monit`", "monit's state is not known: %s",
+                         err->text);
+                return;
+        }
+        job->monit = *prior;
+        job_progress(job, "%s", text);
+        if (!*job->component->runtime_url || !job->facts.running) {
+                preflight_done(job, text);
+                return;
+        }
+        SnapshotRequest request = {
+                .runtime_url = job->component->runtime_url,
+                .organizations = job->component->organizations,
+                .limit_usec = 10 * USEC_PER_SEC,
+        };
+        Err e = { 0 };
+        if (snapshot_fetch(job->env.http, job->env.event, &request, preflight_on_snapshot, job, &job->snapshot_call, &e) < 0)
+                job_fail(job, RESULT_FAILED, NULL, "%s", e.text);
+}
+
+static void preflight_monit(Job *job)
+{
+        Err err = { 0 };
+        if (!kind_restarts(roll_kind(job->roll))) {
+                preflight_done(job, "monit is left alone");
+                return;
+        }
+        job_progress(job, "looking at monit");
+        job->monit_running = true;
+        if (monit_look(job->env.monit, job->component, preflight_on_monit, job, &err) < 0) {
+                job->monit_running = false;
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+        }
+}
+
+static void preflight_unit(Job *job);
+
+static void preflight_on_unit(int r, const UnitState *state, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        const char *name = job->component->units[job->unit_index];
+        bool active = r == 0 && strcmp(state->active, "active") == 0;
+        job->call = NULL;
+
+        if (r < 0) {
+                job_fail(job, RESULT_REFUSED, "see `systemctl status`", "systemd does not tell about %s: %s", name, err->text);
+                return;
+        }
+        /* Running: the unit of the listener's cgroup, or (where the kernel does not tell) the one that is active.
+         * Stopped: the first that exists. */
+        bool ours = job->facts.running ? (*job->facts.unit ? strcmp(job->facts.unit, name) == 0 : active) : state->loaded;
+        if (!ours) {
+                job->unit_index++;
+                preflight_unit(job);
+                return;
+        }
+        job->unit = *state;
+        if (job->facts.running && !active) {
+                job_fail(job, RESULT_REFUSED,
+                         "stop it the way it was started, then `edge-roll restart COMPONENT --start`",
+                         "%s says %s, but port %u is being served: it was not started by this unit", name, state->active,
+                         job->facts.health_port);
+                return;
+        }
+        preflight_monit(job);
+}
+
+static void preflight_unit(Job *job)
+{
+        const char *name = job->component->units[job->unit_index];
+        Err err = { 0 };
+
+        if (!name) {
+                if (job->facts.running && *job->facts.cgroup)
+                        job_fail(job, RESULT_REFUSED,
+                                 "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
+                                 "unit in `units`",
+                                 "port %u is served from %s, which is none of the units of %s", job->facts.health_port,
+                                 job->facts.cgroup, job->component->name);
+                else
+                        job_fail(job, RESULT_REFUSED, "name its unit in `units` of the configuration",
+                                 "none of the units of %s exists%s", job->component->name,
+                                 job->facts.running ? " and is active" : "");
+                return;
+        }
+        job_progress(job, "asking systemd about %s", name);
+        if (systemd_unit(job->env.systemd, name, preflight_on_unit, job, &job->call, &err) < 0)
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+}
+
+static void preflight_on_facts(const Facts *facts, void *userdata)
+{
+        Job *job = userdata;
+        const Component *c = job->component;
+        RollKind kind = roll_kind(job->roll);
+        job->facts_call = NULL;
+        job->facts = *facts;
+        /* A hold names its ports itself: it can be ended whatever the component answers. */
+        if (kind == ROLL_UNDRAIN && job->hold.plan.n_whole + job->hold.plan.n_syn > 0)
+                job->facts.health_port =
+                        job->hold.plan.n_whole > 0 ? job->hold.plan.whole_ports[0] : job->hold.plan.syn_ports[0];
+        facts = &job->facts;
+
+        if (facts->health_port == 0) {
+                job_fail(job, RESULT_REFUSED,
+                         "see what it answers with `curl -s` on its self_url, or set health_port in the configuration",
+                         "the health port of %s is not known: %s", c->name, facts->health_port_from);
+                return;
+        }
+        if (facts->running && facts->loopback_only && kind != ROLL_UNDRAIN) {
+                job_fail(job, RESULT_REFUSED, "let it listen where its checkers come from, or set health_port",
+                         "port %u of %s listens on loopback only: nobody can check it from outside", facts->health_port,
+                         c->name);
+                return;
+        }
+        if (!facts->running && job->options.start && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD))
+                roll_set_kind(job->roll, ROLL_START);
+        else if (!facts->running && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN) {
+                job_fail(job, RESULT_REFUSED, "start it with `edge-roll restart COMPONENT --start`",
+                         "%s is not running: nobody listens on port %u (%s)", c->name, facts->health_port,
+                         facts->self_known ? facts->up_text : facts->self_text);
+                return;
+        }
+        if (kind == ROLL_UNDRAIN) {
+                job_ok(job, "held by %s: %s", job->hold.by, job->hold.reason);
+                return;
+        }
+        preflight_unit(job);
+}
+
+static void preflight_known(Job *job)
+{
+        char name[128];
+        cJSON *known = NULL;
+        known_name(job->component, name, sizeof(name));
+        if (state_read(job->env.config->state_dir, name, &known, NULL, NULL) == 0 && known) {
+                const cJSON *port = cJSON_GetObjectItemCaseSensitive(known, "health_port");
+                if (cJSON_IsNumber(port) && port->valueint > 0 && port->valueint < 65536)
+                        job->known_port = (uint16_t) port->valueint;
+        }
+        cJSON_Delete(known);
+}
+
+static void preflight_enter(Job *job)
+{
+        const Config *config = job->env.config;
+        RollKind kind = roll_kind(job->roll);
+        Err err = { 0 };
+
+        if (hold_read(config->state_dir, job->component->name, &job->hold, &job->held, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, "repair or delete that file", "the hold record cannot be read: %s", err.text);
+                return;
+        }
+        if (kind == ROLL_UNDRAIN && !job->held) {
+                job_fail(job, RESULT_NOT_NEEDED, NULL, "%s is not held", job->component->name);
+                return;
+        }
+        if (kind == ROLL_DRAIN && job->held) {
+                job_fail(job, RESULT_NOT_NEEDED, "end it with `edge-roll undrain`", "%s is held already, by %s: %s",
+                         job->component->name, job->hold.by, job->hold.reason);
+                return;
+        }
+        if (kind == ROLL_RESTART && job->held)
+                roll_set_kind(job->roll, ROLL_RESTART_HELD);
+        if (kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN && config->pool_members && *config->pool_members &&
+            strcmp(config->lock, "none") == 0 && !*job->options.unprotected) {
+                job_fail(job, RESULT_UNPROTECTED,
+                         "make sure that no other node of the pool is out, then say --unprotected=REASON",
+                         "this node has pool mates (%s, ...) and no lock covers the pool", config->pool_members[0]);
+                return;
+        }
+        if (kind != ROLL_DRY_RUN && job_save(job) < 0)
+                return;
+        preflight_known(job);
+        job_progress(job, "asking %s", job->component->self_url);
+        if (facts_gather(job->env.http, job->env.conns, config, job->component, job->known_port, preflight_on_facts, job,
+                         &job->facts_call, &err) < 0)
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+}
+
+const PhaseOps job_preflight = { .enter = preflight_enter };
+
+/* ---- discover ---- */
+
+int job_setup(Job *job, Err *err)
+{
+        const Component *c = job->component;
+        const Facts *f = &job->facts;
+        BlockPlan *plan = &job->plan;
+
+        *plan = (BlockPlan){ .n_traffic = f->n_traffic };
+        if (c->block == BLOCK_WHOLE)
+                plan->whole_ports[plan->n_whole++] = f->health_port;
+        else
+                plan->syn_ports[plan->n_syn++] = f->health_port;
+        memcpy(plan->traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
+
+        CheckersConfig checkers = {
+                .interval_usec = c->check_interval_usec,
+                .fall = c->check_fall,
+                .rise = c->check_rise,
+                .mixed = c->block == BLOCK_SYN,
+                .watch_max_usec = c->watch_max_usec,
+        };
+        InflightConfig inflight = {
+                .n_traffic = f->n_traffic,
+                .n_upstream = c->next_tier_ports.n,
+                .tls = c->tls,
+                .quiet_usec = c->quiet_usec,
+                .request_limit_usec = f->request_limit_usec,
+        };
+        memcpy(inflight.traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
+        memcpy(inflight.upstream_ports, c->next_tier_ports.ports, c->next_tier_ports.n * sizeof(uint16_t));
+
+        job->checkers = checkers_free(job->checkers);
+        job->inflight = inflight_free(job->inflight);
+        if (checkers_new(&job->checkers, &checkers) < 0)
+                return err_set(err, -ENOMEM, "out of memory");
+
+        char name[128];
+        cJSON *known = NULL;
+        known_name(c, name, sizeof(name));
+        if (state_read(job->env.config->state_dir, name, &known, NULL, NULL) == 0 && known) {
+                const cJSON *v;
+                cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(known, "checkers")) {
+                        const cJSON *text = cJSON_GetObjectItemCaseSensitive(v, "address");
+                        const cJSON *interval = cJSON_GetObjectItemCaseSensitive(v, "interval");
+                        Addr addr;
+                        if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) && cJSON_IsNumber(interval) &&
+                            interval->valuedouble >= 0 && interval->valuedouble < 86400)
+                                checkers_learned(job->checkers, &addr,
+                                                 (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
+                }
+        }
+        cJSON_Delete(known);
+        return inflight_new(&job->inflight, &inflight, err);
+}
+
+void job_learn(Job *job)
+{
+        char name[128], addr[ADDR_TEXT_SIZE];
+        CheckerInfo info;
+        cJSON *o = cJSON_CreateObject(), *a = cJSON_AddArrayToObject(o, "checkers");
+
+        for (size_t i = 0; job->checkers && checkers_get(job->checkers, i, &info); i++) {
+                if (!info.awaited)
+                        continue;
+                cJSON *c = cJSON_CreateObject();
+                cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
+                cJSON_AddNumberToObject(c, "interval", time_sec(info.interval_usec));
+                cJSON_AddItemToArray(a, c);
+        }
+        cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
+        known_name(job->component, name, sizeof(name));
+        Err err = { 0 };
+        if (o && state_write(job->env.config->state_dir, name, o, &err) < 0)
+                job_warn(job, "what was learned cannot be kept: %s", err.text);
+        cJSON_Delete(o);
+}
+
+static const char *ports_text(const uint16_t *ports, size_t n, char *buf, size_t size)
+{
+        size_t len = 0;
+        buf[0] = '\0';
+        for (size_t i = 0; i < n && len + 8 < size; i++)
+                len += (size_t) snprintf(buf + len, size - len, "%s%u", i ? ", " : "", ports[i]);
+        return buf;
+}
+
+static void discover_enter(Job *job)
+{
+        const Component *c = job->component;
+        const Facts *f = &job->facts;
+        RollKind kind = roll_kind(job->roll);
+        char ports[256], limit[32];
+        Err err = { 0 };
+
+        if (f->n_traffic == 0 && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_DRAIN)) {
+                job_fail(job, RESULT_REFUSED, "set traffic_ports in the configuration",
+                         "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
+                         c->name, f->traffic_from);
+                return;
+        }
+        int r = job_setup(job, &err);
+        if (r < 0) {
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+                return;
+        }
+        if (kind == ROLL_DRY_RUN) {
+                job_ok(job, "health port %u (%s), refused %s; traffic ports %s; a request lasts at most %s (%s)", f->health_port,
+                       f->health_port_from, c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
+                       ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
+                       time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
+                return;
+        }
+        if (facts_listening(job->env.conns, f->traffic_ports, f->n_traffic, &job->inode_sum, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
+                return;
+        }
+        if (block_new(&job->block, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN", "%s", err.text);
+                return;
+        }
+
+        Usec cap = f->request_limit_usec + DRAIN_MARGIN_USEC;
+        if (cap > c->drain_max_usec) {
+                char max[32];
+                job_warn(job, "a request may last %s (%s), longer than drain_max (%s): drain ends after drain_max",
+                         time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from,
+                         time_format(c->drain_max_usec, max, sizeof(max)));
+                cap = c->drain_max_usec;
+        }
+        if (c->limit_usec[PHASE_DRAIN])
+                cap = c->limit_usec[PHASE_DRAIN];
+        roll_set_limit(job->roll, PHASE_DRAIN, cap);
+        job_ok(job, "health port %u (%s), traffic ports %s; a request lasts at most %s (%s)", f->health_port,
+               f->health_port_from, ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
+               time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
+}
+
+const PhaseOps job_discover = { .enter = discover_enter };
+
+/* ---- watch ---- */
+
+static bool watch_read(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        BlockState state;
+        Err err = { 0 };
+        size_t n;
+        bool full;
+
+        if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err) < 0 ||
+            block_read(job->block, &state, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, NULL, "the counters cannot be read: %s", err.text);
+                return false;
+        }
+        checkers_feed(job->checkers, time_now(), sources, n);
+        checkers_new_connections(job->checkers, time_now(), state.total[BLOCK_NEWCONN]);
+        return true;
+}
+
+static void watch_end(Job *job)
+{
+        const Component *c = job->component;
+        char text[400];
+        checkers_text(job->checkers, time_now(), text, sizeof(text));
+        if (checkers_count(job->checkers) > 0) {
+                job_ok(job, "%s", text);
+                return;
+        }
+        if (config_was_set(job->env.config, c, "check_interval")) {
+                job_warn(job, "nobody is seen checking port %u; the configured check_interval is believed",
+                         job->facts.health_port);
+                job_ok(job, "%s; check_interval is configured", text);
+                return;
+        }
+        job_fail(job, RESULT_NO_CHECKER,
+                 "let the load balancer check this port, or say how it checks with check_interval and check_fall",
+                 "nobody was seen twice checking port %u within %.1f s, so notice cannot be proven: %s", job->facts.health_port,
+                 time_sec(c->watch_max_usec), text);
+}
+
+static void watch_tick(Job *job)
+{
+        char text[400];
+        if (!watch_read(job))
+                return;
+        job_progress(job, "%s", checkers_text(job->checkers, time_now(), text, sizeof(text)));
+        if (checkers_watched(job->checkers, time_now()))
+                watch_end(job);
+        else
+                job_tick(job, JOB_POLL_USEC);
+}
+
+static void watch_enter(Job *job)
+{
+        Err err = { 0 };
+        if (job_table(job, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
+                return;
+        }
+        checkers_watch_begin(job->checkers, time_now(), NULL, 0);
+        job_tick(job, JOB_POLL_USEC);
+}
+
+const PhaseOps job_watch = { .enter = watch_enter, .tick = watch_tick, .timeout = watch_end };

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* stop, start, ready, verify, start-monit: a new process, proven at least as good as the old one. */
+
+#include "agent/job-impl.h"
+
+#include <string.h>
+
+#include "agent/cgroup.h"
+#include "base/words.h"
+
+#define THAW_AFTER_USEC     USEC_PER_SEC          /* a stop that does not close its listeners by then thaws */
+#define STOP_POLL_USEC      (20 * USEC_PER_MSEC)
+#define APIGEE_SERVICE      "/opt/apigee/apigee-service/bin/apigee-service"
+
+static void thaw(Job *job)
+{
+        Err err = { 0 };
+        if (!job->frozen)
+                return;
+        job->frozen = false;
+        if (block_thaw(job->block, &err) < 0)
+                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
+}
+
+/* The health port and the traffic ports. */
+static size_t component_ports(const Job *job, uint16_t *ports)
+{
+        size_t n = 0;
+        ports[n++] = job->facts.health_port;
+        for (size_t i = 0; i < job->facts.n_traffic && n < CONNS_PORTS_MAX; i++)
+                if (job->facts.traffic_ports[i] != job->facts.health_port)
+                        ports[n++] = job->facts.traffic_ports[i];
+        return n;
+}
+
+static int component_listening(Job *job, size_t *ret_of, uint64_t *ret_inode_sum)
+{
+        uint16_t ports[CONNS_PORTS_MAX];
+        Err err = { 0 };
+        *ret_of = component_ports(job, ports);
+        int n = facts_listening(job->env.conns, ports, *ret_of, ret_inode_sum, &err);
+        if (n < 0)
+                job_warn(job, "the listening sockets cannot be looked at: %s", err.text);
+        return n;
+}
+
+/* ---- stop ---- */
+
+static void stop_on_job(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        job->call = NULL;
+        job->job_done = true;
+        (void) snprintf(job->job_text, sizeof(job->job_text), "%s", text);
+        if (result != JOB_DONE)
+                job_warn(job, "systemd's stop of %s: %s", job->unit.unit, text);
+}
+
+static void stop_tick(Job *job)
+{
+        size_t of;
+        int listening = component_listening(job, &of, NULL);
+        int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, NULL) : 0;
+
+        if (job->frozen && (listening == 0 || time_now() - job->frozen_at > THAW_AFTER_USEC))
+                thaw(job);
+        if (job->job_done && listening == 0 && pids <= 0) {
+                job_ok(job, "%s stopped (%s), ports closed, processes gone", job->unit.unit, job->job_text);
+                return;
+        }
+        job_progress(job, "%s; %d of %zu ports open, %d processes", job->job_done ? "systemd's job is over" : "systemd is stopping it",
+                     MAX(listening, 0), of, MAX(pids, 0));
+        job_tick(job, STOP_POLL_USEC);
+}
+
+static void stop_call(Job *job)
+{
+        Err err = { 0 };
+        job->job_done = false;
+        if (systemd_job(job->env.systemd, UNIT_STOP, job->unit.unit, stop_on_job, job, &job->call, &err) < 0) {
+                job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+                return;
+        }
+        job_tick(job, STOP_POLL_USEC);
+}
+
+/* Resumed: was the stop really called before the other agent died? If not, nothing is proven any more. */
+static void stop_on_state(int r, const UnitState *state, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        (void) err;
+        job->call = NULL;
+        if (r == 0 && strcmp(state->active, "active") == 0 && !state->job_pending &&
+            strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
+                job_ok(job, "%s has been restarted meanwhile", job->unit.unit);
+                return;
+        }
+        if (r == 0 && strcmp(state->active, "active") == 0 && !state->job_pending) {
+                job->changes.stopped = false;
+                job_feed(job, ROLL_EV_BACK, "the stop had not been called yet; everything is proven again first");
+                return;
+        }
+        stop_call(job);
+}
+
+static void stop_enter(Job *job)
+{
+        Err err = { 0 };
+        bool begun = job->changes.stopped;
+
+        job->changes.stopped = true;
+        (void) job_save(job);
+        if (!begun) {
+                stop_call(job);
+                return;
+        }
+        if (systemd_unit(job->env.systemd, job->unit.unit, stop_on_state, job, &job->call, &err) < 0)
+                stop_call(job);
+}
+
+static void stop_leave(Job *job, RollEvent event)
+{
+        (void) event;
+        thaw(job);
+}
+
+const PhaseOps job_stop = { .enter = stop_enter, .tick = stop_tick, .leave = stop_leave };
+
+/* ---- start ---- */
+
+static void start_state(Job *job);
+
+static void start_on_state(int r, const UnitState *state, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        uint64_t inode_sum = 0;
+        size_t of;
+        job->call = NULL;
+
+        if (r < 0) {
+                job_progress(job, "systemd does not tell: %s", err->text);
+                job_tick(job, 4 * JOB_POLL_USEC);
+                return;
+        }
+        bool new_run = strcmp(state->invocation_id, job->unit.invocation_id) != 0;
+        if (job->job_done && !state->job_pending && strcmp(state->active, "active") != 0 &&
+            strcmp(state->active, "activating") != 0) {
+                char hint[400];
+                (void) snprintf(hint, sizeof(hint), "see `journalctl -u %s`; then `edge-roll restart` again, or `edge-roll undrain`",
+                                state->unit);
+                job_fail(job, RESULT_HELD, hint, "%s did not start: %s (%s, result %s)", state->unit, job->job_text,
+                         state->active, state->result);
+                return;
+        }
+        int listening = component_listening(job, &of, &inode_sum);
+        if (job->job_done && new_run && listening == (int) of && inode_sum != job->inode_sum) {
+                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets", state->unit,
+                       state->invocation_id, state->main_pid, of);
+                return;
+        }
+        job_progress(job, "%s; %d of %zu ports open", job->job_done ? state->active : "systemd is starting it", MAX(listening, 0),
+                     of);
+        job_tick(job, 2 * JOB_POLL_USEC);
+}
+
+static void start_state(Job *job)
+{
+        Err err = { 0 };
+        if (job->call2)
+                return;
+        if (systemd_unit(job->env.systemd, job->unit.unit, start_on_state, job, &job->call, &err) < 0)
+                job_tick(job, 4 * JOB_POLL_USEC);
+}
+
+static void start_on_job(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        (void) result;
+        job->call2 = NULL;
+        job->job_done = true;
+        (void) snprintf(job->job_text, sizeof(job->job_text), "%s", text);
+        start_state(job);
+}
+
+static void start_tick(Job *job)
+{
+        if (job->call2) {
+                size_t of;
+                int listening = component_listening(job, &of, NULL);
+                job_progress(job, "systemd is starting %s; %d of %zu ports open", job->unit.unit, MAX(listening, 0), of);
+                job_tick(job, 4 * JOB_POLL_USEC);
+        } else
+                start_state(job);
+}
+
+static void start_enter(Job *job)
+{
+        Err err = { 0 };
+        job->changes.stopped = true;
+        (void) job_save(job);
+        job->job_done = false;
+        if (systemd_job(job->env.systemd, UNIT_START, job->unit.unit, start_on_job, job, &job->call2, &err) < 0) {
+                job_fail(job, RESULT_HELD, NULL, "%s", err.text);
+                return;
+        }
+        job_tick(job, 4 * JOB_POLL_USEC);
+}
+
+const PhaseOps job_start_unit = { .enter = start_enter, .tick = start_tick };
+
+/* ---- ready ---- */
+
+static void ready_bad(Job *job, const char *fmt, ...) _printf_(2, 3);
+static void ready_bad(Job *job, const char *fmt, ...)
+{
+        va_list ap;
+        if (!job->round_good)
+                return; /* the first objection of a round is the one that is shown */
+        job->round_good = false;
+        va_start(ap, fmt);
+        (void) vsnprintf(job->round_text, sizeof(job->round_text), fmt, ap);
+        va_end(ap);
+}
+
+static void ready_compared(Job *job, const SnapshotDiff *diff)
+{
+        Usec wait = job->component->loaded_wait_usec;
+        if (diff->lost == 0 && !diff->unknown) {
+                job->ready_compared = true;
+                if (diff->gained || diff->changed)
+                        job_warn(job, "more or other than before is loaded: %s", diff->text);
+                return;
+        }
+        /* What loads slowly gets its time; what is still missing then is missing. */
+        if (time_now() - job->probes_good_since >= wait) {
+                job_fail(job, RESULT_HELD,
+                         "see system.log and startupruntimeerrors.log of the message processor; then `edge-roll restart` again, "
+                         "or `edge-roll undrain` to serve without it",
+                         "not everything that was loaded before is loaded again: %s", diff->text);
+                return;
+        }
+        (void) snprintf(job->round_text, sizeof(job->round_text), "%.250s", diff->text);
+}
+
+static void ready_check(Job *job)
+{
+        if (!job->ready_command_done) {
+                job_progress(job, "probes good; waiting for wait_for_ready");
+                return;
+        }
+        if (!job->ready_compared)
+                return;
+        char loaded[200] = "", text[160];
+        if (job->before)
+                (void) snprintf(loaded, sizeof(loaded), "; loaded again: %s", snapshot_summary(job->before, text, sizeof(text)));
+        job_ok(job, "probes good %u times in a row, same server id%s%s", job->window.have,
+               job->facts.self_known ? "" : " (not known before)", loaded);
+}
+
+static void ready_on_snapshot(Snapshot *s, void *userdata)
+{
+        _cleanup_(snapshot_freep) Snapshot *after = s;
+        Job *job = userdata;
+        SnapshotDiff diff;
+        job->snapshot_call = NULL;
+        snapshot_compare(job->before, after, &diff);
+        ready_compared(job, &diff);
+        if (roll_phase(job->roll) == PHASE_READY && job->ready_compared)
+                ready_check(job);
+}
+
+static void ready_round_done(Job *job)
+{
+        Err err = { 0 };
+        if (--job->http_pending > 0)
+                return;
+
+        size_t of;
+        int listening = component_listening(job, &of, NULL);
+        if (listening != (int) of)
+                ready_bad(job, "%d of %zu ports open", MAX(listening, 0), of);
+
+        bool full = window_feed(&job->window, job->round_good);
+        if (!full) {
+                if (!job->round_good)
+                        job->probes_good_since = 0;
+                job_progress(job, "ready %u/%u%s%s", job->window.have, job->window.need, *job->round_text ? "; " : "",
+                             job->round_text);
+                return;
+        }
+        if (job->probes_good_since == 0)
+                job->probes_good_since = time_now();
+        if (!job->ready_compared && !job->before)
+                job->ready_compared = true;
+        if (!job->ready_compared && !job->snapshot_call) {
+                SnapshotRequest request = {
+                        .runtime_url = job->component->runtime_url,
+                        .organizations = job->component->organizations,
+                        .limit_usec = 10 * USEC_PER_SEC,
+                };
+                if (snapshot_fetch(job->env.http, job->env.event, &request, ready_on_snapshot, job, &job->snapshot_call, &err) < 0)
+                        job_warn(job, "%s", err.text);
+        }
+        if (*job->round_text)
+                job_progress(job, "ready %u/%u; still missing: %s", job->window.have, job->window.need, job->round_text);
+        ready_check(job);
+}
+
+static void ready_on_up(const HttpResult *r, void *userdata)
+{
+        Job *job = userdata;
+        job->http[0] = NULL;
+        if (r->outcome != HTTP_ANSWER)
+                ready_bad(job, "%s", r->text);
+        else if (r->status != 200 || !edge_up_is_true(r->body, r->body_len))
+                ready_bad(job, "%s says status %ld, \"%.40s\" instead of 200, \"true\"", job->component->up_url, r->status, r->body);
+        ready_round_done(job);
+}
+
+static void ready_on_reachable(const HttpResult *r, void *userdata)
+{
+        Job *job = userdata;
+        job->http[1] = NULL;
+        if (r->outcome != HTTP_ANSWER)
+                ready_bad(job, "%s", r->text);
+        else if (r->status != 200)
+                ready_bad(job, "%s says status %ld instead of 200", job->component->reachable_url, r->status);
+        ready_round_done(job);
+}
+
+static void ready_on_self(const HttpResult *r, void *userdata)
+{
+        Job *job = userdata;
+        EdgeSelf self;
+        Err err = { 0 };
+        job->http[2] = NULL;
+        if (r->outcome != HTTP_ANSWER)
+                ready_bad(job, "%s", r->text);
+        else if (r->status != 200)
+                ready_bad(job, "%s says status %ld instead of 200", job->component->self_url, r->status);
+        else if (edge_self_parse(r->body, r->body_len, &self, &err) < 0)
+                ready_bad(job, "%s: %s", job->component->self_url, err.text);
+        else if (job->facts.self_known && *job->facts.self.uuid && strcmp(self.uuid, job->facts.self.uuid) != 0) {
+                job_fail(job, RESULT_HELD, "is this the same installation? compare with /v1/servers of the Management Server",
+                         "another server id than before: %s, it was %s", self.uuid, job->facts.self.uuid);
+                return;
+        }
+        ready_round_done(job);
+}
+
+static void ready_get(Job *job, size_t i, const char *url, HttpFn fn)
+{
+        HttpRequest request = { .url = url, .total_usec = 5 * USEC_PER_SEC };
+        Err err = { 0 };
+        if (!*url)
+                return;
+        if (http_start(job->env.http, &request, fn, job, &job->http[i], &err) < 0)
+                ready_bad(job, "%s", err.text);
+        else
+                job->http_pending++;
+}
+
+static void ready_tick(Job *job)
+{
+        job_tick(job, job->component->ready_interval_usec);
+        if (job->http_pending > 0)
+                return; /* the round before still waits for an answer */
+        job->round_good = true;
+        job->round_text[0] = '\0';
+        ready_get(job, 0, job->component->up_url, ready_on_up);
+        ready_get(job, 1, job->component->reachable_url, ready_on_reachable);
+        ready_get(job, 2, job->component->self_url, ready_on_self);
+}
+
+static void ready_on_command(int exit_status, const char *output, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        (void) output;
+        job->call = NULL;
+        job->ready_command_done = true;
+        /* Its exit status is not documented, so it is a hint: our own probes decide. */
+        if (exit_status != 0)
+                job_warn(job, "wait_for_ready: %s", text);
+}
+
+/* Source: Apigee's own restart procedure (apigee-service COMPONENT wait_for_ready). */
+static int ready_command(const Component *c, Words *ret)
+{
+        char text[256];
+        if (strcmp(c->wait_for_ready, "auto") != 0)
+                return words_split(c->wait_for_ready, ret);
+        (void) snprintf(text, sizeof(text), APIGEE_SERVICE " %s wait_for_ready",
+                        c->kind == KIND_MP ? "edge-message-processor" : "edge-router");
+        return words_split(access(APIGEE_SERVICE, X_OK) == 0 ? text : "", ret);
+}
+
+static void ready_enter(Job *job)
+{
+        _cleanup_(words_freep) Words argv = NULL;
+        Err err = { 0 };
+
+        (void) job_save(job);
+        job->window = (Window){ .need = job->component->ready_count };
+        job->probes_good_since = 0;
+        job->ready_compared = job->ready_command_done = false;
+        int r = ready_command(job->component, &argv);
+        if (r == 0 && argv[0]) {
+                char unit[256];
+                (void) snprintf(unit, sizeof(unit), "edge-roll-run-wait-for-ready-%.100s.service", job->component->name);
+                r = systemd_run(job->env.systemd, unit, argv, NULL, component_limit(job->component, PHASE_READY), ready_on_command,
+                                job, &job->call, &err);
+                if (r < 0)
+                        job_warn(job, "wait_for_ready: %s", err.text);
+        }
+        job->ready_command_done = !job->call;
+        job_tick(job, 0);
+}
+
+const PhaseOps job_ready = { .enter = ready_enter, .tick = ready_tick };
+
+/* ---- verify ---- */
+
+static void verify_enter(Job *job)
+{
+        job_ok(job, "no further checks are configured");
+}
+
+const PhaseOps job_verify = { .enter = verify_enter };
+
+/* ---- start monit ---- */
+
+static void start_monit_on(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        job->monit_running = false;
+        if (r < 0) {
+                job_warn(job, "monit is not as it was: %s", err->text);
+                job_feed(job, ROLL_EV_FAIL, "monit is not as it was: %s", err->text);
+                return;
+        }
+        job->changes.monit = false;
+        job_ok(job, "%s", text);
+}
+
+static void start_monit_enter(Job *job)
+{
+        Err err = { 0 };
+        (void) job_save(job);
+        job_progress(job, "monit as it was");
+        job->monit_running = true;
+        if (monit_restore(job->env.monit, job->component, &job->monit, start_monit_on, job, &err) < 0) {
+                job->monit_running = false;
+                job_feed(job, ROLL_EV_FAIL, "%s", err.text);
+        }
+}
+
+static void start_monit_timeout(Job *job)
+{
+        job_warn(job, "monit is not as it was within its limit: %s", job->awaiting);
+        job_feed(job, ROLL_EV_TIMEOUT, "monit is not as it was: %s", job->awaiting);
+}
+
+const PhaseOps job_start_monit = { .enter = start_monit_enter, .timeout = start_monit_timeout };

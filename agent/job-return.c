@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* unblock, return; and the two other ends: undo (as it was) and hold (blocked on purpose). */
+
+#include "agent/job-impl.h"
+
+#include <string.h>
+
+#define RETRY_USEC (USEC_PER_SEC / 2)
+
+/* ---- the hold's unit ---- */
+
+/* edge-roll-hold.service makes the table what the records say; with no record left it is stopped. */
+static int hold_unit_apply(Job *job, UnitJobFn fn, Err *err)
+{
+        _cleanup_(freep) Hold *holds = NULL;
+        size_t n = 0;
+        int r = hold_list(job->env.config->state_dir, &holds, &n, err);
+        if (r < 0)
+                return r;
+        return systemd_job(job->env.systemd, n > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT, fn, job, &job->call, err);
+}
+
+/* ---- unblock ---- */
+
+static void unblock_open(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        BlockState state;
+        Err err = { 0 };
+        size_t n = 0;
+        bool full;
+
+        job_renewing(job, false);
+        if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
+                job_progress(job, "the rule is still there: %s", err.text);
+                job_tick(job, RETRY_USEC);
+                return;
+        }
+        job->changes.blocked = false;
+        /* Only now: a hold refuses behind the counters, so its refusals have been counted as checks. */
+        if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0)
+                n = 0;
+        checkers_return_begin(job->checkers, time_now(), sources, n);
+        job_ok(job, "port %u open, read back", job->facts.health_port);
+}
+
+static void unblock_on_hold_gone(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        bool holds = true;
+        Err err = { 0 };
+        job->call = NULL;
+        (void) result;
+        if (block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds) {
+                job_progress(job, "the hold is still there (%s)", text);
+                job_tick(job, RETRY_USEC);
+                return;
+        }
+        unblock_open(job);
+}
+
+static void unblock_tick(Job *job)
+{
+        Err err = { 0 };
+        if (!job->held) {
+                unblock_open(job);
+                return;
+        }
+        if (hold_remove(job->env.config->state_dir, job->component->name, &err) < 0 ||
+            hold_unit_apply(job, unblock_on_hold_gone, &err) < 0) {
+                job_progress(job, "the hold cannot be ended: %s", err.text);
+                job_tick(job, RETRY_USEC);
+        }
+}
+
+static void unblock_enter(Job *job)
+{
+        Err err = { 0 };
+
+        (void) job_save(job);
+        /* The counters tell who comes back, so the table stays until `return` has its proof. */
+        int r = job_table(job, &err);
+        if (r < 0)
+                job_warn(job, "who comes back cannot be counted: %s", err.text);
+        unblock_tick(job);
+}
+
+static void unblock_timeout(Job *job)
+{
+        (void) snprintf(job->hint, sizeof(job->hint),
+                        "`nft list ruleset` shows inet " BLOCK_TABLE "; its refusals end by themselves within 30 s; a hold ends "
+                        "with `systemctl stop edge-roll-hold`");
+        job_feed(job, ROLL_EV_TIMEOUT, "still blocked: %s", job->awaiting);
+}
+
+const PhaseOps job_unblock = { .enter = unblock_enter, .tick = unblock_tick, .timeout = unblock_timeout };
+
+/* ---- return ---- */
+
+static void return_tick(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        Err err = { 0 };
+        size_t n = 0;
+        bool full;
+        char text[400];
+        BlockState state = { 0 };
+
+        if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err) < 0 ||
+            block_read(job->block, &state, &err) < 0) {
+                job_progress(job, "the counters cannot be read: %s", err.text);
+                job_tick(job, RETRY_USEC);
+                return;
+        }
+        checkers_feed(job->checkers, time_now(), sources, n);
+        checkers_text(job->checkers, time_now(), text, sizeof(text));
+        if (checkers_returned(job->checkers, time_now())) {
+                job_ok(job, "%s; %" PRIu64 " new connections on the traffic ports", text, state.total[BLOCK_NEWCONN]);
+                return;
+        }
+        job_progress(job, "%s", text);
+        job_tick(job, JOB_POLL_USEC);
+}
+
+static void return_enter(Job *job)
+{
+        (void) job_save(job);
+        job_tick(job, JOB_POLL_USEC);
+}
+
+static void return_timeout(Job *job)
+{
+        char text[400];
+        checkers_text(job->checkers, time_now(), text, sizeof(text));
+        (void) snprintf(job->hint, sizeof(job->hint),
+                        "the component is up and open: look at the load balancer; `edge-roll status` shows this node");
+        job_feed(job, ROLL_EV_TIMEOUT, "not readmitted: %s", text);
+}
+
+const PhaseOps job_return = { .enter = return_enter, .tick = return_tick, .timeout = return_timeout };
+
+/* ---- undo ---- */
+
+static void undo_on_monit(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        (void) text;
+        job->monit_running = false;
+        if (r < 0) {
+                job_warn(job, "monit is not as it was: %s", err->text);
+                job_fail(job, RESULT_INVALID, "start monit by hand and monitor the component", "monit is not as it was: %s",
+                         err->text);
+                return;
+        }
+        job->changes.monit = false;
+        job_ok(job, "everything that was changed is as it was; %s", text);
+}
+
+static void undo_tick(Job *job)
+{
+        Err err = { 0 };
+
+        /* Backwards, but the node is given back first: traffic is worth more than monit. */
+        job_renewing(job, false);
+        if (job->frozen && block_thaw(job->block, &err) == 0)
+                job->frozen = false;
+        if (job->changes.blocked || job->changes.table) {
+                BlockState state = { 0 };
+                if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
+                        /* A table that somebody deleted refuses nothing: that is what is wanted. */
+                        if (block_read(job->block, &state, &err) < 0 || state.refusing) {
+                                job_progress(job, "the rule is still there: %s", err.text);
+                                job_tick(job, RETRY_USEC);
+                                return;
+                        }
+                }
+                job->changes.blocked = false;
+        }
+        if (!job->changes.monit) {
+                job_ok(job, job->changes.table ? "the block is gone, read back" : "nothing had been changed");
+                return;
+        }
+        job_progress(job, "monit as it was");
+        job->monit_running = true;
+        if (monit_restore(job->env.monit, job->component, &job->monit, undo_on_monit, job, &err) < 0) {
+                job->monit_running = false;
+                job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+        }
+}
+
+static void undo_enter(Job *job)
+{
+        if (job->changes.table || job->changes.blocked || job->changes.monit)
+                (void) job_save(job);
+        undo_tick(job);
+}
+
+const PhaseOps job_undo = { .enter = undo_enter, .tick = undo_tick };
+
+/* ---- hold ---- */
+
+static void hold_finish(Job *job, const char *monit)
+{
+        char stamp[32], until[64] = "";
+        if (job->hold.until_wall_usec)
+                (void) snprintf(until, sizeof(until), ", until %s", time_stamp(job->hold.until_wall_usec, stamp, sizeof(stamp)));
+        if (roll_kind(job->roll) != ROLL_DRAIN && !*job->hint)
+                (void) snprintf(job->hint, sizeof(job->hint),
+                                "mend the cause and run `edge-roll restart %s` again, or give it back with `edge-roll undrain %s`",
+                                job->component->name, job->component->name);
+        job_ok(job, "port %u is held refused (table inet " BLOCK_HOLD_TABLE ")%s%s%s", job->facts.health_port, until,
+               *monit ? "; " : "", monit);
+}
+
+static void hold_on_monit(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        job->monit_running = false;
+        if (r < 0)
+                job_warn(job, "monit is not as it was: %s", err->text);
+        else
+                job->changes.monit = false;
+        hold_finish(job, r < 0 ? err->text : text);
+}
+
+/* The hold table refuses: the transit block may go, and monit comes back. */
+static void hold_in_place(Job *job)
+{
+        Err err = { 0 };
+        job_renewing(job, false);
+        if (block_open(job->block, &err) == 0)
+                job->changes.blocked = false;
+        if (!job->changes.monit) {
+                hold_finish(job, "");
+                return;
+        }
+        job_progress(job, "monit as it was");
+        job->monit_running = true;
+        if (monit_restore(job->env.monit, job->component, &job->monit, hold_on_monit, job, &err) < 0) {
+                job->monit_running = false;
+                job_warn(job, "monit is not as it was: %s", err.text);
+                hold_finish(job, err.text);
+        }
+}
+
+static void hold_on_unit(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        _cleanup_(freep) Hold *holds = NULL;
+        bool refused = false;
+        size_t n = 0;
+        Err err = { 0 };
+        job->call = NULL;
+
+        if (block_hold_read(&job->plan, &refused, NULL, &err) == 0 && refused) {
+                hold_in_place(job);
+                return;
+        }
+        /* The unit did not do it: the table is what counts, so put it there ourselves. */
+        job_warn(job, HOLD_UNIT " did not put the hold in place (%s: %s); the agent does", job_result_name(result), text);
+        if (hold_list(job->env.config->state_dir, &holds, &n, &err) == 0) {
+                _cleanup_(freep) BlockPlan *plans = calloc(n + 1, sizeof(*plans));
+                for (size_t i = 0; plans && i < n; i++)
+                        plans[i] = holds[i].plan;
+                if (plans && block_hold_put(plans, n, &err) == 0 && block_hold_read(&job->plan, &refused, NULL, &err) == 0 &&
+                    refused) {
+                        hold_in_place(job);
+                        return;
+                }
+        }
+        job_progress(job, "the hold is not in place yet: %s", err.text);
+        job_tick(job, RETRY_USEC);
+}
+
+static void hold_tick(Job *job)
+{
+        Err err = { 0 };
+        Hold *h = &job->hold;
+
+        *h = (Hold){
+                .since_wall_usec = time_wall(),
+                .until_wall_usec = job->options.hold_usec ? time_wall() + job->options.hold_usec : 0,
+                .by_hand = roll_kind(job->roll) == ROLL_DRAIN,
+                .plan = job->plan,
+        };
+        h->plan.n_traffic = 0;
+        (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
+        (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
+        (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
+                        !h->by_hand ? job->failure : *job->options.reason ? job->options.reason : "drained by hand");
+        if (hold_write(job->env.config->state_dir, h, &err) < 0) {
+                /* Without a record the hold does not survive a reboot; until then the table does its work. */
+                job_warn(job, "the hold cannot be recorded: %s", err.text);
+                if (block_hold_put(&job->plan, 1, &err) == 0) {
+                        hold_in_place(job);
+                        return;
+                }
+        } else if (hold_unit_apply(job, hold_on_unit, &err) == 0)
+                return;
+        job_progress(job, "the hold is not in place yet: %s", err.text);
+        job_tick(job, RETRY_USEC);
+}
+
+static void hold_enter(Job *job)
+{
+        (void) job_save(job);
+        job_progress(job, "making the block last");
+        hold_tick(job);
+}
+
+/* Ending here would open the node unproven, so this goes on: the transit block is renewed as long as we live. */
+static void hold_timeout(Job *job)
+{
+        job_warn(job, "the hold is still not in place (%s); the agent keeps the block itself and tries on", job->awaiting);
+        job_extend(job);
+}
+
+const PhaseOps job_hold = { .enter = hold_enter, .tick = hold_tick, .timeout = hold_timeout };

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/job-impl.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/journal.h"
+
+#define PROGRESS_KEPT 256 /* progress events a late joiner is shown */
+
+static const PhaseOps *const job_ops[PHASE_END] = {
+        [PHASE_PREFLIGHT] = &job_preflight, [PHASE_DISCOVER] = &job_discover, [PHASE_WATCH] = &job_watch,
+        [PHASE_BLOCK] = &job_block,         [PHASE_NOTICE] = &job_notice,     [PHASE_DRAIN] = &job_drain,
+        [PHASE_STOP_MONIT] = &job_stop_monit, [PHASE_GATE] = &job_gate,       [PHASE_STOP] = &job_stop,
+        [PHASE_START] = &job_start_unit,    [PHASE_READY] = &job_ready,       [PHASE_VERIFY] = &job_verify,
+        [PHASE_START_MONIT] = &job_start_monit, [PHASE_UNBLOCK] = &job_unblock, [PHASE_RETURN] = &job_return,
+        [PHASE_UNDO] = &job_undo,           [PHASE_HOLD] = &job_hold,
+};
+
+/* ---- what is told ---- */
+
+static JournalContext job_context(const Job *job)
+{
+        return (JournalContext){
+                .id = job->id,
+                .component = job->component->name,
+                .phase = phase_name(roll_phase(job->roll)),
+                .unit = job->unit.unit,
+        };
+}
+
+/* Takes @object. An event that cannot be allocated is lost; the job goes on. */
+static void job_tell(Job *job, cJSON *object, bool progress)
+{
+        char *text = object ? cJSON_PrintUnformatted(object) : NULL;
+        cJSON_Delete(object);
+        if (!text)
+                return;
+
+        char **events = realloc(job->events, (job->n_events + 1) * sizeof(*events));
+        if (!events) {
+                free(text);
+                return;
+        }
+        job->events = events;
+        uint64_t seq = job->n_events++;
+        events[seq] = text;
+        if (progress && job->progress) {
+                size_t *slot = &job->progress[job->n_progress++ % PROGRESS_KEPT];
+                if (job->n_progress > PROGRESS_KEPT) {
+                        free(events[*slot]);
+                        events[*slot] = NULL;
+                }
+                *slot = seq;
+        }
+        job->env.told(job, seq, text, job->env.userdata);
+}
+
+static cJSON *job_object(const Job *job, const char *event)
+{
+        cJSON *o = cJSON_CreateObject();
+        (void) job;
+        cJSON_AddStringToObject(o, "event", event);
+        return o;
+}
+
+static void job_add_seconds(cJSON *o, const char *key, Usec usec)
+{
+        if (usec == USEC_INFINITY)
+                cJSON_AddNullToObject(o, key);
+        else
+                cJSON_AddNumberToObject(o, key, (double) (usec / 1000) / 1000.0);
+}
+
+void job_progress(Job *job, const char *fmt, ...)
+{
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(job->awaiting, sizeof(job->awaiting), fmt, ap);
+        va_end(ap);
+
+        Usec now = time_now();
+        if (strcmp(job->awaiting, job->told_text) == 0 || now - job->told_progress < JOB_PROGRESS_USEC)
+                return;
+        job->told_progress = now;
+        (void) snprintf(job->told_text, sizeof(job->told_text), "%s", job->awaiting);
+
+        Phase phase = roll_phase(job->roll);
+        Usec elapsed = roll_elapsed(job->roll, phase, now);
+        cJSON *o = job_object(job, "progress");
+        cJSON_AddStringToObject(o, "phase", phase_name(phase));
+        job_add_seconds(o, "elapsed", elapsed);
+        job_add_seconds(o, "limit", time_add(elapsed, time_left(roll_deadline(job->roll), now)));
+        cJSON_AddStringToObject(o, "text", job->awaiting);
+        job_tell(job, o, true);
+}
+
+void job_warn(Job *job, const char *fmt, ...)
+{
+        char text[512];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+
+        JournalContext c = job_context(job);
+        journal_log(LOG_WARNING, JOURNAL_WARNING, &c, "%s: %s", job->component->name, text);
+        cJSON_AddItemToArray(job->warnings, cJSON_CreateString(text));
+        cJSON *o = job_object(job, "warning");
+        cJSON_AddStringToObject(o, "phase", phase_name(roll_phase(job->roll)));
+        cJSON_AddStringToObject(o, "text", text);
+        job_tell(job, o, false);
+}
+
+static void job_tell_begin(Job *job)
+{
+        char stamp[32];
+        cJSON *o = job_object(job, "job");
+        cJSON_AddStringToObject(o, "time", time_stamp(job->started_wall, stamp, sizeof(stamp)));
+        cJSON_AddNumberToObject(o, "job", (double) job->id);
+        cJSON_AddStringToObject(o, "component", job->component->name);
+        cJSON_AddStringToObject(o, "kind", roll_kind_name(roll_kind(job->roll)));
+        cJSON_AddStringToObject(o, "by", job->options.by);
+        cJSON_AddStringToObject(o, "reason", job->options.reason);
+        if (job->resumed)
+                cJSON_AddBoolToObject(o, "resumed", true);
+        job_tell(job, o, false);
+}
+
+static void job_add_drained(const Job *job, cJSON *o)
+{
+        const InflightSummary *s = &job->summary;
+        if (s->looks == 0)
+                return;
+        cJSON *d = cJSON_AddObjectToObject(o, "drained");
+        cJSON_AddNumberToObject(d, "sockets", s->sockets);
+        cJSON_AddNumberToObject(d, "looks", (double) s->looks);
+        cJSON_AddNumberToObject(d, "busy", s->busy + s->persistent_busy);
+        cJSON_AddNumberToObject(d, "unknown", s->unknown);
+        cJSON_AddNumberToObject(d, "idle_by_age_only", s->idle_by_age);
+        cJSON_AddNumberToObject(d, "persistent", s->persistent);
+        cJSON_AddNumberToObject(d, "freezes", job->gates);
+}
+
+static void job_add_checkers(const Job *job, cJSON *o)
+{
+        CheckerInfo info;
+        char addr[ADDR_TEXT_SIZE];
+        cJSON *a = cJSON_AddArrayToObject(o, "checkers");
+        for (size_t i = 0; job->checkers && checkers_get(job->checkers, i, &info); i++) {
+                cJSON *c = cJSON_CreateObject();
+                cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
+                job_add_seconds(c, "interval", info.interval_usec);
+                cJSON_AddBoolToObject(c, "awaited", info.awaited);
+                cJSON_AddItemToArray(a, c);
+        }
+}
+
+static cJSON *job_result_object(Job *job, Result result)
+{
+        Usec now = time_now();
+        char stamp[32];
+        cJSON *o = job_object(job, "result");
+        cJSON_AddStringToObject(o, "time", time_stamp(time_wall(), stamp, sizeof(stamp)));
+        cJSON_AddNumberToObject(o, "job", (double) job->id);
+        cJSON_AddStringToObject(o, "component", job->component->name);
+        cJSON_AddStringToObject(o, "kind", roll_kind_name(roll_kind(job->roll)));
+        cJSON_AddStringToObject(o, "result", result_name(result));
+        cJSON_AddNumberToObject(o, "exit", result_exit_code(result));
+        cJSON_AddStringToObject(o, "reason", job->failure);
+        cJSON_AddStringToObject(o, "hint", job->hint);
+        job_add_seconds(o, "elapsed", now - job->started);
+        cJSON *phases = cJSON_AddArrayToObject(o, "phases");
+        for (Phase p = PHASE_PREFLIGHT; p < PHASE_END; p++) {
+                if (roll_elapsed(job->roll, p, now) == 0 && !*job->evidence[p])
+                        continue;
+                cJSON *row = cJSON_CreateObject();
+                cJSON_AddStringToObject(row, "phase", phase_name(p));
+                job_add_seconds(row, "elapsed", roll_elapsed(job->roll, p, now));
+                cJSON_AddStringToObject(row, "evidence", job->evidence[p]);
+                cJSON_AddItemToArray(phases, row);
+        }
+        job_add_checkers(job, o);
+        job_add_drained(job, o);
+        /* Without a lock nobody keeps a second node of the pool from going out at the same time: said. */
+        cJSON_AddStringToObject(o, "protection", "unprotected");
+        if (*job->options.unprotected)
+                cJSON_AddStringToObject(o, "unprotected_reason", job->options.unprotected);
+        cJSON_AddItemToObject(o, "warnings", cJSON_Duplicate(job->warnings, true));
+        return o;
+}
+
+/* ---- the record ---- */
+
+static void job_add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n)
+{
+        cJSON *a = cJSON_AddArrayToObject(o, key);
+        for (size_t i = 0; i < n; i++)
+                cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
+}
+
+static cJSON *job_record(const Job *job)
+{
+        cJSON *o = cJSON_CreateObject();
+        char number[32];
+        cJSON_AddNumberToObject(o, "id", (double) job->id);
+        cJSON_AddStringToObject(o, "component", job->component->name);
+        cJSON_AddStringToObject(o, "kind", roll_kind_name(roll_kind(job->roll)));
+        cJSON_AddStringToObject(o, "phase", phase_name(roll_phase(job->roll)));
+        (void) snprintf(number, sizeof(number), "%" PRIu64, job->started_wall);
+        cJSON_AddStringToObject(o, "started", number);
+        cJSON_AddStringToObject(o, "by", job->options.by);
+        cJSON_AddStringToObject(o, "reason", job->options.reason);
+        cJSON_AddStringToObject(o, "unprotected", job->options.unprotected);
+        cJSON_AddStringToObject(o, "persistent", persistent_name(job->options.persistent));
+        cJSON_AddStringToObject(o, "at_cap", at_cap_name(job->options.at_cap));
+        cJSON_AddNumberToObject(o, "hold_seconds", time_sec(job->options.hold_usec));
+        cJSON_AddStringToObject(o, "failure", job->failure);
+
+        cJSON *c = cJSON_AddObjectToObject(o, "changes");
+        cJSON_AddBoolToObject(c, "table", job->changes.table);
+        cJSON_AddBoolToObject(c, "blocked", job->changes.blocked);
+        cJSON_AddBoolToObject(c, "monit", job->changes.monit);
+        cJSON_AddBoolToObject(c, "stopped", job->changes.stopped);
+
+        cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
+        job_add_ports(o, "traffic_ports", job->facts.traffic_ports, job->facts.n_traffic);
+        cJSON_AddNumberToObject(o, "request_limit", time_sec(job->facts.request_limit_usec));
+        cJSON_AddStringToObject(o, "uuid", job->facts.self_known ? job->facts.self.uuid : "");
+        cJSON_AddStringToObject(o, "unit", job->unit.unit);
+        cJSON_AddStringToObject(o, "invocation_id", job->unit.invocation_id);
+        cJSON_AddNumberToObject(o, "main_pid", job->unit.main_pid);
+        (void) snprintf(number, sizeof(number), "%" PRIu64, job->inode_sum);
+        cJSON_AddStringToObject(o, "inode_sum", number);
+        cJSON_AddStringToObject(o, "monit_unit", job->monit.unit);
+        cJSON_AddBoolToObject(o, "monit_active", job->monit.active);
+        cJSON_AddStringToObject(o, "monit_check", monit_check_state_name(job->monit.check));
+        cJSON_AddBoolToObject(o, "held", job->held);
+        if (job->before) {
+                _cleanup_(freep) char *snapshot = NULL;
+                if (snapshot_to_json(job->before, &snapshot) == 0)
+                        cJSON_AddStringToObject(o, "snapshot", snapshot);
+        }
+        job_add_checkers(job, o);
+        return o;
+}
+
+int job_save(Job *job)
+{
+        Err err = { 0 };
+        cJSON *record = job_record(job);
+        int r = state_write(job->env.config->state_dir, JOB_RECORD, record, &err);
+        cJSON_Delete(record);
+        if (r < 0 && (job->changes.table || job->changes.blocked))
+                job_warn(job, "the record of this job cannot be written (%s); going on without it", err.text);
+        else if (r < 0)
+                job_fail(job, RESULT_REFUSED, "make room in, or give write access to, the state directory",
+                         "the record of this job cannot be written: %s", err.text);
+        return r;
+}
+
+static const char *record_string(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static double record_number(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble < 1e15 ? v->valuedouble : 0;
+}
+
+static bool record_bool(const cJSON *o, const char *key)
+{
+        return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, key));
+}
+
+static void job_load_ports(Job *job, const cJSON *record)
+{
+        const cJSON *a = cJSON_GetObjectItemCaseSensitive(record, "traffic_ports"), *v;
+        cJSON_ArrayForEach (v, a)
+                if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 && job->facts.n_traffic < CONNS_PORTS_MAX)
+                        job->facts.traffic_ports[job->facts.n_traffic++] = (uint16_t) v->valueint;
+}
+
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Err *err)
+{
+        _cleanup_(closep) int fd = nft_fd;
+        _cleanup_(job_freep) Job *job = NULL;
+        const Component *component = config_component(env->config, record_string(record, "component"));
+        RollKind kind = roll_kind_from_name(record_string(record, "kind"));
+        Phase phase = phase_from_name(record_string(record, "phase"));
+        const cJSON *changes = cJSON_GetObjectItemCaseSensitive(record, "changes");
+        JobOptions options = { 0 };
+
+        if (!component)
+                return err_set(err, -EBADMSG, "component \"%s\" is not configured any more",
+                               record_string(record, "component"));
+        if (kind < 0 || phase <= PHASE_NONE || phase >= PHASE_END || !cJSON_IsObject(changes))
+                return err_set(err, -EBADMSG, "kind, phase or changes make no sense");
+
+        (void) snprintf(options.by, sizeof(options.by), "%s", record_string(record, "by"));
+        (void) snprintf(options.reason, sizeof(options.reason), "%s", record_string(record, "reason"));
+        (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s", record_string(record, "unprotected"));
+        options.persistent = persistent_from_name(record_string(record, "persistent"));
+        options.at_cap = at_cap_from_name(record_string(record, "at_cap"));
+        options.hold_usec = (Usec) (record_number(record, "hold_seconds") * (double) USEC_PER_SEC);
+
+        int r = job_new(&job, env, (uint64_t) record_number(record, "id"), component, kind, &options, err);
+        if (r < 0)
+                return r;
+        job->resumed = true;
+        Usec started = strtoull(record_string(record, "started"), NULL, 10);
+        if (started > 0)
+                job->started_wall = started;
+        (void) snprintf(job->failure, sizeof(job->failure), "%s", record_string(record, "failure"));
+        job->changes = (JobChanges){
+                .table = record_bool(changes, "table"),
+                .blocked = record_bool(changes, "blocked"),
+                .monit = record_bool(changes, "monit"),
+                .stopped = record_bool(changes, "stopped"),
+        };
+        job->facts.health_port = (uint16_t) record_number(record, "health_port");
+        job_load_ports(job, record);
+        job->facts.request_limit_usec = (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);
+        (void) snprintf(job->facts.self.uuid, sizeof(job->facts.self.uuid), "%s", record_string(record, "uuid"));
+        job->facts.self_known = *job->facts.self.uuid;
+        (void) snprintf(job->unit.unit, sizeof(job->unit.unit), "%s", record_string(record, "unit"));
+        (void) snprintf(job->unit.invocation_id, sizeof(job->unit.invocation_id), "%s",
+                        record_string(record, "invocation_id"));
+        job->unit.main_pid = (uint32_t) record_number(record, "main_pid");
+        job->inode_sum = strtoull(record_string(record, "inode_sum"), NULL, 10);
+        (void) snprintf(job->monit.unit, sizeof(job->monit.unit), "%s", record_string(record, "monit_unit"));
+        job->monit.active = record_bool(record, "monit_active");
+        job->monit.check = monit_check_state_from_name(record_string(record, "monit_check"));
+        job->held = record_bool(record, "held");
+        if (*record_string(record, "snapshot") && (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
+                return err_prefix(err, r, "snapshot");
+
+        if (job->changes.table || job->changes.blocked || job->changes.stopped) {
+                r = job_setup(job, err);
+                if (r < 0)
+                        return r;
+                const cJSON *v;
+                cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(record, "checkers")) {
+                        Addr addr;
+                        if (addr_parse(record_string(v, "address"), &addr))
+                                checkers_learned(job->checkers, &addr,
+                                                 (Usec) (record_number(v, "interval") * (double) USEC_PER_SEC));
+                }
+                r = block_new(&job->block, TAKE_FD(fd), (BlockOwner) env->config->nft_owner, err);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+/*
+ * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let the
+ * checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself, forwards.
+ */
+static Phase job_resume_phase(const Job *job, Phase phase)
+{
+        if (phase == PHASE_UNDO || phase == PHASE_HOLD || phase >= PHASE_START)
+                return phase;
+        if (job->changes.stopped)
+                return PHASE_STOP;
+        return job->changes.blocked ? PHASE_BLOCK : PHASE_PREFLIGHT;
+}
+
+/* ---- timers ---- */
+
+static int job_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Job *job = userdata;
+        (void) s;
+        (void) usec;
+        const PhaseOps *ops = job_ops[roll_phase(job->roll)];
+        if (ops->tick)
+                ops->tick(job);
+        return 0;
+}
+
+static void job_timer(Job *job, sd_event_source **timer, Usec when, sd_event_time_handler_t fn)
+{
+        if (!*timer) {
+                /* 1 ms accuracy: the default of 250 ms would add up over the phases. */
+                if (sd_event_add_time(job->env.event, timer, CLOCK_MONOTONIC, when, 1000, fn, job) < 0)
+                        *timer = NULL;
+                return;
+        }
+        (void) sd_event_source_set_time(*timer, when);
+        (void) sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
+}
+
+void job_tick(Job *job, Usec usec)
+{
+        job_timer(job, &job->tick, time_now() + usec, job_on_tick);
+}
+
+static int job_on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Job *job = userdata;
+        (void) s;
+        (void) usec;
+        const PhaseOps *ops = job_ops[roll_phase(job->roll)];
+        if (ops->timeout)
+                ops->timeout(job);
+        else
+                job_feed(job, ROLL_EV_TIMEOUT, "not within its limit: %s", job->awaiting);
+        return 0;
+}
+
+void job_extend(Job *job)
+{
+        Phase phase = roll_phase(job->roll);
+        Usec now = time_now();
+        roll_set_limit(job->roll, phase,
+                       roll_elapsed(job->roll, phase, now) + component_limit(job->component, phase));
+        job_timer(job, &job->deadline, roll_deadline(job->roll), job_on_deadline);
+}
+
+static int job_on_renew(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Job *job = userdata;
+        (void) s;
+        (void) usec;
+        job_renewing(job, true);
+        if (job_block_check(job))
+                return 0;
+        /* Put back by the check; but the checkers may have been let in meanwhile. */
+        if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_DRAIN)
+                (void) roll_feed(job->roll, ROLL_EV_LAPSED, RESULT_INVALID, time_now());
+        return 0;
+}
+
+void job_renewing(Job *job, bool on)
+{
+        if (on)
+                job_timer(job, &job->renew, time_now() + JOB_BLOCK_RENEW_USEC, job_on_renew);
+        else
+                job->renew = sd_event_source_unref(job->renew);
+}
+
+/* ---- phases ---- */
+
+static void job_drop_calls(Job *job)
+{
+        job->tick = sd_event_source_unref(job->tick);
+        job->call = systemd_call_cancel(job->call);
+        job->call2 = systemd_call_cancel(job->call2);
+        job->facts_call = facts_cancel(job->facts_call);
+        for (size_t i = 0; i < ELEMENTS(job->http); i++)
+                job->http[i] = http_cancel(job->http[i]);
+        job->http_pending = 0;
+        job->snapshot_call = snapshot_fetch_cancel(job->snapshot_call);
+        if (job->monit_running)
+                monit_cancel(job->env.monit);
+        job->monit_running = false;
+}
+
+static void job_enter(Phase phase, void *userdata)
+{
+        Job *job = userdata;
+        Usec now = time_now(), deadline = roll_deadline(job->roll);
+
+        job->awaiting[0] = job->told_text[0] = '\0';
+        job->told_progress = 0;
+        if (deadline != USEC_INFINITY)
+                job_timer(job, &job->deadline, deadline, job_on_deadline);
+        cJSON *o = job_object(job, "phase");
+        cJSON_AddStringToObject(o, "phase", phase_name(phase));
+        cJSON_AddStringToObject(o, "state", "begin");
+        job_add_seconds(o, "limit", time_left(deadline, now));
+        job_tell(job, o, false);
+        job_ops[phase]->enter(job);
+}
+
+static void job_leave(Phase phase, RollEvent event, void *userdata)
+{
+        Job *job = userdata;
+        const PhaseOps *ops = job_ops[phase];
+
+        job_drop_calls(job);
+        if (ops->leave)
+                ops->leave(job, event);
+        cJSON *o = job_object(job, "phase");
+        cJSON_AddStringToObject(o, "phase", phase_name(phase));
+        cJSON_AddStringToObject(o, "state", "end");
+        cJSON_AddStringToObject(o, "outcome", roll_event_name(event));
+        job_add_seconds(o, "elapsed", roll_elapsed(job->roll, phase, time_now()));
+        cJSON_AddStringToObject(o, "evidence", job->evidence[phase]);
+        job_tell(job, o, false);
+
+        JournalContext c = job_context(job);
+        journal_log(event == ROLL_EV_OK ? LOG_INFO : LOG_NOTICE, JOURNAL_PHASE, &c, "%s: %s: %s: %s",
+                    job->component->name, phase_name(phase), roll_event_name(event), job->evidence[phase]);
+}
+
+static void job_keep_result(Job *job, const cJSON *result)
+{
+        char name[128];
+        Err err = { 0 };
+        cJSON *copy = cJSON_Duplicate(result, true);
+        (void) snprintf(name, sizeof(name), "last-%s.json", job->component->name);
+        if (copy && state_write(job->env.config->state_dir, name, copy, &err) < 0)
+                job_warn(job, "the result cannot be kept: %s", err.text);
+        cJSON_Delete(copy);
+}
+
+static void job_finished(Result result, void *userdata)
+{
+        Job *job = userdata;
+        JournalContext c = job_context(job);
+        const char *id = result == RESULT_DONE       ? JOURNAL_JOB_DONE :
+                         result == RESULT_HELD       ? JOURNAL_HELD :
+                         result == RESULT_FAILED || result == RESULT_NOT_READMITTED ? JOURNAL_BAD_END :
+                                                       JOURNAL_JOB_ENDED;
+
+        job->deadline = sd_event_source_unref(job->deadline);
+        job_renewing(job, false);
+        if (result == RESULT_DONE && roll_kind(job->roll) != ROLL_DRY_RUN)
+                job_learn(job);
+        if (job->block) {
+                /* With a transit block that could not be opened the table must not go on being renewed; its
+                 * timeout opens it. Everything else has been settled by undo, hold or unblock. */
+                Err err = { 0 };
+                if (block_remove(job->block, &err) < 0)
+                        job_warn(job, "the table inet " BLOCK_TABLE " could not be removed: %s", err.text);
+                job->env.keep_fd(-1, job->env.userdata);
+                job->block = block_free(job->block);
+        }
+        Err err = { 0 };
+        if (state_remove(job->env.config->state_dir, JOB_RECORD, &err) < 0)
+                job_warn(job, "the record of this job cannot be removed: %s", err.text);
+
+        job->over = true;
+        job->result = result;
+        if (result == RESULT_DONE)
+                journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
+        else
+                journal_log(result == RESULT_HELD || result == RESULT_FAILED ? LOG_ERR : LOG_WARNING, id, &c,
+                            "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result), job->failure);
+        cJSON *o = job_result_object(job, result);
+        if (result != RESULT_BUSY && roll_kind(job->roll) != ROLL_DRY_RUN)
+                job_keep_result(job, o);
+        job_tell(job, o, false);
+        job->env.ended(job, result, job->env.userdata);
+}
+
+static void job_evidence(Job *job, const char *fmt, va_list ap)
+{
+        (void) vsnprintf(job->evidence[roll_phase(job->roll)], sizeof(job->evidence[0]), fmt, ap);
+}
+
+void job_ok(Job *job, const char *evidence, ...)
+{
+        va_list ap;
+        va_start(ap, evidence);
+        job_evidence(job, evidence, ap);
+        va_end(ap);
+        (void) roll_feed(job->roll, ROLL_EV_OK, RESULT_INVALID, time_now());
+}
+
+void job_fail(Job *job, Result result, const char *hint, const char *fmt, ...)
+{
+        va_list ap;
+        va_start(ap, fmt);
+        job_evidence(job, fmt, ap);
+        va_end(ap);
+        if (!*job->failure) {
+                (void) snprintf(job->failure, sizeof(job->failure), "%s", job->evidence[roll_phase(job->roll)]);
+                (void) snprintf(job->hint, sizeof(job->hint), "%s", hint ? hint : "");
+        }
+        (void) roll_feed(job->roll, ROLL_EV_FAIL, result, time_now());
+}
+
+void job_feed(Job *job, RollEvent event, const char *fmt, ...)
+{
+        va_list ap;
+        va_start(ap, fmt);
+        job_evidence(job, fmt, ap);
+        va_end(ap);
+        if ((event == ROLL_EV_TIMEOUT || event == ROLL_EV_CANCEL) && !*job->failure)
+                (void) snprintf(job->failure, sizeof(job->failure), "%s: %.480s", phase_name(roll_phase(job->roll)),
+                                job->evidence[roll_phase(job->roll)]);
+        (void) roll_feed(job->roll, event, RESULT_INVALID, time_now());
+}
+
+/* ---- life ---- */
+
+int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *component, RollKind kind,
+            const JobOptions *options, Err *err)
+{
+        static const RollEffects effects = { .enter = job_enter, .leave = job_leave, .finished = job_finished };
+        Usec limits[PHASE_COUNT];
+
+        _cleanup_(job_freep) Job *job = calloc(1, sizeof(*job));
+        if (!job)
+                return err_set(err, -ENOMEM, "out of memory");
+        job->env = *env;
+        job->id = id;
+        job->component = component;
+        job->options = *options;
+        job->result = RESULT_INVALID;
+        if (job->options.persistent < 0)
+                job->options.persistent = component->persistent;
+        if (job->options.at_cap < 0)
+                job->options.at_cap = component->at_cap;
+        for (Phase p = PHASE_NONE; p < PHASE_COUNT; p++)
+                limits[p] = component_limit(component, p);
+        job->warnings = cJSON_CreateArray();
+        job->progress = calloc(PROGRESS_KEPT, sizeof(*job->progress));
+        job->started = time_now();
+        job->started_wall = time_wall();
+        if (!job->warnings || !job->progress || roll_new(&job->roll, kind, &effects, limits, job) < 0)
+                return err_set(err, -ENOMEM, "out of memory");
+        *ret = TAKE_PTR(job);
+        return 0;
+}
+
+void job_start(Job *job)
+{
+        Phase first = PHASE_NONE;
+        JournalContext c = job_context(job);
+        journal_log(LOG_NOTICE, JOURNAL_JOB_BEGIN, &c, "%s: %s %s, asked by %s%s%s", job->component->name,
+                    job_kind(job), job->resumed ? "goes on" : "begins", job->options.by,
+                    *job->options.reason ? ": " : "", job->options.reason);
+        job_tell_begin(job);
+        if (job->resumed) {
+                Err err = { 0 };
+                cJSON *record = NULL;
+                Phase recorded = PHASE_NONE;
+                if (state_read(job->env.config->state_dir, JOB_RECORD, &record, NULL, &err) == 0 && record)
+                        recorded = phase_from_name(record_string(record, "phase"));
+                cJSON_Delete(record);
+                first = job_resume_phase(job, recorded);
+        }
+        roll_start(job->roll, first, time_now());
+}
+
+Job *job_free(Job *job)
+{
+        if (!job)
+                return NULL;
+        job_drop_calls(job);
+        sd_event_source_unref(job->deadline);
+        sd_event_source_unref(job->renew);
+        for (size_t i = 0; i < job->n_events; i++)
+                free(job->events[i]);
+        free(job->events);
+        free(job->progress);
+        cJSON_Delete(job->warnings);
+        block_free(job->block);
+        checkers_free(job->checkers);
+        inflight_free(job->inflight);
+        snapshot_free(job->before);
+        roll_free(job->roll);
+        free(job);
+        return NULL;
+}
+
+int job_cancel(Job *job, const char *why, Err *err)
+{
+        if (job->over)
+                return err_set(err, -EALREADY, "the job is over");
+        if (!roll_can_cancel(job->roll))
+                return err_set(err, -EBUSY, "cannot be undone in phase %s, will finish", job_phase(job));
+        (void) snprintf(job->hint, sizeof(job->hint), "everything that was changed is put back");
+        job_feed(job, ROLL_EV_CANCEL, "cancelled%s%s", why && *why ? ": " : "", why ? why : "");
+        return 0;
+}
+
+uint64_t job_id(const Job *job)
+{
+        return job->id;
+}
+
+const Component *job_component(const Job *job)
+{
+        return job->component;
+}
+
+const char *job_kind(const Job *job)
+{
+        return roll_kind_name(roll_kind(job->roll));
+}
+
+const char *job_phase(const Job *job)
+{
+        return phase_name(roll_phase(job->roll));
+}
+
+const char *job_awaiting(const Job *job)
+{
+        return job->awaiting;
+}
+
+const char *job_by(const Job *job)
+{
+        return job->options.by;
+}
+
+const char *job_reason(const Job *job)
+{
+        return job->options.reason;
+}
+
+Usec job_elapsed(const Job *job)
+{
+        return time_now() - job->started;
+}
+
+bool job_over(const Job *job)
+{
+        return job->over;
+}
+
+Result job_result(const Job *job)
+{
+        return job->result;
+}
+
+const char *job_event(const Job *job, uint64_t seq)
+{
+        return seq < job->n_events ? job->events[seq] : NULL;
+}
+
+uint64_t job_next_seq(const Job *job)
+{
+        return job->n_events;
+}

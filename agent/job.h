@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * One job: a Roll (what follows what) with its effects on the kernel, systemd, monit and HTTP. It belongs to
+ * the agent, not to its caller; what it does is told as JSON events. At most one runs on a node.
+ */
+
+#include <cjson/cJSON.h>
+#include <systemd/sd-event.h>
+
+#include "agent/config.h"
+#include "agent/monit.h"
+#include "agent/roll.h"
+#include "agent/systemd.h"
+#include "drain/block.h"
+#include "drain/conns.h"
+#include "probes/http.h"
+
+typedef struct Job Job;
+
+/* The agent's parts that a job uses; all borrowed, all outlive the job. */
+typedef struct JobEnv {
+        sd_event *event;
+        const Config *config;
+        Systemd *systemd;
+        Http *http;
+        Conns *conns;
+        Monit *monit;
+        /* The block's socket, to be kept in (or, -1, dropped from) systemd's fd store. */
+        void (*keep_fd)(int fd, void *userdata);
+        /* An event was told; @seq counts from 0. */
+        void (*told)(Job *job, uint64_t seq, const char *json, void *userdata);
+        /* The last call: the job is over, its result event was told. The callee may free it later. */
+        void (*ended)(Job *job, Result result, void *userdata);
+        void *userdata;
+} JobEnv;
+
+typedef struct JobOptions {
+        char by[128];          /* who asked: "uid 0 (root)" */
+        char reason[256];      /* why, as the caller said it */
+        char unprotected[256]; /* reason to go on although no lock covers the pool; "" for none */
+        bool start;            /* a component that is stopped may be started */
+        Persistent persistent; /* PERSISTENT_INVALID: as configured */
+        AtCap at_cap;          /* AT_CAP_INVALID: as configured */
+        Usec hold_usec;        /* drain: end by itself after this long; 0: until undrained */
+} JobOptions;
+
+/* job_new() - nothing happens before job_start(). @options: copied. */
+int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *component, RollKind kind,
+            const JobOptions *options, Err *err) _must_check_;
+
+/*
+ * job_resume() - go on with what an earlier agent had begun, from its record (JOB_RECORD in the state
+ * directory). @nft_fd: from the fd store, -1 when there is none; owned by the job from the call on.
+ * Return: 0; -EBADMSG (the record makes no sense: which key).
+ */
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Err *err) _must_check_;
+
+#define JOB_RECORD "job.json"
+
+void job_start(Job *job);
+
+/* job_free() - drops everything without undoing anything. NULL allowed. */
+Job *job_free(Job *job);
+DEFINE_CLEANUP(Job, job_free);
+
+/* job_cancel() - undo and end. Return: 0; -EALREADY (over); -EBUSY (past `stop`: it will finish). */
+int job_cancel(Job *job, const char *why, Err *err) _must_check_;
+
+uint64_t job_id(const Job *job);
+const Component *job_component(const Job *job);
+const char *job_kind(const Job *job);
+const char *job_phase(const Job *job);
+const char *job_awaiting(const Job *job); /* what the phase waits for right now, with numbers */
+const char *job_by(const Job *job);
+const char *job_reason(const Job *job);
+Usec job_elapsed(const Job *job);
+bool job_over(const Job *job);
+Result job_result(const Job *job); /* RESULT_INVALID until it is over */
+
+/* job_event() - the event with number @seq, or NULL: not yet there, or so old that it was dropped (progress
+ * only: every other event is kept). */
+const char *job_event(const Job *job, uint64_t seq);
+
+/* job_next_seq() - the number that the next event will have. */
+uint64_t job_next_seq(const Job *job);

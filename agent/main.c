@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* argv to exit status: the configuration, then the verb. */
+
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/cli.h"
+#include "agent/client.h"
+#include "agent/config.h"
+#include "agent/hold.h"
+#include "agent/version.h"
+#include "base/result.h"
+
+/* Nothing was done: with --json the last line is a result even then. */
+static int refuse(bool json, const char *component, const char *verb, const char *reason)
+{
+        int code = result_exit_code(RESULT_USAGE);
+        _cleanup_(freep) char *text = NULL;
+        if (json && render_result_json(component, verb, result_name(RESULT_USAGE), code, reason,
+                                       "edge-roll help", &text) == 0)
+                (void) printf("%s\n", text);
+        else
+                (void) fprintf(stderr, "edge-roll: %s\n", reason);
+        return code;
+}
+
+static void known_components(const Config *config, char *buf, size_t size)
+{
+        size_t n = 0;
+        buf[0] = '\0';
+        for (size_t i = 0; i < config->n_components && n < size; i++) {
+                const Component *c = &config->components[i];
+                n += (size_t) snprintf(buf + n, size - n, "%s%s", i ? ", " : "", c->name);
+                for (size_t a = 0; c->aliases[a] && n < size; a++)
+                        n += (size_t) snprintf(buf + n, size - n, " (%s)", c->aliases[a]);
+        }
+}
+
+/*
+ * A file that somebody is just editing must not keep anybody from seeing or ending what runs; what begins
+ * something needs a good one.
+ */
+static bool needs_config(Verb verb)
+{
+        return verb == VERB_RESTART || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG ||
+               verb == VERB_AGENT || verb == VERB_HOLD;
+}
+
+static int run_client(const CliRequest *rq, const Config *config)
+{
+        const char *component = rq->component;
+        if (component && config) {
+                const Component *c = config_component(config, component);
+                if (!c) {
+                        char known[512], reason[700];
+                        known_components(config, known, sizeof(known));
+                        (void) snprintf(reason, sizeof(reason), "there is no component \"%.60s\"; known: %s",
+                                        component, known);
+                        return refuse(rq->json, component, verb_name(rq->verb), reason);
+                }
+                component = c->name;
+        }
+        ClientIo io = {
+                .out = stdout,
+                .err = stderr,
+                .mode = client_mode(STDOUT_FILENO, rq->json, rq->verbose),
+        };
+        return client_run(rq, component, &io);
+}
+
+static int run(const CliRequest *rq)
+{
+        _cleanup_(config_freep) Config *config = NULL;
+        Err err = { 0 };
+
+        if (rq->verb == VERB_HELP) {
+                cli_help(stdout, rq->help);
+                return 0;
+        }
+        if (rq->verb == VERB_VERSION) {
+                (void) puts("edge-roll " EDGE_ROLL_VERSION);
+                return 0;
+        }
+        if (config_load(&config, NULL, NULL, &err) < 0) {
+                if (needs_config(rq->verb))
+                        return refuse(rq->json, rq->component, verb_name(rq->verb), err.text);
+                if (rq->component)
+                        (void) fprintf(stderr, "edge-roll: going on without the configuration: %s\n",
+                                       err.text);
+        }
+        switch (rq->verb) {
+        case VERB_AGENT:
+                return agent_main(config);
+        case VERB_HOLD:
+                return hold_main(config, rq->hold);
+        case VERB_CONFIG:
+                return config_print(config, stdout, rq->json) < 0 ? result_exit_code(RESULT_FAILED) : 0;
+        case VERB_RESTART:
+        case VERB_DRAIN:
+        case VERB_UNDRAIN:
+        case VERB_STATUS:
+        case VERB_WATCH:
+        case VERB_DISCOVER:
+        case VERB_CANCEL:
+                return run_client(rq, config);
+        case VERB_HELP:
+        case VERB_VERSION:
+        case VERB_COUNT:
+        case VERB_INVALID:
+                break;
+        }
+        return result_exit_code(RESULT_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+        CliRequest rq;
+        Err err = { 0 };
+        if (cli_parse(argc, argv, &rq, &err) < 0)
+                return refuse(cli_wants_json(argc, argv), NULL, "", err.text);
+        int status = run(&rq);
+        /* What was written to a full disk was not said. */
+        if (fflush(stdout) != 0 && status == 0)
+                status = result_exit_code(RESULT_FAILED);
+        return status;
+}

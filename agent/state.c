@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-id128.h>
+
+static void closedirp(DIR **d)
+{
+        if (*d)
+                (void) closedir(*d);
+}
+
+static void jsonp(cJSON **json)
+{
+        cJSON_Delete(*json);
+}
+
+static void json_textp(char **text)
+{
+        cJSON_free(*text);
+}
+
+static bool name_is_record(const char *name)
+{
+        size_t n = strlen(name);
+        return n > strlen(".json") && strcmp(name + n - strlen(".json"), ".json") == 0;
+}
+
+static int name_check(const char *name, Err *err)
+{
+        /* Room for the temporary name: one character before it, four behind. */
+        if (name[0] == '.' || strchr(name, '/') || !name_is_record(name) || strlen(name) + 5 > NAME_MAX)
+                return err_set(err, -EINVAL, "\"%s\" is not the name of a record", name);
+        return 0;
+}
+
+static int dir_open(const char *dir)
+{
+        int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int boot_id(char ret[33], Err *err)
+{
+        sd_id128_t id;
+        int r = sd_id128_get_boot(&id);
+        if (r < 0)
+                return err_errno(err, r, "cannot read this boot's id");
+        (void) sd_id128_to_string(id, ret);
+        return 0;
+}
+
+static int record_stamp(cJSON *record, Err *err)
+{
+        char boot[33];
+        int r = boot_id(boot, err);
+        if (r < 0)
+                return r;
+        cJSON_DeleteItemFromObjectCaseSensitive(record, "format");
+        cJSON_DeleteItemFromObjectCaseSensitive(record, "boot_id");
+        if (!cJSON_AddNumberToObject(record, "format", STATE_FORMAT) ||
+            !cJSON_AddStringToObject(record, "boot_id", boot))
+                return err_set(err, -ENOMEM, "out of memory");
+        return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+        while (len > 0) {
+                ssize_t n = write(fd, text, len);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                text += n;
+                len -= (size_t) n;
+        }
+        return 0;
+}
+
+/* The whole file, on the disk. */
+static int file_write(int dir, const char *name, const char *text)
+{
+        /* What an earlier process left when it died; O_EXCL then makes sure that nothing is followed. */
+        if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        _cleanup_(closep) int fd =
+                openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        int r = write_all(fd, text, strlen(text));
+        if (r == 0)
+                r = write_all(fd, "\n", 1);
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        /* NFS and quotas tell a full disk only here. */
+        if (close(TAKE_FD(fd)) < 0 && r == 0)
+                r = -errno;
+        return r;
+}
+
+int state_write(const char *dir, const char *name, cJSON *record, Err *err)
+{
+        int r = name_check(name, err);
+        if (r < 0 || (r = record_stamp(record, err)) < 0)
+                return r;
+        _cleanup_(json_textp) char *text = cJSON_Print(record);
+        if (!text)
+                return err_set(err, -ENOMEM, "out of memory");
+
+        char temporary[NAME_MAX + 1];
+        (void) snprintf(temporary, sizeof(temporary), ".%s.tmp", name);
+        _cleanup_(closep) int fd = dir_open(dir);
+        if (fd < 0)
+                return err_errno(err, fd, "cannot open the state directory %s", dir);
+        r = file_write(fd, temporary, text);
+        if (r == 0 && renameat(fd, temporary, fd, name) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void) unlinkat(fd, temporary, 0);
+                return err_errno(err, r, "cannot write %s/%s", dir, name);
+        }
+        if (fsync(fd) < 0)
+                return err_errno(err, errno, "%s/%s is written, but may not survive a power loss", dir, name);
+        return 0;
+}
+
+/* Return: 0, with *ret NULL when there is no such file; -EBADMSG; other negative errno. */
+static int file_read(const char *dir, const char *name, char **ret, Err *err)
+{
+        _cleanup_(closep) int at = dir_open(dir);
+        if (at == -ENOENT) {
+                *ret = NULL;
+                return 0;
+        }
+        if (at < 0)
+                return err_errno(err, at, "cannot open the state directory %s", dir);
+        /* Nonblocking: somebody's FIFO of that name must not stop the loop. */
+        _cleanup_(closep) int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT) {
+                *ret = NULL;
+                return 0;
+        }
+        if (fd < 0)
+                return err_errno(err, errno, "cannot read %s/%s", dir, name);
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return err_errno(err, errno, "cannot read %s/%s", dir, name);
+        if (!S_ISREG(st.st_mode) || st.st_size > STATE_MAX_BYTES)
+                return err_set(err, -EBADMSG, "%s/%s is not a record: %s", dir, name,
+                               S_ISREG(st.st_mode) ? "too large" : "not a file");
+
+        size_t size = (size_t) st.st_size, len = 0;
+        _cleanup_(freep) char *text = malloc(size + 1);
+        if (!text)
+                return err_set(err, -ENOMEM, "out of memory");
+        while (len < size) {
+                ssize_t n = read(fd, text + len, size - len);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return err_errno(err, errno, "cannot read %s/%s", dir, name);
+                if (n == 0)
+                        break;
+                len += (size_t) n;
+        }
+        text[len] = '\0';
+        if (len == 0 || strlen(text) != len)
+                return err_set(err, -EBADMSG, "%s/%s is damaged: %s", dir, name, len ? "NUL bytes" : "empty");
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+int state_read(const char *dir, const char *name, cJSON **ret, bool *ret_same_boot, Err *err)
+{
+        _cleanup_(freep) char *text = NULL;
+        char boot[33];
+
+        int r = name_check(name, err);
+        if (r < 0 || (r = file_read(dir, name, &text, err)) < 0)
+                return r;
+        if (!text) {
+                *ret = NULL;
+                if (ret_same_boot)
+                        *ret_same_boot = false;
+                return 0;
+        }
+        _cleanup_(jsonp) cJSON *record = cJSON_ParseWithOpts(text, NULL, true);
+        if (!cJSON_IsObject(record))
+                return err_set(err, -EBADMSG, "%s/%s is damaged: not a JSON object", dir, name);
+        const cJSON *format = cJSON_GetObjectItemCaseSensitive(record, "format");
+        if (!cJSON_IsNumber(format))
+                return err_set(err, -EPROTO, "%s/%s does not say which format it has", dir, name);
+        if (format->valuedouble != STATE_FORMAT)
+                return err_set(err, -EPROTO, "%s/%s has format %g, this version knows %d", dir, name,
+                               format->valuedouble, STATE_FORMAT);
+        if (ret_same_boot) {
+                if ((r = boot_id(boot, err)) < 0)
+                        return r;
+                const char *written =
+                        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "boot_id"));
+                *ret_same_boot = written && strcmp(written, boot) == 0;
+        }
+        *ret = TAKE_PTR(record);
+        return 0;
+}
+
+int state_remove(const char *dir, const char *name, Err *err)
+{
+        int r = name_check(name, err);
+        if (r < 0)
+                return r;
+        _cleanup_(closep) int fd = dir_open(dir);
+        if (fd == -ENOENT)
+                return 0;
+        if (fd < 0)
+                return err_errno(err, fd, "cannot open the state directory %s", dir);
+        if (unlinkat(fd, name, 0) < 0) {
+                if (errno == ENOENT)
+                        return 0;
+                return err_errno(err, errno, "cannot remove %s/%s", dir, name);
+        }
+        if (fsync(fd) < 0)
+                return err_errno(err, errno, "%s/%s is removed, but may be back after a power loss", dir,
+                                 name);
+        return 0;
+}
+
+char **state_list_free(char **list)
+{
+        for (char **name = list; name && *name; name++)
+                free(*name);
+        free(list);
+        return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int state_list(const char *dir, const char *prefix, char ***ret, Err *err)
+{
+        _cleanup_(state_list_freep) char **list = calloc(1, sizeof(*list));
+        size_t n = 0;
+        if (!list)
+                return err_set(err, -ENOMEM, "out of memory");
+
+        _cleanup_(closedirp) DIR *d = opendir(dir);
+        if (!d && errno != ENOENT)
+                return err_errno(err, errno, "cannot open the state directory %s", dir);
+        while (d) {
+                errno = 0;
+                const struct dirent *entry = readdir(d);
+                if (!entry && errno != 0)
+                        return err_errno(err, errno, "cannot read the state directory %s", dir);
+                if (!entry)
+                        break;
+                if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+                    !name_is_record(entry->d_name))
+                        continue;
+                char **more = reallocarray(list, n + 2, sizeof(*list));
+                if (!more)
+                        return err_set(err, -ENOMEM, "out of memory");
+                list = more;
+                list[n + 1] = NULL;
+                list[n] = strdup(entry->d_name);
+                if (!list[n])
+                        return err_set(err, -ENOMEM, "out of memory");
+                n++;
+        }
+        qsort(list, n, sizeof(*list), compare_names);
+        *ret = TAKE_PTR(list);
+        return 0;
+}

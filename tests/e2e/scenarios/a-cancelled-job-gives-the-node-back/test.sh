@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# Before the stop everything can be undone.
+
+monit_start r1
+before=$(life r1)
+in_net client curl -s -o /dev/null "http://$(ip4 r1):9001/slow/20" &
+er_start r1 restart router
+first=$ER_CALL
+wait_for 30 er_phase drain
+er_plain r1 cancel router
+assert_same "$ER_EXIT" 0 "exit status of cancel"
+ER_CALL=$first
+er_wait
+assert_result gave-back 15
+assert_as_it_was r1 "$before"
+assert monit_says r1 1
+wait_for 10 lb_says r1 UP

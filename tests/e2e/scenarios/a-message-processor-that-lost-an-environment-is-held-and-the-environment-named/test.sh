@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# It comes up, says `true` on /up, and has not loaded `prod`: what a broken keystore does. It gets no traffic.
+
+standin m1 ENVIRONMENTS=test
+load_mixed_start 120
+er m1 restart mp
+assert_result held 16
+result '"\(.reason) \(.hint)"' | grep -q prod || fail "the result does not name the lost environment: $(result .reason)"
+assert has_hold m1
+er m1 status mp
+assert grep -q prod "$ER_CALL.json"
+load_more 60
+load_stop
+assert_nothing_lost
+assert in_node m1 curl -s -m 2 -o /dev/null http://127.0.0.1:8998/fast
+assert not in_net client curl -s -m 2 -o /dev/null "http://$(ip4 m1):8998/fast"
+er m1 undrain mp
+assert_same "$ER_EXIT" 0 "exit status of undrain"
+assert_no_block m1

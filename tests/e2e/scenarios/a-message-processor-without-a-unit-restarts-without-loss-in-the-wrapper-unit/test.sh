@@ -1,0 +1,6 @@
+# shellcheck shell=bash
+# As Edge comes: no unit of its own. edge-component@ calls apigee-service; the daemon outlives the oneshot's start.
+
+need_edge_roll
+node_renew m1 wrapper
+prove_restart m1

@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# Any user sees the state; only root and the group edge-roll change it.
+
+before=$(life r1)
+er_as() {
+        ER_EXIT=0
+        in_node r1 setpriv --reuid=65534 --regid=65534 --groups="$1" edge-roll "${@:2}" >"$SCENE/out" 2>&1 || ER_EXIT=$?
+}
+need_edge_roll
+dirty r1
+er_as 65534 status
+assert_same "$ER_EXIT" 0 "status by a stranger"
+er_as 65534 restart router
+assert_same "$ER_EXIT" 18 "restart by a stranger"
+er_as 65534 drain router
+assert_same "$ER_EXIT" 18 "drain by a stranger"
+assert_as_it_was r1 "$before"
+group=$(in_node r1 getent group edge-roll | cut -d: -f3)
+er_as "$group" restart router --dry-run
+assert_same "$ER_EXIT" 0 "dry run by a member of the group"

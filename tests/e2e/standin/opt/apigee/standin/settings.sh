@@ -1,0 +1,27 @@
+# Stand-in for Apigee Edge, which cannot be had: it is sold to its users only. The shapes (paths, ports, JSON, texts)
+# are those of Apigee's documentation. HAProxy plays the router's traffic side, nginx the message processor's.
+# Nothing outside this folder pretends to be something it is not.
+#
+# This file: what a stand-in is told to be. Sourced by its programs with NAME set to edge-router or
+# edge-message-processor. A test changes /etc/standin/NAME (lines KEY=VALUE, same keys) and either starts the component
+# anew or runs /opt/apigee/standin/render NAME to change the answers of the one that runs.
+
+UUID=276bc250-7dd0-46a5-a583-fd11eba786f8       # uUID in /v1/servers/self
+UP=true                                         # body of /v1/servers/self/up
+SELF=good               # /v1/servers/self: good, hang (accepts, never answers), broken (JSON cut), html, huge (100 MB), status-500
+HTTP_PORT=8998          # value of the tag http.port, always as a string; none: no such tag
+ORGANIZATIONS=acme
+ENVIRONMENTS="test prod"                        # loaded environments (message processor)
+APIS="weather orders"
+REVISION=12
+START=good              # good, fails (ends at once with an error), dies (ends a moment after its start)
+START_DELAY=0           # seconds until anything listens
+
+case $NAME in
+edge-router) KIND=router MGMT_PORT=8081 RPC_PORT=4527 JMX_PORT=1100 ;;
+edge-message-processor) KIND=message-processor MGMT_PORT=8082 RPC_PORT=4528 JMX_PORT=1101 ;;
+esac
+RUN=/run/standin/$NAME
+WWW=$RUN/www
+
+[ ! -e "/etc/standin/$NAME" ] || . "/etc/standin/$NAME"

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Runs test programs and adds up what they say.
+#   tests/run.sh [--e2e RUNNER] PROGRAM...
+# A PROGRAM is a cmocka binary, or a script whose output is TAP. Exit 77 is a skip, which fails unless
+# ALLOW_SKIP=1. The last line is "N passed, M failed".
+set -u
+
+passed=0 failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+e2e=
+if [ "${1:-}" = --e2e ]; then
+        e2e=$2
+        shift 2
+fi
+
+for program in "$@"; do
+        name=$(basename "$program")
+        log=$logs/$name
+        begin=$(date +%s)
+        CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "${TEST_TIMEOUT:-300}" "$program" >"$log" 2>&1
+        status=$?
+        good=$(grep -c '^ok ' "$log")
+        bad=$(grep -c '^not ok ' "$log")
+        took=$(($(date +%s) - begin))
+        case $status in
+        77)
+                reason=$(tail -1 "$log")
+                if [ "${ALLOW_SKIP:-0}" = 1 ]; then
+                        echo "skip $name: $reason"
+                else
+                        bad=$((bad + 1))
+                        echo "FAIL $name: skipped, and skips are not allowed here: $reason"
+                fi
+                ;;
+        *)
+                # A program that died without saying which test failed is one failure.
+                if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+                        bad=1
+                        [ $status -ne 124 ] || echo "FAIL $name: took longer than ${TEST_TIMEOUT:-300} s"
+                fi
+                if [ "$bad" -gt 0 ]; then
+                        echo "FAIL $name (exit $status)"
+                        tail -60 "$log" | sed 's/^/     /'
+                else
+                        echo "ok   $name: $good ($took s)"
+                fi
+                ;;
+        esac
+        passed=$((passed + good))
+        failed=$((failed + bad))
+done
+
+if [ -n "$e2e" ]; then
+        log=$logs/e2e
+        { $e2e 2>&1; echo "status $?"; } | tee "$log" | grep -v -e '^[0-9]* passed, [0-9]* failed$' -e '^status [0-9]*$'
+        summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
+        if [ -n "$summary" ]; then
+                passed=$((passed + ${summary%% *}))
+                rest=${summary#*, }
+                failed=$((failed + ${rest%% *}))
+                [ "$(tail -1 "$log")" = 'status 0' ] || [ "${rest%% *}" -gt 0 ] || failed=$((failed + 1))
+        else
+                echo "FAIL end-to-end: the runner died: $(tail -1 "$log")"
+                failed=$((failed + 1))
+        fi
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/result.h"
+
+#define ARGS_MAX 16
+
+/* @line: words with one blank between; "_" in a word is a blank of the argument itself. */
+static int parse(char *line, CliRequest *ret, Err *err)
+{
+        char *argv[ARGS_MAX] = { line };
+        int argc = 0;
+        for (char *word = strtok(line, " "); word; word = strtok(NULL, " ")) {
+                for (char *p = word; *p; p++)
+                        if (*p == '_')
+                                *p = ' ';
+                assert_true(argc < ARGS_MAX - 1);
+                argv[argc++] = word;
+        }
+        return cli_parse(argc, argv, ret, err);
+}
+
+static CliRequest good(char *line)
+{
+        CliRequest rq;
+        Err err = { 0 };
+        int r = parse(line, &rq, &err);
+        if (r < 0)
+                print_message("%s\n", err.text);
+        assert_int_equal(r, 0);
+        return rq;
+}
+#define GOOD(text) good((char[]){ text })
+
+static void bad(char *line, const char *part)
+{
+        CliRequest rq;
+        Err err = { 0 };
+        assert_int_equal(parse(line, &rq, &err), -EINVAL);
+        if (!strstr(err.text, part))
+                fail_msg("\"%s\" is not in: %s", part, err.text);
+}
+#define BAD(text, part) bad((char[]){ text }, part)
+
+static void every_option_of_restart(void **state)
+{
+        (void) state;
+        char line[] =
+                "edge-roll restart router --dry-run --json --reason=new_keystore --start --unprotected=only_node "
+                "--no-wait --persistent=wait --at-cap go-on -v";
+        CliRequest rq = good(line);
+        assert_int_equal(rq.verb, VERB_RESTART);
+        assert_string_equal(rq.component, "router");
+        assert_true(rq.dry_run && rq.json && rq.start && rq.no_wait && rq.verbose);
+        assert_string_equal(rq.reason, "new keystore");
+        assert_string_equal(rq.unprotected, "only node");
+        assert_int_equal(rq.persistent, PERSISTENT_WAIT);
+        assert_int_equal(rq.at_cap, AT_CAP_GO_ON);
+        assert_int_equal(rq.for_usec, 0);
+}
+
+static void what_is_not_given_is_not_set(void **state)
+{
+        (void) state;
+        CliRequest rq = GOOD("edge-roll restart mp");
+        assert_null(rq.reason);
+        assert_null(rq.unprotected);
+        assert_int_equal(rq.persistent, PERSISTENT_INVALID);
+        assert_int_equal(rq.at_cap, AT_CAP_INVALID);
+        assert_false(rq.dry_run || rq.json || rq.start || rq.no_wait || rq.verbose);
+}
+
+static void options_stand_anywhere(void **state)
+{
+        (void) state;
+        CliRequest rq = GOOD("edge-roll drain --for 2h --reason why router");
+        assert_string_equal(rq.component, "router");
+        assert_string_equal(rq.reason, "why");
+        assert_int_equal(rq.for_usec, 2 * 3600 * USEC_PER_SEC);
+        rq = GOOD("edge-roll drain --json -- router");
+        assert_true(rq.json);
+        assert_string_equal(rq.component, "router");
+        rq = GOOD("edge-roll drain -- --json");
+        assert_false(rq.json);
+        assert_string_equal(rq.component, "--json");
+        rq = GOOD("edge-roll restart router --reason=");
+        assert_string_equal(rq.reason, "");
+}
+
+static void components_where_they_belong(void **state)
+{
+        (void) state;
+        assert_null(GOOD("edge-roll status").component);
+        assert_string_equal(GOOD("edge-roll status mp").component, "mp");
+        assert_null(GOOD("edge-roll watch --json").component);
+        assert_null(GOOD("edge-roll cancel").component);
+        assert_string_equal(GOOD("edge-roll undrain x").component, "x");
+        assert_string_equal(GOOD("edge-roll hold apply").hold, "apply");
+        BAD("edge-roll restart", "restart needs a component");
+        BAD("edge-roll discover --json", "discover needs a component");
+        BAD("edge-roll restart a b", "not \"a\" and \"b\"");
+        BAD("edge-roll config router", "config takes no argument, found \"router\"");
+        BAD("edge-roll agent x", "agent takes no argument");
+        BAD("edge-roll hold", "apply or remove");
+        BAD("edge-roll hold keep", "apply or remove");
+        BAD("edge-roll hold apply remove", "one word");
+}
+
+static void help_and_version(void **state)
+{
+        (void) state;
+        char *none[] = { (char[]){ "edge-roll" } };
+        CliRequest rq;
+        assert_int_equal(cli_parse(1, none, &rq, NULL), 0);
+        assert_int_equal(rq.verb, VERB_HELP);
+        assert_int_equal(rq.help, VERB_INVALID);
+        assert_int_equal(GOOD("edge-roll --help").verb, VERB_HELP);
+        assert_int_equal(GOOD("edge-roll -h").verb, VERB_HELP);
+        assert_int_equal(GOOD("edge-roll --version").verb, VERB_VERSION);
+        assert_int_equal(GOOD("edge-roll help drain").help, VERB_DRAIN);
+        rq = GOOD("edge-roll restart --help");
+        assert_int_equal(rq.verb, VERB_HELP);
+        assert_int_equal(rq.help, VERB_RESTART);
+        assert_int_equal(GOOD("edge-roll restart router -h --nonsense").help, VERB_RESTART);
+        BAD("edge-roll help drian", "did you mean drain?");
+}
+
+static void mistakes_are_explained(void **state)
+{
+        (void) state;
+        BAD("edge-roll restrat router", "did you mean restart?");
+        BAD("edge-roll zzz", "edge-roll help lists them");
+        BAD("edge-roll --json status", "the verb comes first");
+        BAD("edge-roll restart router --dryrun", "there is no option --dryrun");
+        BAD("edge-roll restart router -x", "there is no option -x");
+        BAD("edge-roll drain router --start", "drain does not take --start (it belongs to: restart)");
+        BAD("edge-roll restart router --for 2h", "it belongs to: drain");
+        BAD("edge-roll drain router --for", "--for needs a value: DURATION");
+        BAD("edge-roll drain router --for --json", "--for needs a value");
+        BAD("edge-roll drain router --for 2x", "--for: \"2x\" is not a duration");
+        BAD("edge-roll drain router --for 0s", "no time at all");
+        BAD("edge-roll restart router --json=yes", "--json takes no value");
+        BAD("edge-roll restart router --persistent=never", "accepted: close|wait|give-back");
+        BAD("edge-roll restart router --at-cap=x", "accepted: give-back|go-on");
+        BAD("edge-roll restart router --unprotected", "--unprotected needs a value: REASON");
+        BAD("edge-roll restart router --unprotected=", "needs the reason");
+        BAD("edge-roll agent --json", "agent does not take --json");
+}
+
+static void json_is_seen_before_parsing(void **state)
+{
+        (void) state;
+        char *with[] = { (char[]){ "edge-roll" }, (char[]){ "x" }, (char[]){ "--json" } };
+        char *behind[] = { (char[]){ "edge-roll" }, (char[]){ "--" }, (char[]){ "--json" } };
+        assert_true(cli_wants_json(3, with));
+        assert_false(cli_wants_json(2, with));
+        assert_false(cli_wants_json(3, behind));
+}
+
+static void help_teaches_every_verb(void **state)
+{
+        (void) state;
+        for (int i = VERB_INVALID; i < VERB_COUNT; i = i == VERB_INVALID ? 0 : i + 1) {
+                char *text = NULL, *line, *rest = NULL;
+                size_t size;
+                FILE *f = open_memstream(&text, &size);
+                cli_help(f, (Verb) i);
+                assert_int_equal(fclose(f), 0);
+                if (i == VERB_INVALID) {
+                        for (int v = 0; v < VERB_COUNT; v++)
+                                assert_non_null(strstr(text, verb_name((Verb) v)));
+                        for (int r = 0; r < RESULT_COUNT; r++)
+                                assert_non_null(strstr(text, result_name((Result) r)));
+                } else
+                        assert_non_null(strstr(text, "\nExamples:\n  "));
+                /* Every example that calls us is one that we accept. */
+                char *examples = strstr(text, "\nExamples:\n");
+                for (line = examples ? strtok_r(examples + 11, "\n", &rest) : NULL; line;
+                     line = strtok_r(NULL, "\n", &rest)) {
+                        char words[128], *out = words;
+                        bool quoted = false;
+                        if (strncmp(line, "  edge-roll ", 12) != 0)
+                                continue;
+                        for (const char *p = line + 2; *p && *p != '|'; p++) {
+                                quoted = quoted != (*p == '"');
+                                if (*p != '"')
+                                        *out++ = (char) (quoted && *p == ' ' ? '_' : *p);
+                        }
+                        *out = '\0';
+                        CliRequest rq = good(words);
+                        assert_int_equal(rq.verb, i);
+                }
+                free(text);
+        }
+        assert_int_equal(verb_from_name(NULL), VERB_INVALID);
+        assert_string_equal(verb_name(VERB_INVALID), "invalid");
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_option_of_restart),
+                cmocka_unit_test(what_is_not_given_is_not_set),
+                cmocka_unit_test(options_stand_anywhere),
+                cmocka_unit_test(components_where_they_belong),
+                cmocka_unit_test(help_and_version),
+                cmocka_unit_test(mistakes_are_explained),
+                cmocka_unit_test(json_is_seen_before_parsing),
+                cmocka_unit_test(help_teaches_every_verb),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

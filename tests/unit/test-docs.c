@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * What is written about the program against the tables in it: man pages, the example configuration and the
+ * completion. Reads the source tree: the current directory, or EDGE_ROLL_SOURCE.
+ */
+
+#include <cjson/cJSON.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/cli.h"
+#include "agent/config.h"
+#include "agent/phase.h"
+#include "base/result.h"
+
+static char *read_source(const char *name)
+{
+        const char *source = getenv("EDGE_ROLL_SOURCE");
+        char path[4096];
+        (void) snprintf(path, sizeof(path), "%s/%s", source ? source : ".", name);
+        _cleanup_(fclosep) FILE *f = fopen(path, "re");
+        if (!f)
+                fail_msg("cannot open %s (set EDGE_ROLL_SOURCE to the source tree)", path);
+        char *text = NULL;
+        size_t size = 0;
+        assert_true(getdelim(&text, &size, '\0', f) > 0);
+        return text;
+}
+
+static void has(const char *file, const char *text, const char *part)
+{
+        if (!strstr(text, part))
+                fail_msg("%s does not have \"%s\"", file, part);
+}
+
+static cJSON *defaults(void)
+{
+        Config *c = NULL;
+        char *text = NULL;
+        size_t size;
+        assert_int_equal(config_load(&c, "/nonexistent", "/nonexistent", NULL), 0);
+        FILE *f = open_memstream(&text, &size);
+        assert_int_equal(config_print(c, f, true), 0);
+        assert_int_equal(fclose(f), 0);
+        cJSON *o = cJSON_Parse(text);
+        assert_non_null(o);
+        free(text);
+        (void) config_free(c);
+        return o;
+}
+
+static void the_page_has_every_key_with_its_default(void **state)
+{
+        static const char file[] = "units/man/edge-roll.conf.5";
+        _cleanup_(freep) char *page = read_source(file);
+        cJSON *config = defaults(), *section, *key;
+        (void) state;
+
+        cJSON_ArrayForEach(section, config)
+        {
+                cJSON_ArrayForEach(key, section)
+                {
+                        const char *value = cJSON_GetObjectItemCaseSensitive(key, "value")->valuestring;
+                        char head[96], item[2048];
+                        (void) snprintf(head, sizeof(head), "\n.It Ic %s\n", key->string);
+                        has(file, page, head);
+                        /* The item ends where the next one begins. Both sections have a key `units`. */
+                        bool found = false;
+                        for (const char *p = page; !found && (p = strstr(p, head)); p++) {
+                                const char *end = strstr(p + 1, "\n.It ");
+                                (void) snprintf(item, sizeof(item), "%.*s",
+                                                end ? (int) (end - p) : (int) sizeof(item) - 1, p);
+                                char exact[512];
+                                (void) snprintf(exact, sizeof(exact), ".Li %s", value);
+                                found = strstr(item, *value ? exact : "othing") != NULL;
+                        }
+                        if (!found)
+                                fail_msg("%s: %s of [%s] has not the default \"%s\"", file, key->string,
+                                         section->string, value);
+                }
+        }
+        cJSON_Delete(config);
+}
+
+static void the_page_has_no_key_that_is_gone(void **state)
+{
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll.conf.5");
+        cJSON *config = defaults(), *section;
+        (void) state;
+
+        for (const char *p = page; (p = strstr(p, "\n.It Ic ")); p++) {
+                char name[64];
+                bool known = false;
+                (void) sscanf(p, "\n.It Ic %63[^\n]", name);
+                if (strcmp(name, "limit_ Ns Ar PHASE") == 0)
+                        continue;
+                cJSON_ArrayForEach(section, config) known =
+                        known || cJSON_GetObjectItemCaseSensitive(section, name);
+                if (!known)
+                        fail_msg("edge-roll.conf(5) explains %s, which is no key", name);
+        }
+        cJSON_Delete(config);
+}
+
+static void the_page_has_every_result_with_its_number(void **state)
+{
+        static const char file[] = "units/man/edge-roll.1";
+        _cleanup_(freep) char *page = read_source(file);
+        (void) state;
+        for (int i = 0; i < RESULT_COUNT; i++) {
+                char line[96];
+                (void) snprintf(line, sizeof(line), "\n.It %d , Sy %s\n", result_exit_code((Result) i),
+                                result_name((Result) i));
+                has(file, page, line);
+        }
+}
+
+static void the_page_has_every_phase_with_its_limit(void **state)
+{
+        static const char file[] = "units/man/edge-roll.1";
+        _cleanup_(freep) char *page = read_source(file);
+        Config *c = NULL;
+        assert_int_equal(config_load(&c, "/nonexistent", "/nonexistent", NULL), 0);
+        (void) state;
+        const char *at = page;
+        for (int i = PHASE_NONE + 1; i < PHASE_END; i++) {
+                char line[96], limit[32];
+                Usec usec = component_limit(config_component(c, "router"), (Phase) i);
+                (void) snprintf(line, sizeof(line), "\n.It Sy %s , No %s\n", phase_name((Phase) i),
+                                i == PHASE_DRAIN ? "computed" : time_format(usec, limit, sizeof(limit)));
+                has(file, page, line);
+                /* In their order. */
+                assert_true(strstr(page, line) >= at);
+                at = strstr(page, line);
+        }
+        (void) config_free(c);
+}
+
+/* Calls @found for each --option that the help of a verb offers. */
+static void each_option(Verb verb, void (*found)(const char *name, void *userdata), void *userdata)
+{
+        char *help = NULL;
+        size_t size;
+        FILE *f = open_memstream(&help, &size);
+        cli_help(f, verb);
+        assert_int_equal(fclose(f), 0);
+        char *options = strstr(help, "\nOptions:\n"), *examples = strstr(help, "\nExamples:\n");
+        if (options && examples)
+                *examples = '\0';
+        for (const char *p = options; p && (p = strstr(p, " --")); p++) {
+                char name[32];
+                if (sscanf(p, " --%31[a-z-]", name) == 1)
+                        found(name, userdata);
+        }
+        free(help);
+}
+
+static void option_in_page(const char *name, void *userdata)
+{
+        char text[64];
+        (void) snprintf(text, sizeof(text), "Fl Fl %s", name);
+        has("units/man/edge-roll.1", userdata, text);
+}
+
+static void option_in_completion(const char *name, void *userdata)
+{
+        char text[64];
+        (void) snprintf(text, sizeof(text), "--%s", name);
+        has("units/edge-roll.bash-completion", userdata, text);
+}
+
+static void page_and_completion_have_every_verb_and_option(void **state)
+{
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
+        _cleanup_(freep) char *completion = read_source("units/edge-roll.bash-completion");
+        (void) state;
+        for (int i = 0; i < VERB_COUNT; i++) {
+                char text[64];
+                if (i != VERB_VERSION) {
+                        (void) snprintf(text, sizeof(text), "\n.It Cm %s\n", verb_name((Verb) i));
+                        has("units/man/edge-roll.1", page, text);
+                }
+                /* Those that only systemd calls are not proposed. */
+                if (i != VERB_AGENT && i != VERB_HOLD)
+                        has("units/edge-roll.bash-completion", completion, verb_name((Verb) i));
+                each_option((Verb) i, option_in_page, page);
+                each_option((Verb) i, option_in_completion, completion);
+        }
+}
+
+static void the_page_has_every_event(void **state)
+{
+        static const char *const events[] = { "job", "phase", "progress", "warning", "client", "result" };
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
+        (void) state;
+        const char *json = strstr(page, "\n.Sh JSON\n");
+        assert_non_null(json);
+        for (size_t i = 0; i < ELEMENTS(events); i++) {
+                char line[64];
+                (void) snprintf(line, sizeof(line), "\n.It Cm %s\n", events[i]);
+                has("units/man/edge-roll.1", json, line);
+        }
+}
+
+/* The example with every "#" in front of a key taken away means what no file at all means. */
+static void the_example_is_all_defaults(void **state)
+{
+        _cleanup_(freep) char *example = read_source("units/edge-roll.conf");
+        char path[] = "/tmp/edge-roll-docs-XXXXXX";
+        int fd = mkstemp(path);
+        (void) state;
+        assert_true(fd >= 0);
+        FILE *f = fdopen(fd, "w");
+        for (const char *p = example; *p;) {
+                size_t n = strcspn(p, "\n");
+                size_t skip = *p == '#' && p[1] != ' ' ? 1 : 0;
+                (void) fprintf(f, "%.*s\n", (int) (n - skip), p + skip);
+                p += n + (p[n] == '\n');
+        }
+        assert_int_equal(fclose(f), 0);
+
+        Config *c = NULL;
+        Err err = { 0 };
+        char *text = NULL;
+        size_t size;
+        int r = config_load(&c, path, "/nonexistent", &err);
+        (void) unlink(path);
+        if (r < 0)
+                fail_msg("%s", err.text);
+        f = open_memstream(&text, &size);
+        assert_int_equal(config_print(c, f, true), 0);
+        assert_int_equal(fclose(f), 0);
+        cJSON *set = cJSON_Parse(text), *config = defaults(), *section, *key;
+        cJSON_ArrayForEach(section, config)
+        {
+                const cJSON *other = cJSON_GetObjectItemCaseSensitive(set, section->string);
+                cJSON_ArrayForEach(key, section)
+                {
+                        const cJSON *k = cJSON_GetObjectItemCaseSensitive(other, key->string);
+                        assert_string_equal(cJSON_GetObjectItemCaseSensitive(k, "value")->valuestring,
+                                            cJSON_GetObjectItemCaseSensitive(key, "value")->valuestring);
+                        if (strcmp(cJSON_GetObjectItemCaseSensitive(k, "origin")->valuestring, "default") ==
+                            0)
+                                fail_msg("units/edge-roll.conf does not have %s in [%s]", key->string,
+                                         section->string);
+                }
+        }
+        cJSON_Delete(set);
+        cJSON_Delete(config);
+        free(text);
+        (void) config_free(c);
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_page_has_every_key_with_its_default),
+                cmocka_unit_test(the_page_has_no_key_that_is_gone),
+                cmocka_unit_test(the_page_has_every_result_with_its_number),
+                cmocka_unit_test(the_page_has_every_phase_with_its_limit),
+                cmocka_unit_test(page_and_completion_have_every_verb_and_option),
+                cmocka_unit_test(the_page_has_every_event),
+                cmocka_unit_test(the_example_is_all_defaults),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

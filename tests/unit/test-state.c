@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* agent/state.c, and the records of agent/hold.c on top of it: what is on the disk, whatever the disk does. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/hold.h"
+#include "agent/state.h"
+
+static char dir[64];
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        (void) st;
+        (void) type;
+        (void) ftw;
+        return remove(path);
+}
+
+static int setup(void **state)
+{
+        (void) state;
+        strcpy(dir, "/tmp/edge-roll-state-XXXXXX");
+        return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+        (void) state;
+        return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *at(const char *name)
+{
+        static char path[320];
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+        return path;
+}
+
+static void put(const char *name, const char *text, size_t len)
+{
+        FILE *file = fopen(at(name), "we");
+        assert_non_null(file);
+        assert_int_equal(fwrite(text, 1, len, file), len);
+        assert_int_equal(fclose(file), 0);
+}
+
+static unsigned count_files(void)
+{
+        char command[128];
+        unsigned n = 0;
+        (void) snprintf(command, sizeof(command), "ls -A %s | wc -l", dir);
+        FILE *p = popen(command, "re");
+        assert_non_null(p);
+        assert_int_equal(fscanf(p, "%u", &n), 1);
+        (void) pclose(p);
+        return n;
+}
+
+static int write_number(const char *name, double number, Err *err)
+{
+        cJSON *record = cJSON_CreateObject();
+        (void) cJSON_AddNumberToObject(record, "number", number);
+        int r = state_write(dir, name, record, err);
+        cJSON_Delete(record);
+        return r;
+}
+
+/* -1 when there is none. */
+static double read_number(const char *name)
+{
+        cJSON *record = NULL;
+        Err err = {};
+        assert_int_equal(state_read(dir, name, &record, NULL, &err), 0);
+        double number = record ? cJSON_GetObjectItem(record, "number")->valuedouble : -1;
+        cJSON_Delete(record);
+        return number;
+}
+
+static int read_result(const char *name, Err *err)
+{
+        cJSON *record = NULL;
+        int r = state_read(dir, name, &record, NULL, err);
+        assert_null(record);
+        return r;
+}
+
+/* ---- the ordinary ---- */
+
+static void test_write_and_read(void **state)
+{
+        (void) state;
+        Err err = {};
+        bool same_boot = false;
+        cJSON *record = cJSON_CreateObject(), *back = NULL;
+        struct stat st;
+
+        (void) cJSON_AddStringToObject(record, "reason", "a \"quoted\"\nreason");
+        (void) cJSON_AddNumberToObject(record, "since", 1795374000123456.0);
+        assert_int_equal(state_write(dir, "job.json", record, &err), 0);
+        assert_int_equal(state_write(dir, "job.json", record, &err), 0);
+        assert_int_equal(state_read(dir, "job.json", &back, &same_boot, &err), 0);
+        assert_true(same_boot);
+        assert_string_equal(cJSON_GetObjectItem(back, "reason")->valuestring, "a \"quoted\"\nreason");
+        assert_true(cJSON_GetObjectItem(back, "since")->valuedouble == 1795374000123456.0);
+        assert_int_equal(cJSON_GetObjectItem(back, "format")->valueint, STATE_FORMAT);
+        assert_true(cJSON_Compare(record, back, true));
+        assert_int_equal(stat(at("job.json"), &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        assert_int_equal(count_files(), 1);
+        cJSON_Delete(record);
+        cJSON_Delete(back);
+}
+
+static void test_missing_is_an_answer(void **state)
+{
+        (void) state;
+        Err err = {};
+        bool same_boot = true;
+        cJSON *record = (cJSON *) &err;
+
+        assert_int_equal(state_read(dir, "job.json", &record, &same_boot, &err), 0);
+        assert_null(record);
+        assert_false(same_boot);
+        assert_int_equal(state_read("/nonexistent/dir", "job.json", &record, NULL, &err), 0);
+        assert_int_equal(state_remove(dir, "job.json", &err), 0);
+        assert_int_equal(state_remove("/nonexistent/dir", "job.json", &err), 0);
+}
+
+static void test_remove(void **state)
+{
+        (void) state;
+        Err err = {};
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        assert_int_equal(state_remove(dir, "job.json", &err), 0);
+        assert_true(read_number("job.json") == -1);
+        assert_int_equal(count_files(), 0);
+}
+
+static void test_list(void **state)
+{
+        (void) state;
+        char **list = NULL;
+        Err err = {};
+
+        put("hold-router.json", "", 0);
+        put("hold-mp.json", "", 0);
+        put("job.json", "", 0);
+        put("hold-router.txt", "", 0);
+        put(".hold-router.json.tmp", "", 0);
+        assert_int_equal(state_list(dir, "hold-", &list, &err), 0);
+        assert_string_equal(list[0], "hold-mp.json");
+        assert_string_equal(list[1], "hold-router.json");
+        assert_null(list[2]);
+        list = state_list_free(list);
+        assert_int_equal(state_list("/nonexistent/dir", "hold-", &list, &err), 0);
+        assert_null(list[0]);
+        list = state_list_free(list);
+        assert_int_equal(state_list(at("job.json"), "hold-", &list, &err), -ENOTDIR);
+        assert_null(list);
+}
+
+static void test_names(void **state)
+{
+        (void) state;
+        static const char *const bad[] = { "", ".json", "../x.json", "a/b.json", ".x.json", "x", "x.json.bak" };
+        char longest[300];
+        Err err = {};
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                assert_int_equal(write_number(bad[i], 1, &err), -EINVAL);
+                assert_int_equal(read_result(bad[i], &err), -EINVAL);
+                assert_int_equal(state_remove(dir, bad[i], &err), -EINVAL);
+        }
+        memset(longest, 'a', sizeof(longest));
+        strcpy(longest + 250, ".json");
+        assert_int_equal(write_number(longest, 1, &err), -EINVAL);
+        strcpy(longest + 245, ".json");
+        assert_int_equal(write_number(longest, 1, &err), 0);
+}
+
+/* ---- what may lie there ---- */
+
+static void test_damaged(void **state)
+{
+        (void) state;
+        static const char *const bad[] = { "", "{", "{\"format\":1", "{\"format\":1}{}", "[1]", "null", "\"format\"",
+                                           "\xff\xfe", "{\"format\":1} x" };
+        Err err = {};
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                put("job.json", bad[i], strlen(bad[i]));
+                assert_int_equal(read_result("job.json", &err), -EBADMSG);
+                assert_non_null(strstr(err.text, "job.json"));
+        }
+        put("job.json", "{\"format\":1}\0{}", 15);
+        assert_int_equal(read_result("job.json", &err), -EBADMSG);
+}
+
+static void test_cut_off_anywhere(void **state)
+{
+        (void) state;
+        char text[512];
+        Err err = {};
+
+        assert_int_equal(write_number("job.json", 42, &err), 0);
+        FILE *file = fopen(at("job.json"), "re");
+        assert_non_null(file);
+        size_t len = fread(text, 1, sizeof(text), file);
+        (void) fclose(file);
+        /* The last byte is a newline, and the record is whole without it. */
+        for (size_t cut = 0; cut + 1 < len; cut++) {
+                put("job.json", text, cut);
+                assert_int_equal(read_result("job.json", &err), -EBADMSG);
+        }
+}
+
+static void test_foreign_formats(void **state)
+{
+        (void) state;
+        static const char *const foreign[] = { "{}", "{\"format\":2}", "{\"format\":0}", "{\"format\":1.5}",
+                                               "{\"format\":\"1\"}", "{\"format\":null}" };
+        Err err = {};
+
+        for (size_t i = 0; i < ELEMENTS(foreign); i++) {
+                put("job.json", foreign[i], strlen(foreign[i]));
+                assert_int_equal(read_result("job.json", &err), -EPROTO);
+        }
+}
+
+static void test_another_boot(void **state)
+{
+        (void) state;
+        static const char text[] = "{\"format\":1,\"boot_id\":\"00000000000000000000000000000001\"}";
+        cJSON *record = NULL;
+        bool same_boot = true;
+        Err err = {};
+
+        put("job.json", text, strlen(text));
+        assert_int_equal(state_read(dir, "job.json", &record, &same_boot, &err), 0);
+        assert_false(same_boot);
+        cJSON_Delete(record);
+}
+
+static void test_not_a_file(void **state)
+{
+        (void) state;
+        Err err = {};
+        char *large = calloc(1, STATE_MAX_BYTES + 1);
+
+        assert_non_null(large);
+        memset(large, ' ', STATE_MAX_BYTES + 1);
+        put("large.json", large, STATE_MAX_BYTES + 1);
+        free(large);
+        assert_int_equal(read_result("large.json", &err), -EBADMSG);
+        assert_int_equal(mkdir(at("dir.json"), 0755), 0);
+        assert_int_equal(read_result("dir.json", &err), -EBADMSG);
+        assert_int_equal(mkfifo(at("fifo.json"), 0600), 0);
+        assert_int_equal(read_result("fifo.json", &err), -EBADMSG);
+        assert_int_equal(symlink("/etc/passwd", at("link.json")), 0);
+        assert_int_equal(read_result("link.json", &err), -ELOOP);
+}
+
+static void test_leftovers_are_no_obstacle(void **state)
+{
+        (void) state;
+        Err err = {};
+
+        /* Of a process that died in mid-write; and somebody's link must not be written through. */
+        put(".job.json.tmp", "half", 4);
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        put("victim", "precious", 8);
+        assert_int_equal(symlink("victim", at(".job.json.tmp")), 0);
+        assert_int_equal(write_number("job.json", 2, &err), 0);
+        assert_true(read_number("job.json") == 2);
+        char text[16] = "";
+        FILE *file = fopen(at("victim"), "re");
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof(text), file));
+        (void) fclose(file);
+        assert_string_equal(text, "precious");
+        assert_int_equal(count_files(), 2);
+}
+
+/* ---- disks that fail ---- */
+
+/* A tmpfs of our own at the directory. Return: false when this user may not. */
+static bool mount_tmpfs(const char *options, unsigned long flags)
+{
+        static bool private;
+
+        if (!private) {
+                if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                        return false;
+                private = true;
+        }
+        return mount("tmpfs", dir, "tmpfs", flags, options) == 0;
+}
+
+static void test_full_disk(void **state)
+{
+        (void) state;
+        Err err = {};
+        char filler[4096] = "";
+
+        if (!mount_tmpfs("size=32k", 0))
+                skip();
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        int fd = open(at("filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        while (write(fd, filler, sizeof(filler)) > 0)
+                ;
+        assert_int_equal(write_number("job.json", 2, &err), -ENOSPC);
+        assert_non_null(strstr(err.text, "job.json"));
+        assert_true(read_number("job.json") == 1);
+        assert_int_equal(count_files(), 2); /* the temporary file is gone */
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        (void) close(fd);
+        assert_int_equal(write_number("job.json", 2, &err), 0);
+        assert_true(read_number("job.json") == 2);
+        assert_int_equal(umount(dir), 0);
+}
+
+static void test_no_inodes(void **state)
+{
+        (void) state;
+        Err err = {};
+
+        if (!mount_tmpfs("nr_inodes=2", 0)) /* the directory's own, and one file */
+                skip();
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        assert_int_equal(write_number("job.json", 2, &err), -ENOSPC);
+        assert_true(read_number("job.json") == 1);
+        assert_int_equal(umount(dir), 0);
+}
+
+static void test_read_only(void **state)
+{
+        (void) state;
+        Err err = {};
+
+        if (!mount_tmpfs("size=64k", 0))
+                skip();
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        assert_int_equal(mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_int_equal(write_number("job.json", 2, &err), -EROFS);
+        assert_int_equal(state_remove(dir, "job.json", &err), -EROFS);
+        assert_true(read_number("job.json") == 1);
+        assert_int_equal(umount(dir), 0);
+}
+
+/* ---- holds ---- */
+
+static Hold a_hold(const char *component)
+{
+        Hold hold = { .by = "root", .reason = "drain by hand", .since_wall_usec = 1795374000123456, .by_hand = true };
+        (void) snprintf(hold.component, sizeof(hold.component), "%s", component);
+        hold.plan.whole_ports[hold.plan.n_whole++] = 15999;
+        hold.plan.syn_ports[hold.plan.n_syn++] = 8998;
+        hold.plan.syn_ports[hold.plan.n_syn++] = 65535;
+        return hold;
+}
+
+static void test_hold_write_and_read(void **state)
+{
+        (void) state;
+        Hold hold = a_hold("router"), back;
+        bool found = false;
+        Err err = {};
+
+        hold.until_wall_usec = 1795374000123457;
+        assert_int_equal(hold_write(dir, &hold, &err), 0);
+        assert_int_equal(hold_read(dir, "router", &back, &found, &err), 0);
+        assert_true(found);
+        assert_true(back.same_boot);
+        assert_string_equal(back.component, "router");
+        assert_string_equal(back.by, "root");
+        assert_string_equal(back.reason, "drain by hand");
+        assert_true(back.since_wall_usec == hold.since_wall_usec && back.until_wall_usec == hold.until_wall_usec);
+        assert_true(back.by_hand);
+        assert_int_equal(back.plan.n_whole, 1);
+        assert_int_equal(back.plan.whole_ports[0], 15999);
+        assert_int_equal(back.plan.n_syn, 2);
+        assert_int_equal(back.plan.syn_ports[1], 65535);
+        assert_int_equal(hold_remove(dir, "router", &err), 0);
+        assert_int_equal(hold_remove(dir, "router", &err), 0);
+        assert_int_equal(hold_read(dir, "router", &back, &found, &err), 0);
+        assert_false(found);
+}
+
+static void test_hold_list(void **state)
+{
+        (void) state;
+        Hold router = a_hold("router"), mp = a_hold("message-processor"), *list = NULL;
+        size_t n = 99;
+        Err err = {};
+
+        assert_int_equal(hold_list(dir, &list, &n, &err), 0);
+        assert_int_equal(n, 0);
+        free(list);
+        assert_int_equal(hold_write(dir, &router, &err), 0);
+        assert_int_equal(hold_write(dir, &mp, &err), 0);
+        assert_int_equal(hold_list(dir, &list, &n, &err), 0);
+        assert_int_equal(n, 2);
+        assert_string_equal(list[0].component, "message-processor");
+        assert_string_equal(list[1].component, "router");
+        free(list);
+        list = NULL;
+        put("hold-x.json", "{", 1);
+        assert_int_equal(hold_list(dir, &list, &n, &err), -EBADMSG);
+        assert_non_null(strstr(err.text, "hold-x.json"));
+        assert_null(list);
+}
+
+static void test_hold_refuses(void **state)
+{
+        (void) state;
+        static const char *const names[] = { "", "a/b", "..", "a b", "a.b" };
+        Hold hold = a_hold("router");
+        bool found;
+        Err err = {};
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                Hold bad = a_hold(names[i]);
+                assert_int_equal(hold_write(dir, &bad, &err), -EINVAL);
+                assert_int_equal(hold_read(dir, names[i], &bad, &found, &err), -EINVAL);
+                assert_int_equal(hold_remove(dir, names[i], &err), -EINVAL);
+        }
+        hold.plan = (BlockPlan){};
+        assert_int_equal(hold_write(dir, &hold, &err), -EINVAL);
+}
+
+static void test_hold_damaged(void **state)
+{
+        (void) state;
+#define TEXTS "\"format\":1,\"component\":\"x\",\"by\":\"\",\"reason\":\"\",\"by_hand\":true,"
+        static const char *const bad[] = {
+                "{\"format\":1}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[0],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[65536],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[1.5],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[\"80\"],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[80]}",
+                "{" TEXTS "\"since\":-1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}",
+                "{" TEXTS "\"since\":1,\"until\":1e300,\"whole_ports\":[80],\"syn_ports\":[]}",
+                "{\"format\":1,\"component\":\"y\",\"by\":\"\",\"reason\":\"\",\"by_hand\":true,"
+                "\"since\":1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}",
+        };
+        static const char good[] = "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}";
+        Hold hold;
+        bool found;
+        Err err = {};
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                put("hold-x.json", bad[i], strlen(bad[i]));
+                assert_int_equal(hold_read(dir, "x", &hold, &found, &err), -EBADMSG);
+        }
+        put("hold-x.json", good, strlen(good));
+        assert_int_equal(hold_read(dir, "x", &hold, &found, &err), 0);
+        assert_false(hold.same_boot);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_write_and_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_missing_is_an_answer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_cut_off_anywhere, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_foreign_formats, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_another_boot, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_leftovers_are_no_obstacle, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_inodes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_write_and_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_list, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_refuses, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_damaged, setup, teardown),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

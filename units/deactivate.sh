@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Before `make uninstall` deletes files on a running system: no job, hold or table is left behind.
+#   deactivate.sh EDGE-ROLL
+set -eu
+program=$1
+[ -d /run/systemd/system ] || exit 0
+[ -x "$program" ] || exit 0
+# A job before `stop` is undone; one that cannot be undone any more has to finish first.
+if "$program" status --json 2>/dev/null | grep -q '"job":{'; then
+        "$program" cancel >/dev/null 2>&1 || true
+        if ! timeout 600 "$program" watch; then
+                echo 'a job has ended as shown above; going on with the removal' >&2
+        fi
+fi
+systemctl stop edge-roll-agent.service 2>/dev/null || true
+systemctl disable --now edge-roll-hold.service 2>/dev/null || true
+"$program" hold remove || true
+rm -rf /var/lib/edge-roll
