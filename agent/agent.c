@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/bus-api.h"
+#include "agent/hold.h"
 #include "agent/journal.h"
 #include "agent/state.h"
 #include "agent/version.h"
@@ -20,7 +21,7 @@ struct Agent {
         sd_event *event;
         sd_bus *bus; /* NULL while it is away */
         sd_bus_slot *name_slot, *lost_slot;
-        sd_event_source *bus_timer, *idle_timer;
+        sd_event_source *bus_timer, *idle_timer, *hold_timer;
         Http *http;
         Conns *conns;
         Systemd *systemd;
@@ -102,6 +103,57 @@ static int agent_stored_fd(void)
         return found;
 }
 
+/* ---- holds for a time ---- */
+
+static void agent_watch_holds(Agent *a);
+
+/* The time of a hold is wall clock time ("until 18:00"), so it is looked at again and again, not slept through. */
+#define HOLD_LOOK_USEC (10 * USEC_PER_SEC)
+
+static int agent_on_hold(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) s;
+        (void) usec;
+        agent_watch_holds(userdata);
+        return 0;
+}
+
+/* Ends a hold whose time is over; stays as long as there is one whose time will be. */
+static void agent_watch_holds(Agent *a)
+{
+        _cleanup_(freep) Hold *holds = NULL;
+        size_t n = 0;
+        Usec now = time_wall(), next = USEC_INFINITY;
+        Err err = { 0 };
+
+        a->hold_timer = sd_event_source_unref(a->hold_timer);
+        if (hold_list(a->config->state_dir, &holds, &n, &err) < 0) {
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the holds cannot be read: %s", err.text);
+                return;
+        }
+        for (size_t i = 0; i < n; i++) {
+                const Component *c = config_component(a->config, holds[i].component);
+                if (!holds[i].until_wall_usec || !c)
+                        continue;
+                Usec left = time_left(holds[i].until_wall_usec, now);
+                next = MIN(next, left);
+                if (left == 0 && !agent_busy(a)) {
+                        JobOptions options = {
+                                .by = "edge-roll",
+                                .reason = "the time of the hold is over",
+                                .persistent = PERSISTENT_INVALID,
+                                .at_cap = AT_CAP_INVALID,
+                        };
+                        Job *job;
+                        if (agent_begin(a, c, ROLL_UNDRAIN, &options, &job, &err) < 0)
+                                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the hold of %s cannot be ended: %s", c->name, err.text);
+                }
+        }
+        if (next != USEC_INFINITY)
+                (void) sd_event_add_time(a->event, &a->hold_timer, CLOCK_MONOTONIC,
+                                         time_now() + MIN(MAX(next, USEC_PER_SEC / 10), HOLD_LOOK_USEC), 0, agent_on_hold, a);
+}
+
 /* ---- leaving when idle ---- */
 
 static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata);
@@ -132,7 +184,7 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         Agent *a = userdata;
         (void) s;
         (void) usec;
-        if (agent_busy(a) || !a->bus || a->leaving) {
+        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer) {
                 agent_touch(a);
                 return 0;
         }
@@ -252,6 +304,7 @@ static void agent_ended(Job *job, Result result, void *userdata)
         (void) job;
         (void) result;
         agent_touch(userdata);
+        agent_watch_holds(userdata);
 }
 
 static JobEnv agent_env(Agent *a)
@@ -314,11 +367,10 @@ static void agent_resume(Agent *a, int fd)
         int r = state_read(a->config->state_dir, JOB_RECORD, &record, &same_boot, &err);
         if (r == 0 && !record)
                 return;
-        if (r == 0 && same_boot) {
+        if (r == 0) {
                 a->fd_stored = nft_fd >= 0;
-                r = job_resume(&a->job, &env, record, TAKE_FD(nft_fd), &err);
-        } else if (r == 0)
-                r = err_set(&err, -ESTALE, "it is of an earlier boot: the block and the processes of then are gone");
+                r = job_resume(&a->job, &env, record, same_boot, TAKE_FD(nft_fd), &err);
+        }
         cJSON_Delete(record);
         if (r < 0) {
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the unfinished job in %s/" JOB_RECORD " cannot go on: %s",
@@ -378,6 +430,7 @@ static void agent_done(Agent *a)
         http_free(a->http);
         sd_event_source_unref(a->bus_timer);
         sd_event_source_unref(a->idle_timer);
+        sd_event_source_unref(a->hold_timer);
         sd_event_unref(a->event);
 }
 
@@ -396,6 +449,7 @@ int agent_main(const Config *config)
         }
         agent_number(&a);
         agent_resume(&a, fd);
+        agent_watch_holds(&a);
         agent_touch(&a);
         r = sd_event_loop(a.event);
         agent_done(&a);

@@ -8,6 +8,7 @@
 
 #include "agent/facts.h"
 #include "agent/hold.h"
+#include "agent/known.h"
 #include "agent/state.h"
 #include "agent/version.h"
 
@@ -40,7 +41,7 @@ static bool caller_in_group(uid_t uid)
         struct group *gr = getgrnam(AGENT_GROUP);
         if (!gr)
                 return false;
-        gid_t wanted = gr->gr_gid, groups[256];
+        gid_t wanted = gr->gr_gid, groups[256] = { 0 };
         int n = ELEMENTS(groups);
         struct passwd *pw = getpwuid(uid);
         if (!pw)
@@ -313,21 +314,6 @@ static void discover_on_facts(const Facts *f, void *userdata)
         (void) reply_json(call->message, o);
         sd_bus_message_unref(call->message);
         free(call);
-}
-
-static uint16_t known_port(const Config *config, const Component *c)
-{
-        char name[128];
-        cJSON *known = NULL;
-        uint16_t port = 0;
-        (void) snprintf(name, sizeof(name), "known-%s.json", c->name);
-        if (state_read(config->state_dir, name, &known, NULL, NULL) == 0 && known) {
-                const cJSON *v = cJSON_GetObjectItemCaseSensitive(known, "health_port");
-                if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536)
-                        port = (uint16_t) v->valueint;
-        }
-        cJSON_Delete(known);
-        return port;
 }
 
 static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -310,10 +310,9 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                 const Source *s = &c->sources[i];
                 addr_format(&s->addr, addr, sizeof(addr));
                 if (!s->awaited) {
-                        if (s->count > 0 && strlen(visitors) + sizeof(addr) < sizeof(visitors)) {
-                                (void) strcat(visitors, *visitors ? ", " : "");
-                                (void) strcat(visitors, addr);
-                        }
+                        size_t used = strlen(visitors);
+                        if (s->count > 0 && used + sizeof(addr) < sizeof(visitors))
+                                (void) snprintf(visitors + used, sizeof(visitors) - used, "%s%s", used ? ", " : "", addr);
                         continue;
                 }
                 if (shown >= 4) {
@@ -321,8 +320,8 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                         continue;
                 }
                 Usec interval = source_interval(c, s);
-                int k = snprintf(buf + len, size - len, "%s%s %" PRIu64 "/%u by %s", shown ? ", " : "",
-                                 shown ? "" : verbs[c->stage], s->count, need, addr);
+                int k = snprintf(buf + len, size - len, "%s%s%" PRIu64 "/%u by %s", shown ? ", " : verbs[c->stage],
+                                 shown ? "" : " ", s->count, need, addr);
                 if (k > 0 && (size_t) k < size - len)
                         len += (size_t) k;
                 if (interval) {

@@ -2,7 +2,6 @@
 #include "agent/hold.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "agent/state.h"
@@ -25,11 +24,10 @@ static int record_name(const char *component, char *ret, Err *err)
         return 0;
 }
 
-/* hold-COMPONENT.json -> COMPONENT. */
-static void record_component(const char *name, char *ret, size_t size)
+void hold_component(const char *name, char *ret, size_t size)
 {
-        (void) snprintf(ret, size, "%.*s", (int) (strlen(name) - strlen(HOLD_PREFIX) - strlen(".json")),
-                        name + strlen(HOLD_PREFIX));
+        size_t around = strlen(HOLD_PREFIX) + strlen(".json"), n = strlen(name);
+        (void) snprintf(ret, size, "%.*s", n > around ? (int) (n - around) : 0, name + strlen(HOLD_PREFIX));
 }
 
 /* ---- the record ---- */
@@ -160,8 +158,8 @@ int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err)
                 return err_set(err, -ENOMEM, "out of memory");
         for (char **name = names; *name; name++) {
                 char component[256];
-                bool found;
-                record_component(*name, component, sizeof(component));
+                bool found = false;
+                hold_component(*name, component, sizeof(component));
                 if ((r = hold_read(state_dir, component, &holds[n], &found, err)) < 0)
                         return err_prefix(err, r, "%s", *name);
                 n += found;
@@ -169,194 +167,4 @@ int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err)
         *ret = TAKE_PTR(holds);
         *ret_n = n;
         return 0;
-}
-
-/* ---- edge-roll hold ---- */
-
-/* One line; what stands in a record must not make two of it. */
-static void say(FILE *to, const char *fmt, ...) _printf_(2, 3);
-static void say(FILE *to, const char *fmt, ...)
-{
-        char text[640];
-        Err line = {};
-        va_list ap;
-
-        va_start(ap, fmt);
-        (void) vsnprintf(text, sizeof(text), fmt, ap);
-        va_end(ap);
-        (void) err_set(&line, -EIO, "%s", text);
-        (void) fprintf(to, "%s\n", line.text);
-}
-
-static void say_hold(const Hold *hold)
-{
-        char stamp[32], until[48] = "until somebody ends it", ports[1024] = "";
-        size_t len = 0;
-
-        for (size_t i = 0; i < hold->plan.n_whole; i++)
-                len += (size_t) snprintf(ports + len, sizeof(ports) - len, " %u", hold->plan.whole_ports[i]);
-        for (size_t i = 0; i < hold->plan.n_syn; i++)
-                len += (size_t) snprintf(ports + len, sizeof(ports) - len, " %u", hold->plan.syn_ports[i]);
-        if (hold->until_wall_usec)
-                (void) snprintf(until, sizeof(until), "until %s",
-                                time_stamp(hold->until_wall_usec, stamp, sizeof(stamp)));
-        say(stdout, "%s is held, %s, ports%.120s: %s", hold->component, until, ports, hold->reason);
-}
-
-/* The plan that the configuration knows for a component. Return: false when it names no port. */
-static bool plan_from_config(const Config *config, const char *component, Hold *ret)
-{
-        const Component *c = config_component(config, component);
-        if (!c || c->health_port.automatic || c->health_port.n == 0)
-                return false;
-        *ret = (Hold){ .reason = "its record cannot be read, the ports are those of the configuration" };
-        (void) snprintf(ret->component, sizeof(ret->component), "%.63s", component);
-        uint16_t *ports = c->block == BLOCK_WHOLE ? ret->plan.whole_ports : ret->plan.syn_ports;
-        memcpy(ports, c->health_port.ports, c->health_port.n * sizeof(*ports));
-        *(c->block == BLOCK_WHOLE ? &ret->plan.n_whole : &ret->plan.n_syn) = c->health_port.n;
-        return true;
-}
-
-typedef struct Records {
-        Hold *holds; /* in force */
-        size_t n;
-        char **expired; /* names, owned by the list */
-        size_t n_expired;
-        bool damaged;   /* a record could not be read */
-        bool unknown;   /* ... and the configuration does not know its ports either */
-        bool this_boot; /* a record was written in this boot */
-} Records;
-
-static void records_done(Records *records)
-{
-        free(records->holds);
-        free(records->expired);
-}
-
-static int records_read(const Config *config, char **names, Records *ret)
-{
-        size_t n_names = 0;
-        while (names[n_names])
-                n_names++;
-        ret->holds = calloc(n_names + 1, sizeof(*ret->holds));
-        ret->expired = calloc(n_names + 1, sizeof(*ret->expired));
-        if (!ret->holds || !ret->expired)
-                return -ENOMEM;
-
-        Usec now = time_wall();
-        for (char **name = names; *name; name++) {
-                Hold *hold = &ret->holds[ret->n];
-                char component[256];
-                Err err = {};
-                bool found;
-                record_component(*name, component, sizeof(component));
-                if (hold_read(config->state_dir, component, hold, &found, &err) < 0) {
-                        say(stderr, "%s", err.text);
-                        ret->damaged = true;
-                        if (plan_from_config(config, component, hold))
-                                ret->n++;
-                        else
-                                ret->unknown = true;
-                } else if (found && hold->until_wall_usec && hold->until_wall_usec <= now) {
-                        ret->expired[ret->n_expired++] = *name;
-                } else if (found) {
-                        ret->this_boot = ret->this_boot || hold->same_boot;
-                        ret->n++;
-                }
-        }
-        return 0;
-}
-
-static int table_put(const Records *records)
-{
-        _cleanup_(freep) BlockPlan *plans = calloc(records->n + 1, sizeof(*plans));
-        Err err = {};
-
-        if (!plans) {
-                say(stderr, "out of memory");
-                return 1;
-        }
-        for (size_t i = 0; i < records->n; i++)
-                plans[i] = records->holds[i].plan;
-        int r = records->n ? block_hold_put(plans, records->n, &err) : block_hold_remove(&err);
-        if (r < 0) {
-                say(stderr, "%s", err.text);
-                return 1;
-        }
-        for (size_t i = 0; i < records->n; i++)
-                say_hold(&records->holds[i]);
-        if (records->n == 0)
-                say(stdout, "nothing is held");
-        return 0;
-}
-
-static int names_remove(const Config *config, char **names, size_t n, const char *why)
-{
-        int status = 0;
-
-        for (size_t i = 0; i < n; i++) {
-                Err err = {};
-                if (state_remove(config->state_dir, names[i], &err) < 0) {
-                        say(stderr, "%s", err.text);
-                        status = 1;
-                } else {
-                        say(stdout, "%s removed: %s", names[i], why);
-                }
-        }
-        return status;
-}
-
-static int hold_apply(const Config *config, char **names)
-{
-        _cleanup_(records_done) Records records = {};
-
-        if (records_read(config, names, &records) < 0) {
-                say(stderr, "out of memory");
-                return 1;
-        }
-        /* The table may hold what a damaged record once said, and replacing it would open that. Only where
-         * nothing of this boot was ever held can there be no such table. */
-        if (records.unknown && (records.this_boot || records.n == 0)) {
-                say(stderr, "the table is left as it is: a damaged record may stand for some of it");
-                return 1;
-        }
-        int status = table_put(&records);
-        if (status == 0)
-                status = names_remove(config, records.expired, records.n_expired, "its time is over");
-        return records.damaged ? 1 : status;
-}
-
-static int hold_clear(const Config *config, char **names)
-{
-        Err err = {};
-        size_t n = 0;
-
-        while (names[n])
-                n++;
-        /* Records last: as long as the table is there, something must say why. */
-        if (block_hold_remove(&err) < 0) {
-                say(stderr, "%s", err.text);
-                return 1;
-        }
-        int status = names_remove(config, names, n, "the hold is ended");
-        if (status == 0)
-                say(stdout, "nothing is held");
-        return status;
-}
-
-int hold_main(const Config *config, const char *what)
-{
-        _cleanup_(state_list_freep) char **names = NULL;
-        Err err = {};
-        bool apply = strcmp(what, "apply") == 0;
-
-        if (!apply && strcmp(what, "remove") != 0) {
-                say(stderr, "edge-roll hold: \"%s\" is neither apply nor remove", what);
-                return 2;
-        }
-        if (state_list(config->state_dir, HOLD_PREFIX, &names, &err) < 0) {
-                say(stderr, "%s", err.text);
-                return 1;
-        }
-        return apply ? hold_apply(config, names) : hold_clear(config, names);
 }

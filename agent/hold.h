@@ -44,6 +44,9 @@ int hold_remove(const char *state_dir, const char *component, Err *err) _must_ch
  * cannot be read is an error that names it. */
 int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err) _must_check_;
 
+/* hold_component() - pure: the component of a record's name, as state_list() with HOLD_PREFIX gives it. */
+void hold_component(const char *name, char *ret, size_t size);
+
 /*
  * hold_main() - the verb `hold` of edge-roll-hold.service. @what "apply": the table becomes what the records
  * say (none: no table; a record whose time is over is deleted, after the table); "remove": table, then

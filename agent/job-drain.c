@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LOOK_COST_FACTOR 50                     /* a full look at most every 50 times what it took: 2 % of a core */
+#define SPEAKERS_MAX 4096                       /* sockets asked about in one look */
 #define GATE_BACKOFF_MIN_USEC (200 * USEC_PER_MSEC)
 #define GATE_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
 
@@ -107,6 +108,29 @@ static uint64_t new_connections(Job *job)
         return state.total[BLOCK_NEWCONN];
 }
 
+/* Ties cannot be decided from the sockets; the firewall has seen in which order the packets came. */
+static void look_speakers(Job *job)
+{
+        const Sock *pending;
+        size_t n = MIN(inflight_pending(job->inflight, &pending), (size_t) SPEAKERS_MAX);
+        if (n == 0 || job->summary.unknown + job->summary.persistent_busy == 0)
+                return;
+
+        _cleanup_(freep) BlockPeer *peers = calloc(n, sizeof(*peers));
+        _cleanup_(freep) BlockSpeaker *speakers = calloc(n, sizeof(*speakers));
+        if (!peers || !speakers)
+                return; /* ties stay ties, which is safe */
+        for (size_t i = 0; i < n; i++)
+                peers[i] = (BlockPeer){
+                        .addr = pending[i].peer, .port = pending[i].peer_port, .local_port = pending[i].local_port,
+                };
+        if (block_speakers(job->block, peers, n, speakers, NULL) < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (speakers[i] != BLOCK_SPEAKER_UNKNOWN)
+                        inflight_speaker(job->inflight, pending[i].cookie, speakers[i] == BLOCK_SPEAKER_SELF);
+}
+
 static bool look_full(Job *job)
 {
         ConnsFilter filter;
@@ -120,6 +144,7 @@ static bool look_full(Job *job)
                 job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
                 return false;
         }
+        look_speakers(job);
         job->full_cost = time_now() - begin;
         job->next_full = time_now() + MAX(job->full_cost * LOOK_COST_FACTOR, USEC_PER_SEC);
         return true;
@@ -144,6 +169,7 @@ static bool look_partial(Job *job)
                 job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
                 return false;
         }
+        look_speakers(job);
         job->next_partial = time_now() + MAX((time_now() - begin) * LOOK_COST_FACTOR, 2 * JOB_POLL_USEC);
         return true;
 }

@@ -38,6 +38,7 @@ struct Job {
         Usec started_wall;
         bool over;
         bool resumed;      /* an earlier agent began it */
+        Phase resume_phase; /* where; PHASE_NONE: at the beginning */
 
         /* events */
         char **events; /* by seq; NULL where a progress event was dropped */
@@ -71,8 +72,6 @@ struct Job {
         bool held;             /* a hold was there when the job began */
         Hold hold;
         BlockPlan plan;
-        Usec known_port_usec;
-        uint16_t known_port;
 
         /* drain */
         Block *block;

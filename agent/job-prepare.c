@@ -6,12 +6,9 @@
 
 #include <string.h>
 
-#define DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
+#include "agent/known.h"
 
-static void known_name(const Component *c, char *buf, size_t size)
-{
-        (void) snprintf(buf, size, "known-%s.json", c->name);
-}
+#define DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
 
 /* ---- preflight ---- */
 
@@ -182,19 +179,6 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         preflight_unit(job);
 }
 
-static void preflight_known(Job *job)
-{
-        char name[128];
-        cJSON *known = NULL;
-        known_name(job->component, name, sizeof(name));
-        if (state_read(job->env.config->state_dir, name, &known, NULL, NULL) == 0 && known) {
-                const cJSON *port = cJSON_GetObjectItemCaseSensitive(known, "health_port");
-                if (cJSON_IsNumber(port) && port->valueint > 0 && port->valueint < 65536)
-                        job->known_port = (uint16_t) port->valueint;
-        }
-        cJSON_Delete(known);
-}
-
 static void preflight_enter(Job *job)
 {
         const Config *config = job->env.config;
@@ -225,9 +209,9 @@ static void preflight_enter(Job *job)
         }
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)
                 return;
-        preflight_known(job);
         job_progress(job, "asking %s", job->component->self_url);
-        if (facts_gather(job->env.http, job->env.conns, config, job->component, job->known_port, preflight_on_facts, job,
+        if (facts_gather(job->env.http, job->env.conns, config, job->component,
+                         known_port(config, job->component), preflight_on_facts, job,
                          &job->facts_call, &err) < 0)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
@@ -271,45 +255,15 @@ int job_setup(Job *job, Err *err)
         if (checkers_new(&job->checkers, &checkers) < 0)
                 return err_set(err, -ENOMEM, "out of memory");
 
-        char name[128];
-        cJSON *known = NULL;
-        known_name(c, name, sizeof(name));
-        if (state_read(job->env.config->state_dir, name, &known, NULL, NULL) == 0 && known) {
-                const cJSON *v;
-                cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(known, "checkers")) {
-                        const cJSON *text = cJSON_GetObjectItemCaseSensitive(v, "address");
-                        const cJSON *interval = cJSON_GetObjectItemCaseSensitive(v, "interval");
-                        Addr addr;
-                        if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) && cJSON_IsNumber(interval) &&
-                            interval->valuedouble >= 0 && interval->valuedouble < 86400)
-                                checkers_learned(job->checkers, &addr,
-                                                 (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
-                }
-        }
-        cJSON_Delete(known);
+        known_checkers(job->env.config, c, job->checkers);
         return inflight_new(&job->inflight, &inflight, err);
 }
 
 void job_learn(Job *job)
 {
-        char name[128], addr[ADDR_TEXT_SIZE];
-        CheckerInfo info;
-        cJSON *o = cJSON_CreateObject(), *a = cJSON_AddArrayToObject(o, "checkers");
-
-        for (size_t i = 0; job->checkers && checkers_get(job->checkers, i, &info); i++) {
-                if (!info.awaited)
-                        continue;
-                cJSON *c = cJSON_CreateObject();
-                cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
-                cJSON_AddNumberToObject(c, "interval", time_sec(info.interval_usec));
-                cJSON_AddItemToArray(a, c);
-        }
-        cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
-        known_name(job->component, name, sizeof(name));
         Err err = { 0 };
-        if (o && state_write(job->env.config->state_dir, name, o, &err) < 0)
+        if (known_write(job->env.config, job->component, job->facts.health_port, job->checkers, &err) < 0)
                 job_warn(job, "what was learned cannot be kept: %s", err.text);
-        cJSON_Delete(o);
 }
 
 static const char *ports_text(const uint16_t *ports, size_t n, char *buf, size_t size)

@@ -70,7 +70,10 @@ static void job_add_seconds(cJSON *o, const char *key, Usec usec)
         if (usec == USEC_INFINITY)
                 cJSON_AddNullToObject(o, key);
         else
-                cJSON_AddNumberToObject(o, key, (double) (usec / 1000) / 1000.0);
+                {
+                Usec msec = usec / USEC_PER_MSEC; /* three decimals are enough for people and programs */
+                cJSON_AddNumberToObject(o, key, (double) msec / 1000.0);
+        }
 }
 
 void job_progress(Job *job, const char *fmt, ...)
@@ -285,7 +288,23 @@ static void job_load_ports(Job *job, const cJSON *record)
                         job->facts.traffic_ports[job->facts.n_traffic++] = (uint16_t) v->valueint;
 }
 
-int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Err *err)
+/*
+ * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let the
+ * checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself, forwards.
+ * After a reboot: what had been stopped is started behind a new block; what had not is as it was, but for monit.
+ */
+static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
+{
+        if (!same_boot)
+                return job->changes.stopped ? PHASE_BLOCK : PHASE_UNDO;
+        if (phase == PHASE_UNDO || phase == PHASE_HOLD || phase >= PHASE_START)
+                return phase;
+        if (job->changes.stopped)
+                return PHASE_STOP;
+        return job->changes.blocked ? PHASE_BLOCK : PHASE_PREFLIGHT;
+}
+
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd, Err *err)
 {
         _cleanup_(closep) int fd = nft_fd;
         _cleanup_(job_freep) Job *job = NULL;
@@ -322,6 +341,12 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Er
                 .monit = record_bool(changes, "monit"),
                 .stopped = record_bool(changes, "stopped"),
         };
+        bool touched = job->changes.table || job->changes.stopped;
+        if (!same_boot) {
+                job->changes.table = job->changes.blocked = false;
+                if (job->changes.stopped)
+                        roll_set_kind(job->roll, ROLL_START);
+        }
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
         job_load_ports(job, record);
         job->facts.request_limit_usec = (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);
@@ -339,7 +364,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Er
         if (*record_string(record, "snapshot") && (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
 
-        if (job->changes.table || job->changes.blocked || job->changes.stopped) {
+        job->resume_phase = job_resume_phase(job, phase, same_boot);
+        if (touched) {
                 r = job_setup(job, err);
                 if (r < 0)
                         return r;
@@ -356,19 +382,6 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Er
         }
         *ret = TAKE_PTR(job);
         return 0;
-}
-
-/*
- * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let the
- * checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself, forwards.
- */
-static Phase job_resume_phase(const Job *job, Phase phase)
-{
-        if (phase == PHASE_UNDO || phase == PHASE_HOLD || phase >= PHASE_START)
-                return phase;
-        if (job->changes.stopped)
-                return PHASE_STOP;
-        return job->changes.blocked ? PHASE_BLOCK : PHASE_PREFLIGHT;
 }
 
 /* ---- timers ---- */
@@ -624,22 +637,14 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
 
 void job_start(Job *job)
 {
-        Phase first = PHASE_NONE;
         JournalContext c = job_context(job);
         journal_log(LOG_NOTICE, JOURNAL_JOB_BEGIN, &c, "%s: %s %s, asked by %s%s%s", job->component->name,
                     job_kind(job), job->resumed ? "goes on" : "begins", job->options.by,
                     *job->options.reason ? ": " : "", job->options.reason);
         job_tell_begin(job);
-        if (job->resumed) {
-                Err err = { 0 };
-                cJSON *record = NULL;
-                Phase recorded = PHASE_NONE;
-                if (state_read(job->env.config->state_dir, JOB_RECORD, &record, NULL, &err) == 0 && record)
-                        recorded = phase_from_name(record_string(record, "phase"));
-                cJSON_Delete(record);
-                first = job_resume_phase(job, recorded);
-        }
-        roll_start(job->roll, first, time_now());
+        if (job->resumed && job->resume_phase == PHASE_UNDO && !*job->failure)
+                (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by a reboot or in the middle of undoing");
+        roll_start(job->roll, job->resume_phase, time_now());
 }
 
 Job *job_free(Job *job)

@@ -52,10 +52,12 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
 
 /*
  * job_resume() - go on with what an earlier agent had begun, from its record (JOB_RECORD in the state
- * directory). @nft_fd: from the fd store, -1 when there is none; owned by the job from the call on.
+ * directory). @same_boot: the record is of this boot; else block and processes of then are gone: what was
+ * stopped is started, and monit settled. @nft_fd: from the fd store, -1 when there is none; owned by the job
+ * from the call on.
  * Return: 0; -EBADMSG (the record makes no sense: which key).
  */
-int job_resume(Job **ret, const JobEnv *env, const cJSON *record, int nft_fd, Err *err) _must_check_;
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd, Err *err) _must_check_;
 
 #define JOB_RECORD "job.json"
 

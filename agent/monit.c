@@ -304,10 +304,12 @@ static const char *command_template(const char *configured, bool monitor)
         return "";
 }
 
+/* The command of the running operation: always towards unmonitored, but for a check that was monitored. */
 static const char *operation_template(const Monit *m)
 {
-        return m->op == OP_RESTORE ? command_template(m->config->monit_monitor, true)
-                                   : command_template(m->config->monit_unmonitor, false);
+        if (m->op == OP_RESTORE && m->prior.check == MONIT_CHECK_MONITORED)
+                return command_template(m->config->monit_monitor, true);
+        return command_template(m->config->monit_unmonitor, false);
 }
 
 static void on_command(int exit_status, const char *output, const char *text, void *userdata)
@@ -619,48 +621,60 @@ static void off_begin(Monit *m)
 static void restore_check(Monit *m);
 static void restore_unit(Monit *m);
 
+/*
+ * Whether the check is to be looked at. One that was unmonitored is, too, where we have started monit: monit
+ * (5.33) takes itself for rebooted when its boot time, now less uptime, is rounded to another second than
+ * before, and then monitors everything.
+ */
+static bool restore_wants_check(const Monit *m)
+{
+        return m->prior.check == MONIT_CHECK_MONITORED ||
+               (m->prior.check == MONIT_CHECK_UNMONITORED && m->prior.active && m->prior.unit[0]);
+}
+
 static void restore_done(Monit *m)
 {
-        bool check = m->prior.check == MONIT_CHECK_MONITORED;
+        bool unit = m->prior.active && m->prior.unit[0], check = restore_wants_check(m);
+        const char *name = m->c->monit_check, *state = monit_check_state_name(m->prior.check);
 
-        if (m->prior.active && check)
-                finish_ok(m, "%s active, check %s monitored", m->prior.unit, m->c->monit_check);
-        else if (m->prior.active)
+        if (unit && check)
+                finish_ok(m, "%s active, check %s %s", m->prior.unit, name, state);
+        else if (unit)
                 finish_ok(m, "%s active", m->prior.unit);
         else if (check)
-                finish_ok(m, "check %s monitored", m->c->monit_check);
+                finish_ok(m, "check %s %s", name, state);
         else
                 finish_ok(m, "monit was off before, nothing to restore");
 }
 
 static void restore_seen(Monit *m)
 {
+        const char *name = m->c->monit_check, *state = monit_check_state_name(m->prior.check);
         Usec now = time_now();
         Err err = {};
 
-        if (m->check == MONIT_CHECK_MONITORED && !m->pending) {
+        if (m->check == m->prior.check && !m->pending) {
                 restore_done(m);
                 return;
         }
         if (m->check != MONIT_CHECK_ABSENT)
                 m->begin = now;
         if (m->check == MONIT_CHECK_ABSENT && now >= time_add(m->begin, ABSENT_USEC)) {
-                (void) err_set(&err, -ENOENT, "check %s was monitored before, and monit no longer has it",
-                               m->c->monit_check);
+                (void) err_set(&err, -ENOENT, "check %s was %s before, and monit no longer has it", name,
+                               state);
                 finish_err(m, &err);
                 return;
         }
-        waits_for(m, "monit to monitor the check %s again (%s%s)", m->c->monit_check,
+        waits_for(m, "the check %s to be %s again (it is %s%s)", name, state,
                   monit_check_state_name(m->check), m->pending ? ", an action is pending" : "");
-        if (m->check != MONIT_CHECK_UNMONITORED || now < m->command_at) {
+        if (m->check == MONIT_CHECK_UNKNOWN || m->check == MONIT_CHECK_ABSENT || m->check == m->prior.check ||
+            now < m->command_at) {
                 wait_then(m, POLL_USEC, restore_check);
         } else if (operation_template(m)[0]) {
                 command_run(m, restore_check);
         } else {
-                (void) err_set(&err, -EOPNOTSUPP,
-                               "check %s was monitored before, and there is no command to "
-                               "monitor it",
-                               m->c->monit_check);
+                (void) err_set(&err, -EOPNOTSUPP, "check %s was %s before, and there is no command for it",
+                               name, state);
                 finish_err(m, &err);
         }
 }
@@ -673,7 +687,8 @@ static void restore_check(Monit *m)
 static void restore_unit_done(Monit *m)
 {
         m->begin = time_now();
-        if (m->prior.check == MONIT_CHECK_MONITORED)
+        m->command_at = 0;
+        if (restore_wants_check(m))
                 restore_check(m);
         else
                 restore_done(m);

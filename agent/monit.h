@@ -4,8 +4,8 @@
 /*
  * monit (on Edge: apigee-monit) restarts what it finds stopped, so it is kept away from one component during
  * a restart and put back exactly as it was. Two means, both used where they exist: the component's check is
- * unmonitored (which lasts when cron starts monit again), and monit's unit is stopped.
- * Proof that a check is off: `monitor` and `pendingaction` both 0 in monit's XML; the exit status of
+ * unmonitored (which mostly lasts when cron starts monit again: see monit_restore()), and the unit is
+ * stopped. Proof that a check is off: `monitor` and `pendingaction` both 0 in monit's XML; the exit status of
  * `monit unmonitor` proves nothing. Proof that the unit is off: ActiveState.
  *
  * A component that monit has restarted lives in the cgroup of monit's unit, and would be killed with it: the
@@ -75,9 +75,11 @@ int monit_off(Monit *m, const Component *c, const MonitPrior *prior, MonitFn fn,
               Err *err) _must_check_;
 
 /*
- * monit_restore() - start the unit if it was active, monitor the check if it was monitored; read back; tried
- * again until it sticks (the caller has the limit). Idempotent.
- * @fn: 0; -ENOENT (monit no longer has the check, for 5 s); -EOPNOTSUPP (no command to monitor).
+ * monit_restore() - start the unit if it was active, then the check as it was, monitored or not; read back;
+ * tried again until it sticks (the caller has the limit). Idempotent. A monit that was started anew may have
+ * forgotten that a check was unmonitored (it takes itself for rebooted when its boot time is rounded to
+ * another second; not with `set onreboot laststate`): ours is put right here.
+ * @fn: 0; -ENOENT (monit no longer has the check, for 5 s); -EOPNOTSUPP (no command for it).
  */
 int monit_restore(Monit *m, const Component *c, const MonitPrior *prior, MonitFn fn, void *userdata,
                   Err *err) _must_check_;

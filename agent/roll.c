@@ -245,6 +245,10 @@ static void roll_run(Roll *r)
 
 void roll_start(Roll *r, Phase phase, Usec now)
 {
+        if (phase == PHASE_UNDO)
+                r->result = RESULT_GAVE_BACK;
+        else if (phase == PHASE_HOLD && r->kind != ROLL_DRAIN)
+                r->result = RESULT_HELD;
         r->running = true;
         roll_enter(r, phase == PHASE_NONE ? roll_first[r->kind] : phase, ROLL_EV_OK, now);
         roll_run(r);

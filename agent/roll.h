@@ -56,7 +56,10 @@ int roll_new(Roll **ret, RollKind kind, const RollEffects *effects, const Usec *
 Roll *roll_free(Roll *r);
 DEFINE_CLEANUP(Roll, roll_free);
 
-/* roll_start() - enter @phase: PHASE_NONE for the first of the kind, another one to go on after a crash. */
+/*
+ * roll_start() - enter @phase: PHASE_NONE for the first of the kind, another one to go on after a crash. Whoever
+ * goes on in undo or hold ends as what leads there (gave-back, held), not as done.
+ */
 void roll_start(Roll *r, Phase phase, Usec now);
 
 /* roll_set_kind() - what preflight found out (a held component); only before PHASE_BLOCK. */

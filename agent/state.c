@@ -264,7 +264,7 @@ int state_list(const char *dir, const char *prefix, char ***ret, Err *err)
                 if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
                     !name_is_record(entry->d_name))
                         continue;
-                char **more = reallocarray(list, n + 2, sizeof(*list));
+                char **more = realloc(list, (n + 2) * sizeof(*list));
                 if (!more)
                         return err_set(err, -ENOMEM, "out of memory");
                 list = more;

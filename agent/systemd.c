@@ -322,7 +322,7 @@ static int reading_field(sd_bus_message *m, const char *name, const char *type, 
                         r = sd_bus_message_read_basic(m, 's', &text);
                         /* Half a name would be another name. */
                         if (r > 0 && strlen(text) < unit_fields[i].size)
-                                strcpy(to, text);
+                                memcpy(to, text, strlen(text) + 1);
                         return r;
                 case 'b':
                         r = sd_bus_message_read_basic(m, 'b', &b);
@@ -952,7 +952,7 @@ static int call_new(SystemdCall **ret, Systemd *s, CallKind kind, CallStep step,
         c->deadline = deadline;
         c->userdata = userdata;
         c->out_read = c->out_write = -1;
-        strcpy(c->unit, unit);
+        (void) snprintf(c->unit, sizeof(c->unit), "%s", unit);
         c->next = s->calls;
         if (c->next)
                 c->next->prev = c;
@@ -970,10 +970,10 @@ static int call_new(SystemdCall **ret, Systemd *s, CallKind kind, CallStep step,
 
 int systemd_unit(Systemd *s, const char *unit, UnitStateFn fn, void *userdata, SystemdCall **ret, Err *err)
 {
-        SystemdCall *c;
+        SystemdCall *c = NULL;
         int r = call_new(&c, s, CALL_UNIT, STEP_READ, unit, time_add(time_now(), UNIT_LIMIT_USEC), userdata,
                          err);
-        if (r < 0)
+        if (!c)
                 return r;
         c->unit_fn = fn;
         if (ret)
@@ -984,9 +984,9 @@ int systemd_unit(Systemd *s, const char *unit, UnitStateFn fn, void *userdata, S
 int systemd_job(Systemd *s, UnitVerb verb, const char *unit, UnitJobFn fn, void *userdata, SystemdCall **ret,
                 Err *err)
 {
-        SystemdCall *c;
+        SystemdCall *c = NULL;
         int r = call_new(&c, s, CALL_JOB, STEP_ASK, unit, USEC_INFINITY, userdata, err);
-        if (r < 0)
+        if (!c)
                 return r;
         c->verb = verb;
         c->job_fn = fn;
@@ -1022,7 +1022,7 @@ int systemd_run(Systemd *s, const char *unit, char *const argv[], char *const en
                 return r;
         r = call_new(&c, s, CALL_RUN, STEP_ASK, unit,
                      time_add(time_now(), time_add(limit_usec, OVERDUE_USEC)), userdata, err);
-        if (r < 0)
+        if (!c)
                 return r;
         c->run_fn = fn;
         c->limit_usec = limit_usec;

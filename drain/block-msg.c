@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "drain/block-msg.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -17,14 +18,25 @@
 #define CHAIN_FROZEN "frozen"
 #define CHAIN_REFUSE "refuse"
 
+/* Of the speaker sets. */
+#define SET_SPEAKERS4   "speakers4"
+#define SET_SPEAKERS6   "speakers6"
+#define CHAIN_OUTPUT    "output"
+#define CHAIN_FROM_PEER "from_peer"
+#define CHAIN_FROM_SELF "from_self"
+#define CHAIN_DATA      "data"
+
 /* Key types as `nft list` knows them (nftables include/datatype.h); the kernel only hands them back. */
 #define KEY_IPV4 7u
 #define KEY_IPV6 8u
 #define KEY_PORT 13u
+#define KEY_SPEAKER(address) (((address) << 6 | KEY_PORT) << 6 | KEY_PORT)
 
-/* Header lengths TCP can have, in 32-bit words (RFC 9293 3.1). */
-#define TCP_WORDS_MIN 5u
-#define TCP_WORDS_MAX 15u
+/*
+ * Header lengths TCP can have, in 32-bit words (RFC 9293 3.1). Those with timestamps and without options
+ * first, as nearly all segments that carry data have one of them.
+ */
+static const uint8_t tcp_words[] = { 8, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15 };
 
 typedef struct Counter {
         const char *name;  /* of the counter object */
@@ -40,9 +52,21 @@ static const Counter counters[BLOCK_COUNTER_COUNT] = {
 
 /* The unit test counts the rules and jumps of the batches and compares. */
 static const NftChainShape transit_chains[] = {
-        { CHAIN_INPUT, 8 },     { CHAIN_FROZEN, TCP_WORDS_MAX - TCP_WORDS_MIN + 1 + 1 },
-        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
+        { CHAIN_INPUT, 8 },  { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 4 }, { "count_checks", 4 },
         { "count_refused", 4 }, { "count_newconn", 4 },
+};
+static const NftChainShape transit_speakers_chains[] = {
+        { CHAIN_INPUT, 9 },
+        { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 4 },
+        { "count_checks", 4 },
+        { "count_refused", 4 },
+        { "count_newconn", 4 },
+        { CHAIN_OUTPUT, 1 },
+        { CHAIN_FROM_PEER, 4 },
+        { CHAIN_FROM_SELF, 6 },
+        { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
 };
 static const char *const transit_counters[] = { "checks", "refused", "newconn" };
 
@@ -50,6 +74,14 @@ const NftTableShape block_msg_transit = {
         .name = BLOCK_TABLE,
         .chains = transit_chains,
         .n_chains = ELEMENTS(transit_chains),
+        .counters = transit_counters,
+        .n_counters = ELEMENTS(transit_counters),
+};
+
+const NftTableShape block_msg_transit_speakers = {
+        .name = BLOCK_TABLE,
+        .chains = transit_speakers_chains,
+        .n_chains = ELEMENTS(transit_speakers_chains),
         .counters = transit_counters,
         .n_counters = ELEMENTS(transit_counters),
 };
@@ -162,6 +194,27 @@ static void put_source_set(NftMsg *m, const char *table, const char *name, int f
 }
 
 /*
+ * set speakers4 { type ipv4_addr . inet_service . inet_service; flags dynamic,timeout; }
+ *
+ * A size is also what the kernel allocates at once (nft_rhash_init()): 65535 cost 2 ms and 1 MiB for each set.
+ * Without one the set grows with its elements, and the rule that updates it bounds it all the same, at 65535
+ * (nft_dynset_init()).
+ */
+static void put_speaker_set(NftMsg *m, int family, uint32_t size)
+{
+        const bool six = family == AF_INET6;
+        NftSetShape shape = {
+                .table = BLOCK_TABLE,
+                .name = block_msg_speaker_set(family),
+                .key_type = KEY_SPEAKER(six ? KEY_IPV6 : KEY_IPV4),
+                .key_bytes = (six ? 16 : 4) + 4 + 4, /* each in whole registers */
+                .flags = NFT_SET_EVAL | NFT_SET_TIMEOUT,
+                .size = size < BLOCK_SPEAKERS ? size : 0,
+        };
+        nft_msg_set(m, &shape);
+}
+
+/*
  * Add, delete, add. Adding alone does not renew an element that is there; deleting first fails, with the
  * whole batch, when it has expired; after the first add there is always one to delete.
  */
@@ -180,25 +233,28 @@ static void put_jump(NftMsg *m, const char *table, const char *set, const char *
         NftRule r = nft_rule_new(m, table, CHAIN_INPUT);
 
         nft_rule_tcp(&r);
-        nft_rule_port_in(&r, set);
+        nft_rule_port_in(&r, NFT_RULE_TCP_DPORT, set);
         nft_rule_verdict(&r, NFT_JUMP, chain);
         nft_rule_put(&r);
 }
 
-/* ip saddr 127.0.0.0/8 accept; ip6 saddr ::1 accept. By address: `lo` also carries the node's own address. */
-static void put_loopback(NftMsg *m, const char *table)
+/*
+ * ip saddr 127.0.0.0/8 accept; ip6 saddr ::1 accept; or daddr. By address: `lo` also carries the node's own
+ * address.
+ */
+static void put_loopback(NftMsg *m, const char *table, const char *chain, NftEnd end)
 {
         const uint8_t net = 127;
         const uint8_t one[16] = { [15] = 1 };
 
-        NftRule four = nft_rule_new(m, table, CHAIN_INPUT);
-        nft_rule_source(&four, AF_INET, sizeof(net));
+        NftRule four = nft_rule_new(m, table, chain);
+        nft_rule_address(&four, AF_INET, end, sizeof(net));
         nft_rule_compare(&four, NFT_CMP_EQ, &net, sizeof(net));
         nft_rule_verdict(&four, NF_ACCEPT, NULL);
         nft_rule_put(&four);
 
-        NftRule six = nft_rule_new(m, table, CHAIN_INPUT);
-        nft_rule_source(&six, AF_INET6, sizeof(one));
+        NftRule six = nft_rule_new(m, table, chain);
+        nft_rule_address(&six, AF_INET6, end, sizeof(one));
         nft_rule_compare(&six, NFT_CMP_EQ, one, sizeof(one));
         nft_rule_verdict(&six, NF_ACCEPT, NULL);
         nft_rule_put(&six);
@@ -215,28 +271,88 @@ static void put_reject(NftMsg *m, const char *table)
 }
 
 /*
- * tcp doff N @th,32*N,8 >= 0 drop, for each length a TCP header can have.
+ * tcp doff N @th,32*N,8 >= 0 VERDICT, for each length a TCP header can have.
  *
  * "Carries data" without conntrack and without arithmetic on lengths, which rules cannot do: reading the byte
  * behind the header ends the rule when the packet ends there. The PSH flag alone would not do: the first
  * segments of a large request come without it.
  */
-static void put_frozen(NftMsg *m)
+static void put_data(NftMsg *m, const char *chain, int verdict)
 {
-        for (uint8_t words = TCP_WORDS_MIN; words <= TCP_WORDS_MAX; words++) {
-                const uint8_t high = (uint8_t) (words << 4), any = 0;
-                NftRule r = nft_rule_new(m, BLOCK_TABLE, CHAIN_FROZEN);
+        for (size_t i = 0; i < ELEMENTS(tcp_words); i++) {
+                const uint8_t high = (uint8_t) (tcp_words[i] << 4), any = 0;
+                NftRule r = nft_rule_new(m, BLOCK_TABLE, chain);
 
                 nft_rule_tcp(&r);
                 nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TCP_WORDS, 1);
                 nft_rule_mask(&r, 0xf0);
                 nft_rule_compare(&r, NFT_CMP_EQ, &high, sizeof(high));
-                nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, words * 4u, 1);
+                nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, tcp_words[i] * 4u, 1);
                 /* Always true; makes `nft list` show that something was read. */
                 nft_rule_compare(&r, NFT_CMP_GTE, &any, sizeof(any));
-                nft_rule_verdict(&r, NF_DROP, NULL);
+                nft_rule_verdict(&r, verdict, NULL);
                 nft_rule_put(&r);
         }
+}
+
+/* From either side: what carries data is to be noted, and with that each family is in a rule of its own. */
+static void put_spoke(NftMsg *m, const char *chain, NftEnd peer, Usec timeout_usec)
+{
+        NftRule data = nft_rule_new(m, BLOCK_TABLE, chain);
+        nft_rule_verdict(&data, NFT_JUMP, CHAIN_DATA);
+        nft_rule_put(&data);
+
+        NftRule four = nft_rule_new(m, BLOCK_TABLE, chain);
+        nft_rule_remember_peer(&four, SET_SPEAKERS4, AF_INET, peer, timeout_usec);
+        nft_rule_put(&four);
+
+        NftRule six = nft_rule_new(m, BLOCK_TABLE, chain);
+        nft_rule_remember_peer(&six, SET_SPEAKERS6, AF_INET6, peer, timeout_usec);
+        nft_rule_put(&six);
+}
+
+/*
+ * All that belongs to the speaker sets, in one piece so that the batch can be built without it; the place of
+ * its rule in the input chain is that of this call, before the one that accepts all but SYN. An element is
+ * updated in place, by either side: deleting and adding would pile up dead ones until the kernel collects
+ * them.
+ */
+static void put_speakers(NftMsg *m, uint32_t size)
+{
+        const NftHook output = { .number = NF_INET_LOCAL_OUT, .priority = BLOCK_MSG_PRIORITY };
+
+        nft_msg_part_begin(m);
+        put_speaker_set(m, AF_INET, size);
+        put_speaker_set(m, AF_INET6, size);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_OUTPUT, &output);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROM_PEER, NULL);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROM_SELF, NULL);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_DATA, NULL);
+
+        NftRule heard = nft_rule_new(m, BLOCK_TABLE, CHAIN_INPUT);
+        nft_rule_tcp(&heard);
+        nft_rule_syn(&heard, NFT_CMP_NEQ);
+        nft_rule_port_in(&heard, NFT_RULE_TCP_DPORT, SET_TRAFFIC);
+        nft_rule_verdict(&heard, NFT_JUMP, CHAIN_FROM_PEER);
+        nft_rule_put(&heard);
+        put_spoke(m, CHAIN_FROM_PEER, NFT_END_SOURCE, BLOCK_MSG_PEER_TIMEOUT);
+
+        /* All that the node sends comes by here, so what is not ours leaves after one rule. */
+        NftRule said = nft_rule_new(m, BLOCK_TABLE, CHAIN_OUTPUT);
+        nft_rule_tcp(&said);
+        nft_rule_port_in(&said, NFT_RULE_TCP_SPORT, SET_TRAFFIC);
+        nft_rule_verdict(&said, NFT_JUMP, CHAIN_FROM_SELF);
+        nft_rule_put(&said);
+        /* Whose words are not heard (the input chain lets them pass first), to those no answer is noted. */
+        put_loopback(m, BLOCK_TABLE, CHAIN_FROM_SELF, NFT_END_DESTINATION);
+        put_spoke(m, CHAIN_FROM_SELF, NFT_END_DESTINATION, BLOCK_MSG_SELF_TIMEOUT);
+
+        /* Only data comes back from here. The rest is neither a SYN, which came another way, nor refused. */
+        put_data(m, CHAIN_DATA, NFT_RETURN);
+        NftRule empty = nft_rule_new(m, BLOCK_TABLE, CHAIN_DATA);
+        nft_rule_verdict(&empty, NF_ACCEPT, NULL);
+        nft_rule_put(&empty);
+        nft_msg_part_end(m);
 }
 
 /* counter name NAME; update @NAME4 { ip saddr counter }; update @NAME6 { ip6 saddr counter } */
@@ -248,12 +364,12 @@ static void put_counting(NftMsg *m, const Counter *counter)
         nft_rule_put(&total);
 
         NftRule four = nft_rule_new(m, BLOCK_TABLE, counter->chain);
-        nft_rule_source(&four, AF_INET, 4);
+        nft_rule_address(&four, AF_INET, NFT_END_SOURCE, 4);
         nft_rule_remember(&four, counter->set4);
         nft_rule_put(&four);
 
         NftRule six = nft_rule_new(m, BLOCK_TABLE, counter->chain);
-        nft_rule_source(&six, AF_INET6, 16);
+        nft_rule_address(&six, AF_INET6, NFT_END_SOURCE, 16);
         nft_rule_remember(&six, counter->set6);
         nft_rule_put(&six);
 }
@@ -283,9 +399,10 @@ static size_t health_ports(const BlockPlan *plan, uint16_t *ret)
         return plan->n_whole + plan->n_syn;
 }
 
-int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, Err *err)
+int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, uint32_t speakers,
+                      Err *err)
 {
-        const int priority = BLOCK_MSG_PRIORITY;
+        const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_PRIORITY };
         uint16_t health[2 * BLOCK_PORTS_MAX];
         size_t n_health = health_ports(plan, health);
 
@@ -304,15 +421,18 @@ int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32
                 put_source_set(m, BLOCK_TABLE, counters[i].set6, AF_INET6, sources);
         }
 
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_INPUT, &priority);
+        nft_msg_chain(m, BLOCK_TABLE, CHAIN_INPUT, &input);
         nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROZEN, NULL);
         nft_msg_chain(m, BLOCK_TABLE, CHAIN_REFUSE, NULL);
         for (size_t i = 0; i < ELEMENTS(counters); i++)
                 nft_msg_chain(m, BLOCK_TABLE, counters[i].chain, NULL);
 
-        put_loopback(m, BLOCK_TABLE);
+        put_loopback(m, BLOCK_TABLE, CHAIN_INPUT, NFT_END_SOURCE);
         put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
         put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+        /* Behind the freeze: what is dropped was not said. */
+        if (speakers > 0)
+                put_speakers(m, speakers);
 
         /* From here on only connection attempts are of interest. */
         NftRule rest = nft_rule_new(m, BLOCK_TABLE, CHAIN_INPUT);
@@ -325,7 +445,7 @@ int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32
         put_jump(m, BLOCK_TABLE, SET_HEALTH, counters[BLOCK_CHECKS].chain);
         put_jump(m, BLOCK_TABLE, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
 
-        put_frozen(m);
+        put_data(m, CHAIN_FROZEN, NF_DROP);
 
         /* One attempt is one count, so what else a whole port is sent is refused uncounted. */
         NftRule attempt = nft_rule_new(m, BLOCK_TABLE, CHAIN_REFUSE);
@@ -430,7 +550,7 @@ static void union_add(PortUnion *u, const uint16_t *ports, size_t n)
 
 int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
 {
-        const int priority = BLOCK_MSG_HOLD_PRIORITY;
+        const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_HOLD_PRIORITY };
         _cleanup_(freep) uint16_t *whole_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
         _cleanup_(freep) uint16_t *syn_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
         PortUnion whole = { .ports = whole_ports }, syn = { .ports = syn_ports };
@@ -455,16 +575,16 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
         put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, false, whole.n);
         put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, false, syn.n);
         nft_msg_counter(m, BLOCK_HOLD_TABLE, hold_counters[0]);
-        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, &priority);
+        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, &input);
         nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE, NULL);
 
-        put_loopback(m, BLOCK_HOLD_TABLE);
+        put_loopback(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, NFT_END_SOURCE);
         put_jump(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
 
         NftRule attempt = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_INPUT);
         nft_rule_tcp(&attempt);
         nft_rule_syn(&attempt, NFT_CMP_EQ);
-        nft_rule_port_in(&attempt, BLOCK_MSG_SET_SYN);
+        nft_rule_port_in(&attempt, NFT_RULE_TCP_DPORT, BLOCK_MSG_SET_SYN);
         nft_rule_verdict(&attempt, NFT_JUMP, CHAIN_REFUSE);
         nft_rule_put(&attempt);
 
@@ -485,4 +605,29 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
 const char *block_msg_source_set(BlockCounter counter, int family)
 {
         return family == AF_INET6 ? counters[counter].set6 : counters[counter].set4;
+}
+
+const char *block_msg_speaker_set(int family)
+{
+        return family == AF_INET6 ? SET_SPEAKERS6 : SET_SPEAKERS4;
+}
+
+size_t block_msg_speaker_key(const BlockPeer *peer, uint8_t *ret)
+{
+        const size_t address = peer->addr.family == AF_INET6 ? 16 : 4;
+        const uint16_t port_be = htons(peer->port), local_port_be = htons(peer->local_port);
+
+        /* A register has four bytes; what is loaded is at its beginning and the rest is zero. */
+        memset(ret, 0, BLOCK_MSG_SPEAKER_KEY_MAX);
+        memcpy(ret, peer->addr.b, address);
+        memcpy(ret + address, &port_be, sizeof(port_be));
+        memcpy(ret + address + 4, &local_port_be, sizeof(local_port_be));
+        return address + 8;
+}
+
+BlockSpeaker block_msg_speaker(Usec expires_usec)
+{
+        if (expires_usec == 0 || expires_usec == USEC_INFINITY)
+                return BLOCK_SPEAKER_UNKNOWN;
+        return expires_usec > BLOCK_MSG_SELF_TIMEOUT ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_SELF;
 }

@@ -25,8 +25,15 @@
 /* How long a source is remembered after its last packet. */
 #define BLOCK_MSG_SOURCE_TIMEOUT (USEC_PER_SEC * 3600)
 
+/* What a speaker's element is given: how much is left of it tells who it was. */
+#define BLOCK_MSG_SELF_TIMEOUT BLOCK_SPEAKER_LIMIT
+#define BLOCK_MSG_PEER_TIMEOUT (2 * BLOCK_SPEAKER_LIMIT)
+
+#define BLOCK_MSG_SPEAKER_KEY_MAX 24u /* bytes */
+
 /* What must be found in them; the transit table's counters are in the order of BlockCounter. */
-extern const NftTableShape block_msg_transit;
+extern const NftTableShape block_msg_transit;          /* without the speaker sets */
+extern const NftTableShape block_msg_transit_speakers; /* with them */
 extern const NftTableShape block_msg_held;
 
 /*
@@ -42,9 +49,10 @@ int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err) _must_check
 
 /*
  * block_msg_install() - replace or make the transit table, refusing nothing. @plan: checked before.
- * @sources: size of each source set, at least 1.
+ * @sources: size of each source set, at least 1. @speakers: of each speaker set; 0: none of what belongs to
+ * them, which otherwise is the part of the batch that can be done without (nft_msg_in_part()).
  */
-int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources,
+int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, uint32_t speakers,
                       Err *err) _must_check_;
 
 /* block_msg_adopt() - become the owner of a table that persisted without one. */
@@ -73,3 +81,12 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err) _must_
 
 /* block_msg_source_set() - the name of the set that counts @counter for AF_INET or AF_INET6. */
 const char *block_msg_source_set(BlockCounter counter, int family);
+
+/* block_msg_speaker_set() - the name of the set that remembers speakers of AF_INET or AF_INET6. */
+const char *block_msg_speaker_set(int family);
+
+/* block_msg_speaker_key() - @ret: BLOCK_MSG_SPEAKER_KEY_MAX bytes. Return: how many of them are the key. */
+size_t block_msg_speaker_key(const BlockPeer *peer, uint8_t *ret);
+
+/* block_msg_speaker() - who spoke, by what is left of the element. @expires_usec: as in NftElement. */
+BlockSpeaker block_msg_speaker(Usec expires_usec);

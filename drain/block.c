@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "drain/block.h"
 
+#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,10 +13,18 @@
 /* More than a set can hold, for what a dump of a growing set may name twice. */
 #define SOURCES_READ_MAX (4u * BLOCK_SOURCES)
 
+/*
+ * Connections asked about at a time: their answers must lie in the socket together, each counts for about
+ * 1 KiB there, and the usual receive buffer has 208 KiB.
+ */
+#define SPEAKERS_ASKED 64u
+
 struct Block {
         Nft nft;
         BlockOwner owner; /* the ceiling until the table is installed or adopted, then what it has */
         uint32_t sources;
+        uint32_t speakers; /* to be installed; 0: without */
+        bool has_speakers; /* the table has them */
         BlockPlan plan;
 };
 
@@ -48,7 +57,7 @@ int block_new(Block **ret, int fd, BlockOwner ceiling, Err *err)
         b = calloc(1, sizeof(*b));
         if (!b)
                 return err_errno(err, -ENOMEM, "cannot use the firewall");
-        *b = (Block){ .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES };
+        *b = (Block){ .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES, .speakers = BLOCK_SPEAKERS };
         r = nft_open(&b->nft, TAKE_FD(own), err);
         if (r < 0)
                 return r;
@@ -77,6 +86,21 @@ BlockOwner block_owner(const Block *b)
 void block_set_sources(Block *b, uint32_t sources)
 {
         b->sources = MAX(1u, MIN(sources, (uint32_t) BLOCK_SOURCES));
+}
+
+void block_set_speakers(Block *b, uint32_t speakers)
+{
+        b->speakers = MIN(speakers, (uint32_t) BLOCK_SPEAKERS);
+}
+
+bool block_has_speakers(const Block *b)
+{
+        return b->has_speakers;
+}
+
+static const NftTableShape *shape(const Block *b)
+{
+        return b->has_speakers ? &block_msg_transit_speakers : &block_msg_transit;
 }
 
 static int busy(uint32_t owner, Err *err)
@@ -115,25 +139,34 @@ static int carry_out(Block *b, NftMsg *m, int built, const char *what, Err *err)
         return r < 0 ? err_prefix(err, r, "cannot %s", what) : 0;
 }
 
-/*
- * Try with one kind of ownership. @ret_unknown: the kernel does not know it (EOPNOTSUPP; EINVAL before 5.12).
- */
-static int install_with(Block *b, const BlockPlan *plan, BlockOwner owner, bool *ret_unknown, Err *err)
+/* What a table can be installed without. */
+typedef enum Refused {
+        REFUSED_OTHER, /* not without that */
+        REFUSED_OWNER, /* the kernel does not know this kind (EOPNOTSUPP; EINVAL before 5.12) */
+        REFUSED_SPEAKERS,
+} Refused;
+
+/* Try once. @ret_refused: what a failure was about. */
+static int install_with(Block *b, const BlockPlan *plan, BlockOwner owner, uint32_t speakers,
+                        Refused *ret_refused, Err *err)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = NULL;
         NftFailure failure = { .index = 0 };
         int r = nft_prepare(&b->nft, &m, err);
 
-        *ret_unknown = false;
+        *ret_refused = REFUSED_OTHER;
         if (r < 0)
                 return r;
-        r = block_msg_install(m, plan, owner, b->sources, err);
+        r = block_msg_install(m, plan, owner, b->sources, speakers, err);
         if (r < 0)
                 return r;
         r = nft_batch(&b->nft, m, &failure, err);
         if (r == -EPERM && failure.index > 0)
                 return not_permitted(b, err);
-        *ret_unknown = (r == -EOPNOTSUPP || r == -EINVAL) && nft_msg_asks_owner(m, failure.index);
+        if ((r == -EOPNOTSUPP || r == -EINVAL) && nft_msg_asks_owner(m, failure.index))
+                *ret_refused = REFUSED_OWNER;
+        else if (nft_msg_in_part(m, failure.index))
+                *ret_refused = REFUSED_SPEAKERS;
         return r;
 }
 
@@ -144,18 +177,25 @@ int block_install(Block *b, const BlockPlan *plan, Err *err)
 
         if (r < 0)
                 return r;
-        for (BlockOwner owner = b->owner;; owner--) {
-                bool unknown;
+        BlockOwner owner = b->owner;
+        uint32_t speakers = b->speakers;
+        for (;;) {
+                Refused refused;
 
-                r = install_with(b, &copy, owner, &unknown, err);
-                if (r < 0 && unknown && owner > BLOCK_OWNER_NONE)
-                        continue;
-                if (r < 0)
+                r = install_with(b, &copy, owner, speakers, &refused, err);
+                if (r == 0)
+                        break;
+                if (refused == REFUSED_OWNER && owner > BLOCK_OWNER_NONE)
+                        owner--;
+                else if (refused == REFUSED_SPEAKERS)
+                        speakers = 0;
+                else
                         return err_prefix(err, r, "cannot make the firewall table");
-                b->owner = owner;
-                b->plan = copy;
-                return 0;
         }
+        b->owner = owner;
+        b->has_speakers = speakers > 0;
+        b->plan = copy;
+        return 0;
 }
 
 int block_adopt(Block *b, const BlockPlan *plan, Err *err)
@@ -166,11 +206,13 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
 
         if (r < 0)
                 return r;
-        r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+        r = nft_read_table(&b->nft, &block_msg_transit_speakers, &table, err);
         if (r < 0)
                 return r;
         if (!table.exists)
                 return err_set(err, -ENOENT, "there is no firewall table inet %s to go on with", BLOCK_TABLE);
+        /* One that is damaged counts as one without, which it is not: so block_read() will not find it intact. */
+        const bool has_speakers = table.intact;
         if ((table.flags & NFT_MSG_TABLE_OWNER) && table.owner != b->nft.port_id)
                 return busy(table.owner, err);
 
@@ -189,6 +231,7 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
                 owner = BLOCK_OWNER_PERSIST;
         }
         b->owner = owner;
+        b->has_speakers = has_speakers;
         b->plan = copy;
         return 0;
 }
@@ -254,7 +297,7 @@ int block_read(Block *b, BlockState *ret, Err *err)
         NftPorts syn = { .want = b->plan.syn_ports, .n_want = b->plan.n_syn };
         NftPorts frozen = { .want = b->plan.traffic_ports, .n_want = b->plan.n_traffic };
         NftTable table;
-        int r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+        int r = nft_read_table(&b->nft, shape(b), &table, err);
 
         if (r < 0)
                 return r;
@@ -398,4 +441,93 @@ int block_sources(Block *b, BlockCounter counter, BlockSource **ret, size_t *ret
         *ret_n = sources_fold(s.all, s.n);
         *ret_full = s.full;
         return 0;
+}
+
+/* Speakers. */
+
+typedef struct Asked {
+        uint32_t first; /* sequence number of the first question */
+        size_t n;
+        BlockSpeaker *ret;
+} Asked;
+
+static void speakers_forget(BlockSpeaker *ret, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                ret[i] = BLOCK_SPEAKER_UNKNOWN;
+}
+
+static void asked_again(void *userdata)
+{
+        Asked *asked = userdata;
+
+        speakers_forget(asked->ret, asked->n);
+}
+
+static void asked_element(const NftElement *element, void *userdata)
+{
+        *(BlockSpeaker *) userdata = block_msg_speaker(element->expires_usec);
+}
+
+static void asked_reply(const struct nlmsghdr *nlh, void *userdata)
+{
+        Asked *asked = userdata;
+        const uint32_t i = nlh->nlmsg_seq - asked->first;
+
+        if (i < asked->n)
+                (void) nft_parse_elements(nlh, asked_element, &asked->ret[i]);
+}
+
+/* @n: at most SPEAKERS_ASKED. */
+static int speakers_ask(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker *ret, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        int r = nft_prepare(&b->nft, &m, err);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                uint8_t key[BLOCK_MSG_SPEAKER_KEY_MAX];
+                const size_t bytes = block_msg_speaker_key(&peers[i], key);
+
+                r = nft_msg_get_element(m, BLOCK_TABLE, block_msg_speaker_set(peers[i].addr.family), key, bytes,
+                                        err);
+                if (r < 0)
+                        return r;
+        }
+        Asked asked = { .first = nft_msg_first(m), .n = n, .ret = ret };
+        return nft_get(&b->nft, m, asked_reply, asked_again, &asked, err);
+}
+
+static int speakers_read(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker *ret, Err *err)
+{
+        NftTable table;
+        int r;
+
+        for (size_t done = 0; b->has_speakers && done < n; done += SPEAKERS_ASKED) {
+                r = speakers_ask(b, peers + done, MIN(n - done, (size_t) SPEAKERS_ASKED), ret + done, err);
+                if (r < 0)
+                        return r;
+        }
+        /*
+         * Afterwards: with half of its rules gone a table would take every request for answered, and a table
+         * that was made anew in between has forgotten all.
+         */
+        r = nft_read_table(&b->nft, shape(b), &table, err);
+        if (r < 0)
+                return r;
+        if (!table.exists)
+                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+        if (!table.intact)
+                speakers_forget(ret, n);
+        return 0;
+}
+
+int block_speakers(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker *ret, Err *err)
+{
+        speakers_forget(ret, n);
+        int r = speakers_read(b, peers, n, ret, err);
+        if (r < 0)
+                speakers_forget(ret, n);
+        return r;
 }

@@ -18,10 +18,20 @@
  *      client on this node that uses the node's own address is counted, refused and frozen like any other).
  *   2. frozen ports: TCP segments that carry data: drop (retransmission heals it). Whether a segment carries
  *      data is read from the segment itself, not from PSH and not from conntrack.
- *   3. refused whole / refused SYN: count the SYN by source, then (a rule of its own) reject with tcp reset.
- *   4. health ports, SYN let in: count by source ("checks"). Traffic ports, SYN let in: count by source
+ *   3. ports refused whole: count the SYN by source, then (a rule of its own) reject with tcp reset.
+ *   4. traffic ports, segments that carry data and are no SYN: note in the speaker set that the peer spoke.
+ *   5. what is no SYN: accept.
+ *   6. ports whose SYN are refused: as 3.
+ *   7. health ports, SYN let in: count by source ("checks"). Traffic ports, SYN let in: count by source
  *      ("new connections").
  * Each counting rule also has a total, because a full source set breaks its own rule.
+ * In the output hook, same priority: segments from the traffic ports that carry data, not to 127.0.0.0/8 or
+ * ::1: note in the speaker set that this node spoke. Nothing is ever refused there.
+ *
+ * The speaker set tells requests under way from answered ones where the clocks of tcp_info cannot (a request
+ * and an answer within one tick). An element is a peer's address and port and our port; both sides set its
+ * timeout, to different times, so what is left of it tells who was last. It is filled by packets, in the
+ * order in which they pass the hooks.
  *
  * All calls are synchronous netlink transactions (0.1 to 10 ms). None of them logs.
  * Source: nft(8); linux/netfilter/nf_tables.h; libnftnl.
@@ -40,6 +50,10 @@
 #define BLOCK_HOLD_TABLE "edge_roll_hold"
 #define BLOCK_PORTS_MAX  64   /* ports in one plan, each kind */
 #define BLOCK_SOURCES    1024 /* sources remembered, each counter and family */
+#define BLOCK_SPEAKERS   65535 /* connections whose last speaker is remembered, each family (kernel's limit) */
+
+/* How long it is known for certain who spoke last: see block_speakers(). */
+#define BLOCK_SPEAKER_LIMIT (500 * USEC_PER_SEC)
 
 typedef struct Block Block;
 
@@ -77,6 +91,21 @@ typedef struct BlockSource {
         uint64_t packets;
 } BlockSource;
 
+/* A connection to one of our ports, by what the speaker set knows of it. Ports in host byte order. */
+typedef struct BlockPeer {
+        Addr addr; /* as in Addr: v4-mapped ones are IPv4 */
+        uint16_t port;
+        uint16_t local_port;
+} BlockPeer;
+
+/* Whose data came last. */
+typedef enum BlockSpeaker {
+        BLOCK_SPEAKER_UNKNOWN,
+        BLOCK_SPEAKER_PEER,
+        BLOCK_SPEAKER_SELF,
+        BLOCK_SPEAKER_COUNT,
+} BlockSpeaker;
+
 /* What the kernel says, read back. */
 typedef struct BlockState {
         bool table;        /* our table exists */
@@ -113,10 +142,24 @@ BlockOwner block_owner(const Block *b);
 void block_set_sources(Block *b, uint32_t sources);
 
 /*
+ * block_set_speakers() - remember the speakers of fewer connections than BLOCK_SPEAKERS in each family; 0
+ * (false): install without all that, so that block_speakers() knows nobody. To be called before
+ * block_install(); an adopted table has what it was installed with.
+ */
+void block_set_speakers(Block *b, uint32_t speakers);
+
+/*
+ * block_has_speakers() - does the table remember speakers? Before block_install() or block_adopt(): false.
+ * False after it also where the kernel refused that part.
+ */
+bool block_has_speakers(const Block *b);
+
+/*
  * block_install() - make the table with its sets, chain and rules, refusing nothing yet: counting starts.
  * A table of that name that is ours or unowned is replaced in the same batch; one that belongs to another
  * living process is an error. One batch; it is all there or nothing is. Where the kernel does not know the
- * ownership asked for, the next lesser one is tried: the kernel's refusal is the probe.
+ * ownership asked for, the next lesser one is tried: the kernel's refusal is the probe. Where it refuses what
+ * belongs to the speaker sets, the table is made without them.
  * @plan: copied, duplicate ports folded. Return: 0; -EBUSY (owned by another process); -EINVAL (port 0, or a
  * port both whole and syn); -E2BIG; -EAFNOSUPPORT (no inet family); other negative errno.
  */
@@ -169,6 +212,24 @@ int block_read(Block *b, BlockState *ret, Err *err) _must_check_;
  */
 int block_sources(Block *b, BlockCounter counter, BlockSource **ret, size_t *ret_n, bool *ret_full,
                   Err *err) _must_check_;
+
+/*
+ * block_speakers() - whose data passed last on each of some connections to the traffic ports?
+ *
+ * To be believed only for a connection on which data moved less than BLOCK_SPEAKER_LIMIT ago (the ages of
+ * tcp_info tell): longer ago, a peer looks like this node.
+ * Retransmissions count like the first time, a TLS record that is no request counts, and one that was dropped
+ * behind our hook counts as well. The node's address is not part of an element, so two live connections that
+ * differ in nothing else have one answer between them, which is to be believed for neither. Pure
+ * acknowledgements, FIN and Linux's keepalives do not count. Connections from 127.0.0.0/8 and ::1 are UNKNOWN.
+ *
+ * UNKNOWN: nobody has spoken since the table was installed (or for longer than two BLOCK_SPEAKER_LIMIT), a
+ * speaker set was full, there is none (block_has_speakers()), or somebody has touched the table's rules.
+ * @peers: any number of them. @ret: @n answers; after a failure all UNKNOWN.
+ * Return: 0; -ENOENT (no table); other negative errno.
+ * Source: nft_dynset_eval() and nf_tables_getsetelem() in net/netfilter.
+ */
+int block_speakers(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker *ret, Err *err) _must_check_;
 
 /*
  * block_hold_put() - the hold table for all held plans at once, replacing what was there, in one batch: no

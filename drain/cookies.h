@@ -20,7 +20,8 @@ typedef struct Cookie {
                 };
                 uint32_t record; /* index of the full record */
         };
-        uint16_t seen;          /* the number of the last full look it was in */
+        unsigned seen : 15;     /* the number of the last full look it was in */
+        unsigned paused : 1;    /* idle, and nothing had moved for a while */
         unsigned verdict : 2;   /* of its own fields; InflightVerdict */
         unsigned class : 2;     /* how it is counted */
         unsigned streaming : 2; /* looks in which the server spoke unasked, at most 2 */

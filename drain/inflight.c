@@ -17,6 +17,7 @@
  */
 #define RECORDS_MOVING (INFLIGHT_RECORDS / 2)
 #define RECORDS_FIRST  64
+#define PAUSE_PART     5 /* of the quiet time: shorter pauses are a download's, not a stream's */
 
 const char *inflight_verdict_name(InflightVerdict v)
 {
@@ -92,7 +93,7 @@ void inflight_begin(Inflight *f, Usec now, bool full, uint64_t new_connections)
 
         if (f->first_at == 0)
                 f->first_at = now;
-        f->seen++;
+        f->seen = (f->seen + 1) & 0x7fff; /* as many bits as Cookie.seen has */
         f->n_seen = 0;
         memset(&f->base, 0, sizeof(f->base));
         f->listeners = f->accept_queue = f->leaving = 0;
@@ -176,7 +177,7 @@ static void learn(Inflight *f, Cookie *e, Record *r, const Sock *s, bool moved_r
 {
         if (moved_rx)
                 e->streaming = 0;
-        else if (moved_tx && e->verdict == INFLIGHT_IDLE && e->streaming < 2)
+        else if (moved_tx && e->verdict == INFLIGHT_IDLE && e->paused && e->streaming < 2)
                 e->streaming++;
 
         /* The first thing a TLS server says is no answer. */
@@ -343,6 +344,7 @@ int inflight_feed(const Sock *s, void *inflight)
 
         Outcome o = conclude(f, e, s, side, v, why);
         e->verdict = (unsigned) v & 3;
+        e->paused = v == INFLIGHT_IDLE && (Usec) judge_age_ms(s) * USEC_PER_MSEC >= f->config.quiet_usec / PAUSE_PART;
         if (!again)
                 e->class = (unsigned) o.class & 3;
         if (f->full && !again) {
@@ -372,6 +374,14 @@ int inflight_feed(const Sock *s, void *inflight)
         if (!again)
                 inflight_tally_add(&f->base, &o, false);
         return 0;
+}
+
+void inflight_speaker(Inflight *f, uint64_t cookie, bool server)
+{
+        Cookie *e = cookies_find(&f->cookies, cookie);
+        /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer. */
+        if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !f->config.tls)
+                e->verdict = server ? INFLIGHT_IDLE : INFLIGHT_BUSY;
 }
 
 void inflight_gone(uint64_t cookie, void *inflight)

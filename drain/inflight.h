@@ -18,9 +18,9 @@
  *            speaking again in two looks. Counts as busy until something settles it: on a paired (router)
  *            port when the whole upstream side, and the socket itself, were idle for the quiet time; else
  * when nothing moved on it for the request limit. leaving  FIN_WAIT*, CLOSING, LAST_ACK: the kernel finishes
- * these alone. Not in flight. A streamer (sent grew twice, each time after it had looked idle, while received
- * did not) is idle only after the request limit without movement. A download that is busy whenever it is
- * looked at is none. A persistent socket went on getting new requests after inflight_mark(): in at least two
+ * these alone. Not in flight. A streamer (sent grew twice, each time after it had looked idle for a fifth of
+ * the quiet time, while received did not) is idle only after the request limit without movement. A download
+ * without such pauses is none: it is over when nothing has moved for the quiet time. A persistent socket went on getting new requests after inflight_mark(): in at least two
  * looks after it, some time apart, bytes had come in and gone out again. It is reported apart, because it
  * will never be quiet; when it has got nothing for the quiet time it is an ordinary socket again (so that a
  * long request on it is waited for). Upstream sockets that appeared after the mark count with the persistent
@@ -126,6 +126,13 @@ void inflight_begin(Inflight *f, Usec now, bool full, uint64_t new_connections);
  * listeners too). Sockets of other ports are ignored. A ConnsFn. Return: 0, always.
  */
 int inflight_feed(const Sock *s, void *inflight);
+
+/*
+ * inflight_speaker() - who spoke last on a socket, from elsewhere (drain/block.h's speaker set), read after the
+ * look in which it was a tie. Settles the tie at the next look in which nothing has moved; on TLS ports, and for
+ * sockets that are no tie, it does nothing.
+ */
+void inflight_speaker(Inflight *f, uint64_t cookie, bool server);
 
 /* inflight_gone() - conns_get() says the socket is gone. */
 void inflight_gone(uint64_t cookie, void *inflight);

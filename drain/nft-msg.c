@@ -29,7 +29,8 @@ struct NftMsg {
         const char *labels[MSG_LABELS];
         uint32_t owner_index; /* the message that asks for table flags; 0: none, as the first one begins a
                                  batch */
-        int error;            /* the first failure while building */
+        uint32_t part_begin, part_end; /* indices of the part that can be done without, and behind it */
+        int error;                     /* the first failure while building */
         uint32_t set_id;
 };
 
@@ -85,6 +86,21 @@ const char *nft_msg_label(const NftMsg *m, uint32_t index)
 bool nft_msg_asks_owner(const NftMsg *m, uint32_t index)
 {
         return m->owner_index > 0 && m->owner_index == index;
+}
+
+void nft_msg_part_begin(NftMsg *m)
+{
+        m->part_begin = m->count;
+}
+
+void nft_msg_part_end(NftMsg *m)
+{
+        m->part_end = m->count;
+}
+
+bool nft_msg_in_part(const NftMsg *m, uint32_t index)
+{
+        return index >= m->part_begin && index < m->part_end;
 }
 
 /*
@@ -239,7 +255,7 @@ void nft_msg_counter(NftMsg *m, const char *table, const char *name)
         nft_msg_end(m, nlh);
 }
 
-void nft_msg_chain(NftMsg *m, const char *table, const char *name, const int *priority)
+void nft_msg_chain(NftMsg *m, const char *table, const char *name, const NftHook *hook)
 {
         struct nftnl_chain *c = nftnl_chain_alloc();
         struct nlmsghdr *nlh = nft_msg_change(m, NFT_MSG_NEWCHAIN, NLM_F_CREATE, "a chain");
@@ -247,10 +263,10 @@ void nft_msg_chain(NftMsg *m, const char *table, const char *name, const int *pr
         if (c) {
                 nft_msg_check(m, nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, table));
                 nft_msg_check(m, nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name));
-                if (priority) {
+                if (hook) {
                         nft_msg_check(m, nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter"));
-                        nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, NF_INET_LOCAL_IN);
-                        nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, *priority);
+                        nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook->number);
+                        nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, hook->priority);
                         nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
                 }
                 nftnl_chain_nlmsg_build_payload(nlh, c);
@@ -334,6 +350,24 @@ int nft_msg_get_elements(NftMsg *m, const char *table, const char *set, Err *err
 
         mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+        nft_msg_end(m, nlh);
+        return finish(m, err);
+}
+
+int nft_msg_get_element(NftMsg *m, const char *table, const char *set, const void *key, size_t key_bytes,
+                        Err *err)
+{
+        struct nlmsghdr *nlh = nft_begin(m, NFT_MSG_GETSETELEM, 0, "an element of a set");
+
+        mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
+        mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+        struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+        struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+        struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
+        mnl_attr_put(nlh, NFTA_DATA_VALUE, key_bytes, key);
+        mnl_attr_nest_end(nlh, nest);
+        mnl_attr_nest_end(nlh, element);
+        mnl_attr_nest_end(nlh, list);
         nft_msg_end(m, nlh);
         return finish(m, err);
 }

@@ -55,6 +55,14 @@ const char *nft_msg_label(const NftMsg *m, uint32_t index);
  */
 bool nft_msg_asks_owner(const NftMsg *m, uint32_t index);
 
+/*
+ * nft_msg_part_begin(), nft_msg_part_end() - what is built between them is the one part of the batch that can
+ * be done without. nft_msg_in_part() - does message @index belong to it?
+ */
+void nft_msg_part_begin(NftMsg *m);
+void nft_msg_part_end(NftMsg *m);
+bool nft_msg_in_part(const NftMsg *m, uint32_t index);
+
 /* A batch: begin, changes, end. nft_msg_batch_end() - Return: 0; -ENOMEM; -E2BIG (more than fits). */
 void nft_msg_batch_begin(NftMsg *m);
 int nft_msg_batch_end(NftMsg *m, Err *err) _must_check_;
@@ -78,8 +86,14 @@ void nft_msg_set(NftMsg *m, const NftSetShape *shape);
 /* nft_msg_counter() - a named counter object, from 0. */
 void nft_msg_counter(NftMsg *m, const char *table, const char *name);
 
-/* @priority: of a base chain on the input hook (policy accept); NULL for a chain that is only jumped to. */
-void nft_msg_chain(NftMsg *m, const char *table, const char *name, const int *priority);
+/* Where a base chain (policy accept) sees packets. */
+typedef struct NftHook {
+        uint32_t number; /* enum nf_inet_hooks */
+        int priority;
+} NftHook;
+
+/* @hook: NULL for a chain that is only jumped to. */
+void nft_msg_chain(NftMsg *m, const char *table, const char *name, const NftHook *hook);
 
 /*
  * nft_msg_ports() - @type: NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM. @ports: host byte order, any number of
@@ -118,6 +132,14 @@ int nft_msg_get_table(NftMsg *m, const NftTableShape *table, Err *err) _must_che
 
 /* nft_msg_get_elements() - dump the elements of one set. */
 int nft_msg_get_elements(NftMsg *m, const char *table, const char *set, Err *err) _must_check_;
+
+/*
+ * nft_msg_get_element() - ask for the one element of @key (network byte order); may be called again for more
+ * of them. One key a message: the kernel answers several in one message only up to the first it has not.
+ * Return: 0; -ENOMEM; -E2BIG (more than fits). Source: nf_tables_getsetelem(), since Linux 4.15.
+ */
+int nft_msg_get_element(NftMsg *m, const char *table, const char *set, const void *key, size_t key_bytes,
+                        Err *err) _must_check_;
 
 /* For nft-rule.c: a message that is acknowledged, from nft_msg_change() to nft_msg_end(). @type: NFT_MSG_*.
  */

@@ -69,7 +69,7 @@ void nft_rule_meta_is(NftRule *r, uint32_t key, uint8_t value)
         nft_rule_compare(r, NFT_CMP_EQ, &value, sizeof(value));
 }
 
-void nft_rule_load(NftRule *r, uint32_t base, uint32_t offset, uint32_t bytes)
+static void load_to(NftRule *r, uint32_t base, uint32_t offset, uint32_t bytes, uint32_t reg)
 {
         struct nftnl_expr *e = expr_add(r, "payload");
 
@@ -78,7 +78,12 @@ void nft_rule_load(NftRule *r, uint32_t base, uint32_t offset, uint32_t bytes)
         nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
         nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
         nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, bytes);
-        nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+        nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
+}
+
+void nft_rule_load(NftRule *r, uint32_t base, uint32_t offset, uint32_t bytes)
+{
+        load_to(r, base, offset, bytes, NFT_REG_1);
 }
 
 void nft_rule_mask(NftRule *r, uint8_t mask)
@@ -100,9 +105,9 @@ void nft_rule_tcp(NftRule *r)
         nft_rule_meta_is(r, NFT_META_L4PROTO, IPPROTO_TCP);
 }
 
-void nft_rule_port_in(NftRule *r, const char *set)
+void nft_rule_port_in(NftRule *r, uint32_t offset, const char *set)
 {
-        nft_rule_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TCP_DPORT, sizeof(uint16_t));
+        nft_rule_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(uint16_t));
 
         struct nftnl_expr *e = expr_add(r, "lookup");
         if (!e)
@@ -120,22 +125,61 @@ void nft_rule_syn(NftRule *r, uint32_t op)
         nft_rule_compare(r, op, &syn, sizeof(syn));
 }
 
-void nft_rule_source(NftRule *r, int family, uint32_t bytes)
+static void family_is(NftRule *r, int family)
 {
-        bool six = family == AF_INET6;
+        nft_rule_meta_is(r, NFT_META_NFPROTO, family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+}
 
-        nft_rule_meta_is(r, NFT_META_NFPROTO, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
-        nft_rule_load(r, NFT_PAYLOAD_NETWORK_HEADER, six ? 8 : 12, bytes);
+/* Offset in the IP header. */
+static uint32_t address_at(int family, NftEnd end)
+{
+        if (family == AF_INET6)
+                return end == NFT_END_SOURCE ? 8 : 24;
+        return end == NFT_END_SOURCE ? 12 : 16;
+}
+
+void nft_rule_address(NftRule *r, int family, NftEnd end, uint32_t bytes)
+{
+        family_is(r, family);
+        nft_rule_load(r, NFT_PAYLOAD_NETWORK_HEADER, address_at(family, end), bytes);
+}
+
+/* Update an element of @set whose key begins in the first register. NULL when there is no memory. */
+static struct nftnl_expr *update(NftRule *r, const char *set)
+{
+        struct nftnl_expr *e = expr_add(r, "dynset");
+
+        if (!e)
+                return NULL;
+        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+        nft_msg_check(r->m, nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set));
+        return e;
+}
+
+void nft_rule_remember_peer(NftRule *r, const char *set, int family, NftEnd peer, Usec timeout_usec)
+{
+        const bool six = family == AF_INET6;
+        const uint32_t peer_port = peer == NFT_END_SOURCE ? NFT_RULE_TCP_SPORT : NFT_RULE_TCP_DPORT;
+        const uint32_t own_port = peer == NFT_END_SOURCE ? NFT_RULE_TCP_DPORT : NFT_RULE_TCP_SPORT;
+        /* Four bytes each, behind an address that begins in NFT_REG_1, which is NFT_REG32_00. */
+        const uint32_t after = six ? NFT_REG32_04 : NFT_REG32_01;
+
+        family_is(r, family);
+        nft_rule_tcp(r);
+        nft_rule_load(r, NFT_PAYLOAD_NETWORK_HEADER, address_at(family, peer), six ? 16 : 4);
+        load_to(r, NFT_PAYLOAD_TRANSPORT_HEADER, peer_port, sizeof(uint16_t), after);
+        load_to(r, NFT_PAYLOAD_TRANSPORT_HEADER, own_port, sizeof(uint16_t), after + 1);
+        struct nftnl_expr *e = update(r, set);
+        if (e)
+                nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_usec / USEC_PER_MSEC);
 }
 
 void nft_rule_remember(NftRule *r, const char *set)
 {
-        struct nftnl_expr *e = expr_add(r, "dynset");
+        struct nftnl_expr *e = update(r, set);
         if (!e)
                 return;
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-        nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
-        nft_msg_check(r->m, nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set));
 
         struct nftnl_expr *counter = nftnl_expr_alloc("counter");
         if (!counter) {

@@ -3,8 +3,8 @@
 
 /*
  * A rule is built by one call for each expression, between nft_rule_new() and nft_rule_put(). What an
- * expression loads, the next one compares, looks up or remembers: there is one register. Failures are
- * remembered by the NftMsg.
+ * expression loads, the next one compares, looks up or remembers: there is one register, except inside
+ * nft_rule_remember_peer(). Failures are remembered by the NftMsg.
  * Source: nft --debug=netlink; net/netfilter/nft_*.c.
  */
 
@@ -13,6 +13,7 @@
 struct nftnl_rule;
 
 /* Offsets in the TCP header. */
+#define NFT_RULE_TCP_SPORT 0u
 #define NFT_RULE_TCP_DPORT 2u
 #define NFT_RULE_TCP_WORDS 12u /* header length in 32-bit words, in the upper half of the byte */
 #define NFT_RULE_TCP_FLAGS 13u
@@ -43,8 +44,8 @@ void nft_rule_mask(NftRule *r, uint8_t mask);
 /* meta l4proto tcp: nothing behind it is read from anything else, as the TCP reset demands. */
 void nft_rule_tcp(NftRule *r);
 
-/* tcp dport @set */
-void nft_rule_port_in(NftRule *r, const char *set);
+/* tcp dport @set, or sport. @offset: NFT_RULE_TCP_DPORT, NFT_RULE_TCP_SPORT. */
+void nft_rule_port_in(NftRule *r, uint32_t offset, const char *set);
 
 /*
  * tcp flags & (fin|syn|rst|ack) == syn, or !=: a connection attempt, known without conntrack.
@@ -52,16 +53,29 @@ void nft_rule_port_in(NftRule *r, const char *set);
  */
 void nft_rule_syn(NftRule *r, uint32_t op);
 
-/* meta nfproto ipv4 ip saddr, or ip6: load the source. @bytes: how many of its leading ones. */
-void nft_rule_source(NftRule *r, int family, uint32_t bytes);
+/* Which end of a packet. */
+typedef enum NftEnd {
+        NFT_END_SOURCE,
+        NFT_END_DESTINATION,
+        NFT_END_COUNT,
+} NftEnd;
 
-/* update @set { SOURCE counter } */
+/* meta nfproto ipv4 ip saddr, or daddr, or of ip6: load it. @bytes: how many of its leading ones. */
+void nft_rule_address(NftRule *r, int family, NftEnd end, uint32_t bytes);
+
+/* update @set { ADDRESS counter } */
 void nft_rule_remember(NftRule *r, const char *set);
+
+/*
+ * meta nfproto ipv4 meta l4proto tcp update @set { ip saddr . tcp sport . tcp dport timeout T }, or of ip6.
+ * @peer: which end is the peer; the other one's port comes last. @timeout_usec: not 0.
+ */
+void nft_rule_remember_peer(NftRule *r, const char *set, int family, NftEnd peer, Usec timeout_usec);
 
 /* counter name NAME */
 void nft_rule_count(NftRule *r, const char *counter);
 
-/* @verdict: NF_ACCEPT, NF_DROP, or NFT_JUMP to @chain (else NULL). */
+/* @verdict: NF_ACCEPT, NF_DROP, NFT_RETURN, or NFT_JUMP to @chain (else NULL). */
 void nft_rule_verdict(NftRule *r, int verdict, const char *chain);
 
 /* reject with tcp reset */

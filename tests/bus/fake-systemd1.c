@@ -220,7 +220,8 @@ static void job_signal(FakeSystemd1 *f, uint32_t id, const char *unit, const cha
         char path[64];
         (void) snprintf(path, sizeof(path), PATH "/job/%u", id);
         if (f->bus)
-                must(sd_bus_emit_signal(f->bus, PATH, MANAGER, "JobRemoved", "uoss", id, path, unit, result) >= 0,
+                must(sd_bus_emit_signal(f->bus, PATH, MANAGER, "JobRemoved", "uoss", id, path, unit,
+                                        result) >= 0,
                      "JobRemoved");
 }
 
@@ -377,13 +378,16 @@ static void transient_property(FakeUnit *u, sd_bus_message *m, const char *name)
                 must(sd_bus_message_enter_container(m, 'v', "a(sasb)") > 0 &&
                              sd_bus_message_enter_container(m, 'a', "(sasb)") > 0 &&
                              sd_bus_message_enter_container(m, 'r', "sasb") > 0 &&
-                             sd_bus_message_read(m, "s", &text) > 0 && sd_bus_message_read_strv(m, &u->argv) >= 0 &&
-                             sd_bus_message_read(m, "b", &value) > 0 && u->argv && strcmp(u->argv[0], text) == 0,
+                             sd_bus_message_read(m, "s", &text) > 0 &&
+                             sd_bus_message_read_strv(m, &u->argv) >= 0 &&
+                             sd_bus_message_read(m, "b", &value) > 0 && u->argv &&
+                             strcmp(u->argv[0], text) == 0,
                      "ExecStart");
                 for (int i = 0; i < 3; i++)
                         must(sd_bus_message_exit_container(m) >= 0, "ExecStart");
         } else if (strcmp(name, "Environment") == 0) {
-                must(sd_bus_message_enter_container(m, 'v', "as") > 0 && sd_bus_message_read_strv(m, &u->env) >= 0 &&
+                must(sd_bus_message_enter_container(m, 'v', "as") > 0 &&
+                             sd_bus_message_read_strv(m, &u->env) >= 0 &&
                              sd_bus_message_exit_container(m) >= 0,
                      "Environment");
         } else if (strcmp(name, "StandardOutputFileDescriptor") == 0 ||
@@ -442,8 +446,11 @@ static void unit_ran(FakeUnit *u, int32_t code, int32_t status)
         unit_stop_command(u);
         u->exec_code = code;
         u->exec_status = status;
-        copy(u->result, sizeof(u->result), late ? "timeout" : good ? "success" :
-                                                       code == CLD_EXITED ? "exit-code" : "signal");
+        copy(u->result, sizeof(u->result),
+             late                 ? "timeout"
+             : good               ? "success"
+             : code == CLD_EXITED ? "exit-code"
+                                  : "signal");
         copy(u->active, sizeof(u->active), good ? "inactive" : "failed");
         job_end(u, good ? "done" : "failed");
 }
@@ -500,9 +507,11 @@ static void unit_run(FakeUnit *u)
         closep(&u->out);
         closep(&u->err);
         u->out = u->err = -1;
-        must(sd_event_add_child(f->e, &u->child, u->pid, WEXITED, on_child, u) >= 0, "child (is SIGCHLD blocked?)");
+        must(sd_event_add_child(f->e, &u->child, u->pid, WEXITED, on_child, u) >= 0,
+             "child (is SIGCHLD blocked?)");
         if (u->limit != USEC_INFINITY)
-                must(sd_event_add_time(f->e, &u->limit_timer, CLOCK_MONOTONIC, time_now() + u->limit, 1, on_limit, u) >= 0,
+                must(sd_event_add_time(f->e, &u->limit_timer, CLOCK_MONOTONIC, time_now() + u->limit, 1,
+                                       on_limit, u) >= 0,
                      "timer");
 }
 
@@ -518,7 +527,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("LoadUnit", "s", "o", method_load_unit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("UnrefUnit", "s", "", method_unref, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", "", "", method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", method_transient, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", method_transient,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL("JobRemoved", "uoss", 0),
         SD_BUS_VTABLE_END,
 };
@@ -553,10 +563,10 @@ static const sd_bus_vtable service_vtable[] = {
 static void objects_add(FakeSystemd1 *f, sd_bus *bus)
 {
         must(sd_bus_add_object_vtable(bus, NULL, PATH, MANAGER, manager_vtable, f) >= 0 &&
-                     sd_bus_add_fallback_vtable(bus, NULL, UNITS, "org.freedesktop.systemd1.Unit", unit_vtable,
-                                                unit_find, f) >= 0 &&
-                     sd_bus_add_fallback_vtable(bus, NULL, UNITS, "org.freedesktop.systemd1.Service", service_vtable,
-                                                unit_find, f) >= 0,
+                     sd_bus_add_fallback_vtable(bus, NULL, UNITS, "org.freedesktop.systemd1.Unit",
+                                                unit_vtable, unit_find, f) >= 0 &&
+                     sd_bus_add_fallback_vtable(bus, NULL, UNITS, "org.freedesktop.systemd1.Service",
+                                                service_vtable, unit_find, f) >= 0,
              "objects");
         f->bus = sd_bus_ref(bus);
 }

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * A peer that speaks org.freedesktop.systemd1, on the test's own event loop, peer to peer or as a service on a
- * private bus. It gives every job result, answers late, in the wrong order or never, hangs up, loses signals.
- * Transient services really run their command, with its descriptors, unless the test takes that over.
- * Left alone it does as systemd 252 was seen to do: the reply precedes JobRemoved, "$" is expanded, a unit that
- * is referenced outlives its command. It is a test's tool: every failure of its own aborts.
+ * A peer that speaks org.freedesktop.systemd1, on the test's own event loop, peer to peer or as a service on
+ * a private bus. It gives every job result, answers late, in the wrong order or never, hangs up, loses
+ * signals. Transient services really run their command, with its descriptors, unless the test takes that
+ * over. Left alone it does as systemd 252 was seen to do: the reply precedes JobRemoved, "$" is expanded, a
+ * unit that is referenced outlives its command. It is a test's tool: every failure of its own aborts.
  */
 
 #include <stdbool.h>
@@ -33,7 +33,7 @@ typedef struct FakeJob {
         const char *active; /* the unit's ActiveState afterwards; NULL: as the verb has it */
         const char *error;  /* refused with this D-Bus error; NULL: taken */
         FakeOrder order;
-        Usec after_usec;    /* how long the job takes; USEC_INFINITY: it never ends */
+        Usec after_usec; /* how long the job takes; USEC_INFINITY: it never ends */
 } FakeJob;
 
 FakeSystemd1 *fake_systemd1_new(sd_event *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* agent/monit.c against a systemd and a monit that are made up, and against the real monit where it is there. */
+/* agent/monit.c against a systemd and a monit that are made up, and against the real monit where it is there.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,8 +43,8 @@ typedef struct Fixture {
 
         /* The monit that is made up. */
         char answer[1024];
-        bool silent;      /* no HTTP at all */
-        bool outside;     /* does not end with the unit */
+        bool silent;  /* no HTTP at all */
+        bool outside; /* does not end with the unit */
         bool has_check;
         int monitor, pending, obey; /* obey: the n-th command is obeyed */
         unsigned commands;
@@ -91,7 +92,8 @@ static int on_command(char **argv, void *userdata)
         return f->silent ? 1 : 0;
 }
 
-static char *units[] = { (char[]){ "apigee-monit.service" }, (char[]){ UNIT }, NULL };
+static char first_unit[] = "apigee-monit.service", second_unit[] = UNIT,
+            *units[] = { first_unit, second_unit, NULL };
 
 static void setup(Fixture *f)
 {
@@ -111,7 +113,8 @@ static void setup(Fixture *f)
         f->obey = 1;
         answer(f);
         origin_on(f->origin, "*", (OriginReply){ .text = f->answer });
-        (void) snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/_status?format=xml", origin_port(f->origin));
+        (void) snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/_status?format=xml",
+                        origin_port(f->origin));
         f->config = (Config){ .monit_units = units,
                               .monit_status_url = f->url,
                               .monit_unmonitor = strdup("/opt/monit unmonitor {check}"),
@@ -125,7 +128,7 @@ static void teardown(Fixture *f)
         monit_free(f->monit);
         http_free(f->http);
         systemd_free(f->systemd);
-        sd_bus_flush_close_unref(f->bus);
+        sd_bus_close_unref(f->bus);
         fake_systemd1_free(f->fake);
         origin_free(f->origin);
         sd_event_unref(f->event);
@@ -185,7 +188,8 @@ static int look(Fixture *f)
         return f->r;
 }
 
-typedef int (*Operation)(Monit *m, const Component *c, const MonitPrior *prior, MonitFn fn, void *userdata, Err *err);
+typedef int (*Operation)(Monit *m, const Component *c, const MonitPrior *prior, MonitFn fn, void *userdata,
+                         Err *err);
 
 static void begin(Fixture *f, Operation operation)
 {
@@ -204,7 +208,8 @@ static int perform(Fixture *f, Operation operation)
 
 static unsigned touched(const Fixture *f)
 {
-        return fake_systemd1_calls(f->fake, "StopUnit") + fake_systemd1_calls(f->fake, "StartUnit") + f->commands;
+        return fake_systemd1_calls(f->fake, "StopUnit") + fake_systemd1_calls(f->fake, "StartUnit") +
+               f->commands;
 }
 
 /* ---- look ---- */
@@ -290,7 +295,8 @@ static void test_component_without_check(void **state)
         assert_string_equal(f.text, "monit does not watch router");
         assert_int_equal(perform(&f, monit_off), 0);
         assert_int_equal(perform(&f, monit_restore), 0);
-        assert_int_equal(touched(&f) + fake_systemd1_calls(f.fake, "LoadUnit") + origin_requests(f.origin), 0);
+        assert_int_equal(touched(&f) + fake_systemd1_calls(f.fake, "LoadUnit") + origin_requests(f.origin),
+                         0);
         teardown(&f);
 }
 
@@ -326,7 +332,8 @@ static void test_there_and_back(void **state)
         assert_int_equal(perform(&f, monit_off), 0);
         assert_string_equal(f.last_command, "unmonitor edge-router");
         assert_string_equal(fake_systemd1_active(f.fake, UNIT), "inactive");
-        assert_string_equal(f.text, "check edge-router is off (monitor 0, no pending action), monit.service is inactive");
+        assert_string_equal(
+                f.text, "check edge-router is off (monitor 0, no pending action), monit.service is inactive");
         assert_int_equal(perform(&f, monit_check_off), 0);
         /* Again, as an agent does that died in between. */
         f.silent = false;
@@ -516,6 +523,24 @@ static void test_restore_until_it_sticks(void **state)
         teardown(&f);
 }
 
+static void test_restore_of_a_check_that_was_unmonitored(void **state)
+{
+        (void) state;
+        Fixture f;
+        setup(&f);
+        f.monitor = 0;
+        answer(&f);
+        (void) look(&f);
+        assert_int_equal(perform(&f, monit_off), 0);
+        assert_int_equal(f.commands, 0);
+        f.monitor = 1; /* a monit that takes its start for a reboot */
+        assert_int_equal(perform(&f, monit_restore), 0);
+        assert_string_equal(f.last_command, "unmonitor edge-router");
+        assert_int_equal(f.monitor, 0);
+        assert_string_equal(f.text, "monit.service active, check edge-router unmonitored");
+        teardown(&f);
+}
+
 static void test_restore_of_a_check_that_is_gone(void **state)
 {
         (void) state;
@@ -625,14 +650,16 @@ static void real_setup(Real *real)
         FILE *file = fopen(real->control, "we");
         assert_non_null(file);
         (void) fprintf(file,
-                       "set daemon 1\nset log %s/log\nset pidfile %s/pid\nset idfile %s/id\nset statefile %s/state\n"
+                       "set daemon 1\nset onreboot laststate\nset log %s/log\nset pidfile %s/pid\n"
+                       "set idfile %s/id\nset statefile %s/state\n"
                        "set httpd port %u and use address 127.0.0.1\n  allow 127.0.0.1\n"
                        "check file edge-router with path %s\n",
                        real->dir, real->dir, real->dir, real->dir, real->port, real->control);
         assert_int_equal(fclose(file), 0);
         assert_int_equal(chmod(real->control, 0600), 0);
 
-        (void) snprintf(real->f.url, sizeof(real->f.url), "http://127.0.0.1:%u/_status?format=xml", real->port);
+        (void) snprintf(real->f.url, sizeof(real->f.url), "http://127.0.0.1:%u/_status?format=xml",
+                        real->port);
         (void) snprintf(command, sizeof(command), "/usr/bin/monit -c %s unmonitor {check}", real->control);
         set_text(&real->f.config.monit_unmonitor, command);
         (void) snprintf(command, sizeof(command), "/usr/bin/monit -c %s monitor {check}", real->control);
@@ -663,7 +690,11 @@ static void test_the_real_monit(void **state)
         assert_int_equal(perform(f, monit_check_off), 0);
         /* As cron does: the unit is not asked, and the check is still off. */
         real_start(&real);
-        assert_int_equal(perform(f, monit_check_off), 0);
+        start = time_now();
+        do {
+                assert_int_equal(perform(f, monit_check_off), 0);
+                assert_true(time_now() - start < 10 * USEC_PER_SEC);
+        } while (!strstr(f->text, "monitor 0"));
         real_stop(&real);
 
         assert_int_equal(perform(f, monit_restore), 0);
@@ -696,6 +727,7 @@ int main(void)
                 cmocka_unit_test(test_off_unit_does_not_stop),
                 cmocka_unit_test(test_back_again_is_seen),
                 cmocka_unit_test(test_restore_until_it_sticks),
+                cmocka_unit_test(test_restore_of_a_check_that_was_unmonitored),
                 cmocka_unit_test(test_restore_of_a_check_that_is_gone),
                 cmocka_unit_test(test_the_next_replaces_the_one_before),
                 cmocka_unit_test(test_the_real_monit),

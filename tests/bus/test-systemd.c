@@ -53,7 +53,7 @@ static void setup(Fixture *f)
 static void teardown(Fixture *f)
 {
         f->systemd = systemd_free(f->systemd);
-        sd_bus_flush_close_unref(f->bus);
+        sd_bus_close_unref(f->bus);
         fake_systemd1_free(f->fake);
         sd_event_unref(f->event);
 }
@@ -139,8 +139,11 @@ static void test_names(void **state)
         (void) state;
         static const char *const good[] = { "a.service", "edge-component@edge-router.service", "x:y_z.scope",
                                             "dev-sda\\x2d1.device", "system.slice" };
-        static const char *const bad[] = { "", "a", ".service", "a.servic", "a/b.service", "@a.service",
-                                           "a b.service", "a.service\n", "a.service;", "../a.service", "a.conf" };
+        static const char *const bad[] = {
+                "",           "a",           ".service",    "a.servic",   "a/b.service",
+                "@a.service", "a b.service", "a.service\n", "a.service;", "../a.service",
+                "a.conf"
+        };
         char longest[300];
 
         for (size_t i = 0; i < ELEMENTS(good); i++)
@@ -165,10 +168,13 @@ static void test_bad_names_never_reach_systemd(void **state)
         setup(&f);
         assert_int_equal(systemd_unit(f.systemd, "a/b.service", on_unit, &f, NULL, &err), -EINVAL);
         assert_int_equal(systemd_job(f.systemd, UNIT_STOP, "x", on_job, &f, NULL, &err), -EINVAL);
-        assert_int_equal(systemd_run(f.systemd, "x y.service", argv, NULL, USEC_PER_SEC, on_run, &f, NULL, &err), -EINVAL);
+        assert_int_equal(systemd_run(f.systemd, "x y.service", argv, NULL, USEC_PER_SEC, on_run, &f, NULL,
+                                     &err),
+                         -EINVAL);
         (void) turn(&f, 1, 50 * USEC_PER_MSEC);
         assert_int_equal(f.called, 0);
-        assert_int_equal(fake_systemd1_calls(f.fake, "LoadUnit") + fake_systemd1_calls(f.fake, "StopUnit"), 0);
+        assert_int_equal(fake_systemd1_calls(f.fake, "LoadUnit") + fake_systemd1_calls(f.fake, "StopUnit"),
+                         0);
         teardown(&f);
 }
 
@@ -266,8 +272,8 @@ static void test_unit_waits_for_the_bus(void **state)
 static void test_every_result(void **state)
 {
         (void) state;
-        static const JobResult results[] = { JOB_DONE,    JOB_CANCELED,    JOB_TIMEOUT,   JOB_FAILED,
-                                             JOB_SKIPPED, JOB_DEPENDENCY,  JOB_INVALID,   JOB_ASSERT,
+        static const JobResult results[] = { JOB_DONE,    JOB_CANCELED,    JOB_TIMEOUT,  JOB_FAILED,
+                                             JOB_SKIPPED, JOB_DEPENDENCY,  JOB_INVALID,  JOB_ASSERT,
                                              JOB_ONCE,    JOB_UNSUPPORTED, JOB_COLLECTED };
         Fixture f;
         setup(&f);
@@ -439,7 +445,8 @@ static void test_job_found_again(void **state)
         (void) state;
         Fixture f;
         setup(&f);
-        fake_systemd1_jobs(f.fake, (FakeJob){ .order = FAKE_HANG_UP_LATE, .result = "failed",
+        fake_systemd1_jobs(f.fake, (FakeJob){ .order = FAKE_HANG_UP_LATE,
+                                              .result = "failed",
                                               .after_usec = 400 * USEC_PER_MSEC });
         start_job(&f, UNIT_START);
         (void) turn(&f, 1, 100 * USEC_PER_MSEC);
@@ -522,8 +529,10 @@ static void test_run_arguments_are_not_expanded(void **state)
 {
         (void) state;
         Fixture f;
-        char *const argv[] = { (char[]){ "/bin/echo" }, (char[]){ "$HOME ${X} $$ a" }, (char[]){ "%n *" }, NULL };
-        char *const echo_env[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" }, (char[]){ "echo $GREETING" }, NULL };
+        char *const argv[] = { (char[]){ "/bin/echo" }, (char[]){ "$HOME ${X} $$ a" }, (char[]){ "%n *" },
+                               NULL };
+        char *const echo_env[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" }, (char[]){ "echo $GREETING" },
+                                   NULL };
         char *const env[] = { (char[]){ "GREETING=good day" }, NULL };
         setup(&f);
         assert_int_equal(run(&f, argv, NULL, USEC_INFINITY), 0);
@@ -557,8 +566,10 @@ static void test_run_failures(void **state)
         setup(&f);
         assert_int_equal(run(&f, missing, NULL, USEC_INFINITY), -ENOEXEC);
         assert_int_equal(shell(&f, "sleep 60", 200 * USEC_PER_MSEC), -ETIME);
-        assert_int_equal(systemd_run(f.systemd, RUN, relative, NULL, USEC_PER_SEC, on_run, &f, NULL, &err), -EINVAL);
-        assert_int_equal(systemd_run(f.systemd, RUN, true_argv, no_env, USEC_PER_SEC, on_run, &f, NULL, &err), -EINVAL);
+        assert_int_equal(systemd_run(f.systemd, RUN, relative, NULL, USEC_PER_SEC, on_run, &f, NULL, &err),
+                         -EINVAL);
+        assert_int_equal(systemd_run(f.systemd, RUN, true_argv, no_env, USEC_PER_SEC, on_run, &f, NULL, &err),
+                         -EINVAL);
         assert_int_equal(systemd_run(f.systemd, RUN, true_argv, NULL, 0, on_run, &f, NULL, &err), -EINVAL);
         fake_systemd1_jobs(f.fake, (FakeJob){ .error = SD_BUS_ERROR_ACCESS_DENIED });
         assert_int_equal(run(&f, true_argv, NULL, USEC_INFINITY), -EACCES);
@@ -574,7 +585,8 @@ static void test_run_name_is_a_lock(void **state)
         char *const slow[] = { (char[]){ "/bin/sleep" }, (char[]){ "0.4" }, NULL };
         setup(&f);
         assert_int_equal(systemd_run(f.systemd, RUN, slow, NULL, USEC_INFINITY, on_run, &f, &first, &err), 0);
-        assert_int_equal(systemd_run(f.systemd, RUN, slow, NULL, USEC_INFINITY, on_run, &f, NULL, &err), -EEXIST);
+        assert_int_equal(systemd_run(f.systemd, RUN, slow, NULL, USEC_INFINITY, on_run, &f, NULL, &err),
+                         -EEXIST);
         (void) turn(&f, 1, 100 * USEC_PER_MSEC);
         /* Cancelled, it goes on; its name is free when it is over, not before. */
         (void) systemd_call_cancel(first);
@@ -627,7 +639,8 @@ static bool daemon_start(Daemon *d)
                 "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" "
                 "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
                 "<busconfig><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
-                "<policy context=\"default\"><allow send_destination=\"*\"/><allow receive_sender=\"*\"/><allow own=\"*\"/>"
+                "<policy context=\"default\"><allow send_destination=\"*\"/><allow receive_sender=\"*\"/>"
+                "<allow own=\"*\"/>"
                 "<allow user=\"*\"/></policy></busconfig>\n";
         char path[128], option[160];
         (void) snprintf(d->dir, sizeof(d->dir), "/tmp/edge-roll-bus-XXXXXX");

@@ -968,6 +968,449 @@ static void freeze_leaves_loopback_and_other_ports_alone_and_ends_by_itself(void
         assert_false(look(b).frozen);
 }
 
+/* Speakers. */
+
+/* The peer of one of the node's connections, as the kernel has it (v4-mapped on these listeners). */
+static BlockPeer peer_of(int server)
+{
+        struct sockaddr_in6 own, peer;
+        socklen_t n = sizeof(own), m = sizeof(peer);
+
+        assert_int_equal(getsockname(server, (struct sockaddr *) &own, &n), 0);
+        assert_int_equal(getpeername(server, (struct sockaddr *) &peer, &m), 0);
+        assert_int_equal(peer.sin6_family, AF_INET6);
+        return (BlockPeer){
+                .addr = addr_from(AF_INET6, &peer.sin6_addr),
+                .port = ntohs(peer.sin6_port),
+                .local_port = ntohs(own.sin6_port),
+        };
+}
+
+static BlockSpeaker speaker(Block *b, int server)
+{
+        const BlockPeer peer = peer_of(server);
+        BlockSpeaker ret = BLOCK_SPEAKER_COUNT;
+        Err err = { 0 };
+
+        check(block_speakers(b, &peer, 1, &ret, &err), &err);
+        return ret;
+}
+
+/* Send from one end and take it at the other. */
+static void say(int from, int to, size_t bytes)
+{
+        uint8_t buf[65536] = { 0 };
+
+        for (size_t sent = 0, taken = 0; taken < bytes;) {
+                if (sent < bytes) {
+                        ssize_t k = send(from, buf, MIN(bytes - sent, sizeof(buf)), MSG_NOSIGNAL | MSG_DONTWAIT);
+                        assert_true(k > 0 || errno == EAGAIN);
+                        sent += (size_t) MAX(k, (ssize_t) 0);
+                }
+                assert_true(readable(to, LIMIT));
+                ssize_t k = recv(to, buf, sizeof(buf), 0);
+                assert_true(k > 0);
+                taken += (size_t) k;
+        }
+}
+
+static struct tcp_info info_of(int fd)
+{
+        struct tcp_info info = { .tcpi_state = 0 };
+        socklen_t n = sizeof(info);
+
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
+        return info;
+}
+
+static void last_speaker(Block *b, int ns, const char *from, const char *to, uint16_t port, size_t bytes)
+{
+        _cleanup_(closep) int fd = -1, server = -1;
+
+        establish(ns, from, to, port, &fd, &server);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+        for (int i = 0; i < 3; i++) {
+                say(fd, server, bytes);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
+                say(server, fd, bytes);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+        }
+}
+
+static void who_spoke_last_is_known(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int fd = -1, server = -1;
+
+        (void) state;
+        assert_true(block_has_speakers(b));
+        for (size_t i = 0; i < 2; i++) {
+                static const uint16_t traffic[] = { PORT_SYN, PORT_TRAFFIC };
+
+                last_speaker(b, client, "10.77.0.2", NODE4, traffic[i], 1);
+                last_speaker(b, client, "fd77::2", NODE6, traffic[i], 1);
+                last_speaker(b, node, NULL, NODE4, traffic[i], 1);
+                last_speaker(b, node, NULL, NODE6, traffic[i], 1);
+                /* Many segments at once, most without PSH. */
+                last_speaker(b, client, "10.77.0.2", NODE4, traffic[i], 1 << 20);
+                last_speaker(b, client, "fd77::2", NODE6, traffic[i], 1 << 20);
+        }
+        /* Headers of 20 instead of 32 bytes. */
+        timestamps(client, false);
+        last_speaker(b, client, "10.77.0.2", NODE4, PORT_TRAFFIC, 1);
+        last_speaker(b, client, "fd77::2", NODE6, PORT_TRAFFIC, 1);
+        timestamps(client, true);
+        /* Whether the ports are open does not matter to connections that are there. */
+        establish(client, NULL, NODE4, PORT_SYN, &fd, &server);
+        shut(b, LONG);
+        say(fd, server, 1);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
+        say(server, fd, 1);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+}
+
+static void loopback_and_other_ports_have_no_speakers(void **state)
+{
+        static const struct {
+                const char *from, *to;
+                uint16_t port;
+        } cases[] = {
+                { "127.0.0.1", "127.0.0.1", PORT_TRAFFIC },
+                { "::1", "::1", PORT_TRAFFIC },
+                { "127.0.0.1", NODE4, PORT_TRAFFIC },
+                { NODE4, NODE4, PORT_WHOLE },
+                { NODE6, NODE6, PORT_WHOLE },
+        };
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_(closep) int fd = -1, server = -1;
+
+                establish(node, cases[i].from, cases[i].to, cases[i].port, &fd, &server);
+                say(fd, server, 1);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+                say(server, fd, 1);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+        }
+}
+
+/*
+ * Request and answer within one tick, and for every second connection the next request too: tcp_info says the
+ * same of both.
+ */
+static void what_the_clocks_cannot_tell_is_told(void **state)
+{
+        enum { PAIRS = 200 };
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        const Usec deadline = time_add(time_now(), 6 * LIMIT);
+        int fds[PAIRS], servers[PAIRS];
+        BlockPeer peers[PAIRS];
+        BlockSpeaker said[PAIRS];
+        size_t ties[2] = { 0 }, asked = 0;
+        uint8_t buf[16] = { 0 };
+
+        (void) state;
+        for (size_t i = 0; i < PAIRS; i++) {
+                establish(i % 3 ? client : node, NULL, i % 5 ? NODE4 : NODE6, PORT_TRAFFIC, &fds[i],
+                          &servers[i]);
+                peers[i] = peer_of(servers[i]);
+        }
+        while (MIN(ties[0], ties[1]) < PAIRS) {
+                assert_true(time_left(deadline, time_now()) > 0);
+                for (size_t i = 0; i < PAIRS; i++) {
+                        say(fds[i], servers[i], 1);
+                        say(servers[i], fds[i], 1);
+                        if (i % 2)
+                                say(fds[i], servers[i], 1);
+                        struct tcp_info info = info_of(servers[i]);
+                        ties[i % 2] += info.tcpi_last_data_recv == info.tcpi_last_data_sent;
+                }
+                assert_int_equal(block_speakers(b, peers, PAIRS, said, NULL), 0);
+                for (size_t i = 0; i < PAIRS; i++, asked++)
+                        assert_int_equal(said[i], i % 2 ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_SELF);
+                for (size_t i = 1; i < PAIRS; i += 2)
+                        say(servers[i], fds[i], sizeof(buf));
+        }
+        print_message("%zu asked; of %zu answered and %zu unanswered ones the clocks said the same\n", asked,
+                      ties[0], ties[1]);
+        for (size_t i = 0; i < PAIRS; i++) {
+                (void) close(fds[i]);
+                (void) close(servers[i]);
+        }
+}
+
+/* Have @fd send keepalives until one has been answered: the age of the last acknowledgement goes back. */
+static void keep_alive(int fd)
+{
+        const Usec deadline = time_add(time_now(), LIMIT);
+        uint32_t before = 0, age = info_of(fd).tcpi_last_ack_recv;
+        const int on = 1, off = 0;
+
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &on, sizeof(on)), 0);
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &on, sizeof(on)), 0);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
+        while (age >= before) {
+                assert_true(time_left(deadline, time_now()) > 0);
+                (void) poll(NULL, 0, 10);
+                before = age;
+                age = info_of(fd).tcpi_last_ack_recv;
+        }
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &off, sizeof(off)), 0);
+}
+
+static void until_acknowledged(int fd)
+{
+        const Usec deadline = time_add(time_now(), LIMIT);
+
+        while (info_of(fd).tcpi_unacked > 0)
+                assert_true(time_left(deadline, time_now()) > 0);
+}
+
+static void acknowledgements_keepalives_and_ends_do_not_count(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int fd = -1, server = -1;
+        char c;
+
+        (void) state;
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        keep_alive(fd);
+        keep_alive(server);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+
+        say(fd, server, 1);
+        until_acknowledged(fd);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
+        keep_alive(server);
+        keep_alive(fd);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
+
+        say(server, fd, 1);
+        until_acknowledged(server);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+        keep_alive(fd);
+        keep_alive(server);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        assert_true(readable(server, LIMIT));
+        assert_int_equal(recv(server, &c, 1, 0), 0);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+}
+
+static void what_the_freeze_drops_was_not_said(void **state)
+{
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int fd = -1, server = -1;
+        const Usec deadline = time_add(time_now(), LIMIT);
+        char c;
+
+        (void) state;
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        say(fd, server, 1);
+        say(server, fd, 1);
+        assert_int_equal(block_freeze(b, LONG, NULL), 0);
+        assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+        while (retransmitted(fd) == 0) {
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+                assert_true(time_left(deadline, time_now()) > 0);
+        }
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+        assert_int_equal(block_thaw(b, NULL), 0);
+        assert_true(readable(server, LIMIT));
+        assert_int_equal(recv(server, &c, 1, 0), 1);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
+}
+
+static void a_full_speaker_set_only_knows_no_more(void **state)
+{
+        enum { PAIRS = 5, KNOWN = 2 };
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(freep) BlockSource *sources = NULL;
+        int fds[PAIRS], servers[PAIRS];
+        size_t n = 0;
+        bool full = true;
+
+        (void) state;
+        block_set_speakers(b, KNOWN);
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        for (size_t i = 0; i < PAIRS; i++) {
+                establish(client, "10.77.0.2", NODE4, PORT_TRAFFIC, &fds[i], &servers[i]);
+                say(fds[i], servers[i], 1);
+        }
+        for (size_t i = 0; i < PAIRS; i++)
+                assert_int_equal(speaker(b, servers[i]), i < KNOWN ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_UNKNOWN);
+        for (size_t i = 0; i < PAIRS; i++)
+                say(servers[i], fds[i], 1);
+        for (size_t i = 0; i < PAIRS; i++)
+                assert_int_equal(speaker(b, servers[i]), i < KNOWN ? BLOCK_SPEAKER_SELF : BLOCK_SPEAKER_UNKNOWN);
+        /* The other family has a set of its own. */
+        last_speaker(b, client, NULL, NODE6, PORT_TRAFFIC, 1);
+
+        shut(b, LONG);
+        expect_all(REFUSED, PORT_WHOLE);
+        expect_all(REFUSED, PORT_SYN);
+        expect_all(LET_IN, PORT_TRAFFIC);
+        freeze_delays(b, client, "10.77.0.2", NODE4, 1);
+        BlockState s = look(b);
+        assert_true(s.intact && s.refusing);
+        assert_int_equal(s.total[BLOCK_REFUSED], 8);
+        assert_int_equal(s.total[BLOCK_NEWCONN], PAIRS + 1 + 4 + 2);
+        assert_int_equal(block_sources(b, BLOCK_NEWCONN, &sources, &n, &full, NULL), 0);
+        assert_false(full);
+        assert_int_equal(packets_of(sources, n, "10.77.0.2"), PAIRS + 3);
+        for (size_t i = 0; i < PAIRS; i++) {
+                say(fds[i], servers[i], 1);
+                (void) close(fds[i]);
+                (void) close(servers[i]);
+        }
+}
+
+static void without_speakers_all_else_is_the_same(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int fd = -1, server = -1;
+
+        (void) state;
+        block_set_speakers(b, false);
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        assert_false(block_has_speakers(b));
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        say(fd, server, 1);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+        say(server, fd, 1);
+        assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+
+        shut(b, LONG);
+        assert_true(look(b).intact && look(b).refusing);
+        expect_all(REFUSED, PORT_WHOLE);
+        expect_all(REFUSED, PORT_SYN);
+        expect_all(LET_IN, PORT_TRAFFIC);
+        freeze_delays(b, client, NULL, NODE6, 1);
+        assert_int_equal(look(b).total[BLOCK_REFUSED], 8);
+        assert_int_equal(look(b).total[BLOCK_NEWCONN], 1 + 4 + 2);
+}
+
+/* The kernel takes 1024 chains on a hook (MAX_HOOK_COUNT in net/netfilter/core.c), and says no to our output. */
+static void a_kernel_that_refuses_the_speakers_gets_a_table_without(void **state)
+{
+        need("nft");
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        const BlockOwner best = best_owner();
+        BlockPeer nobody = { .addr = { .family = AF_INET }, .port = 1, .local_port = PORT_TRAFFIC };
+        BlockSpeaker said = BLOCK_SPEAKER_COUNT;
+
+        (void) state;
+        must("{ echo 'table inet crowd {';"
+             " for i in $(seq 1024); do echo \"chain c$i { type filter hook output priority 0; }\"; done;"
+             " echo '}'; } | nft -f -");
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        assert_false(block_has_speakers(b));
+        assert_int_equal(block_owner(b), best);
+        shut(b, LONG);
+        assert_true(look(b).intact && look(b).refusing);
+        expect_all(REFUSED, PORT_WHOLE);
+        assert_int_equal(block_speakers(b, &nobody, 1, &said, NULL), 0);
+        assert_int_equal(said, BLOCK_SPEAKER_UNKNOWN);
+
+        must("nft delete table inet crowd");
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        assert_true(block_has_speakers(b));
+}
+
+static void a_table_that_was_touched_knows_no_speakers(void **state)
+{
+        static const char *const touches[] = {
+                "nft flush chain inet " BLOCK_TABLE " from_peer",
+                "nft flush chain inet " BLOCK_TABLE " from_self",
+                "nft flush chain inet " BLOCK_TABLE " output",
+                "nft flush chain inet " BLOCK_TABLE " data",
+                "nft insert rule inet " BLOCK_TABLE " input accept",
+                "nft add table inet " BLOCK_TABLE " '{ flags dormant; }'",
+        };
+        need("nft");
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_NONE);
+        _cleanup_(block_freep) Block *other = make(BLOCK_OWNER_NONE);
+        _cleanup_(closep) int fd = -1, server = -1;
+
+        (void) state;
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        for (size_t i = 0; i < ELEMENTS(touches); i++) {
+                assert_int_equal(block_install(b, &plan, NULL), 0);
+                say(server, fd, 1);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+                assert_true(look(b).intact);
+                must(touches[i]);
+                assert_false(look(b).intact);
+                assert_int_equal(speaker(b, server), BLOCK_SPEAKER_UNKNOWN);
+                /* Whoever goes on with it sees the same. */
+                assert_int_equal(block_adopt(other, &plan, NULL), 0);
+                assert_false(look(other).intact);
+                assert_int_equal(speaker(other, server), BLOCK_SPEAKER_UNKNOWN);
+        }
+}
+
+static void speakers_are_adopted_with_the_table(void **state)
+{
+        _cleanup_(block_freep) Block *first = make(BLOCK_OWNER_NONE);
+        _cleanup_(block_freep) Block *second = make(BLOCK_OWNER_NONE);
+        _cleanup_(closep) int fd = -1, server = -1;
+
+        (void) state;
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        assert_false(block_has_speakers(first));
+        assert_int_equal(block_install(first, &plan, NULL), 0);
+        say(fd, server, 1);
+        block_set_speakers(second, false); /* what is there counts */
+        assert_int_equal(block_adopt(second, &plan, NULL), 0);
+        assert_true(block_has_speakers(second));
+        assert_true(look(second).intact);
+        assert_int_equal(speaker(second, server), BLOCK_SPEAKER_PEER);
+
+        block_set_speakers(first, false);
+        assert_int_equal(block_install(first, &plan, NULL), 0);
+        assert_int_equal(block_adopt(second, &plan, NULL), 0);
+        assert_false(block_has_speakers(second));
+        assert_true(look(second).intact);
+        say(server, fd, 1);
+        assert_int_equal(speaker(second, server), BLOCK_SPEAKER_UNKNOWN);
+}
+
+static void who_spoke_is_not_guessed_from_failures(void **state)
+{
+        enum { PEERS = 300 };
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_PERSIST);
+        _cleanup_(closep) int fd = -1, server = -1;
+        const int tiny = 1, usual = 212992;
+        BlockPeer peers[PEERS];
+        BlockSpeaker said[PEERS];
+        Err err = { 0 };
+
+        (void) state;
+        establish(client, NULL, NODE4, PORT_TRAFFIC, &fd, &server);
+        say(fd, server, 1);
+        for (size_t i = 0; i < PEERS; i++)
+                peers[i] = peer_of(server);
+
+        assert_int_equal(setsockopt(block_fd(b), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+        assert_int_equal(block_speakers(b, peers, PEERS, said, &err), -ENOBUFS);
+        for (size_t i = 0; i < PEERS; i++)
+                assert_int_equal(said[i], BLOCK_SPEAKER_UNKNOWN);
+        assert_int_equal(setsockopt(block_fd(b), SOL_SOCKET, SO_RCVBUF, &usual, sizeof(usual)), 0);
+        assert_int_equal(block_speakers(b, peers, PEERS, said, &err), 0);
+        for (size_t i = 0; i < PEERS; i++)
+                assert_int_equal(said[i], BLOCK_SPEAKER_PEER);
+        assert_int_equal(block_speakers(b, NULL, 0, NULL, &err), 0);
+
+        assert_int_equal(block_remove(b, NULL), 0);
+        assert_int_equal(block_speakers(b, peers, PEERS, said, &err), -ENOENT);
+        assert_non_null(strstr(err.text, "no firewall table"));
+        for (size_t i = 0; i < PEERS; i++)
+                assert_int_equal(said[i], BLOCK_SPEAKER_UNKNOWN);
+        assert_int_equal(block_speakers(b, NULL, 0, NULL, &err), -ENOENT);
+}
+
 /* Holding. */
 
 static void a_hold_refuses_without_anybody(void **state)
@@ -1185,6 +1628,17 @@ int main(void)
                 TEST(without_the_capability_the_error_says_so),
                 TEST(freeze_delays_data_and_loses_none),
                 TEST(freeze_leaves_loopback_and_other_ports_alone_and_ends_by_itself),
+                TEST(who_spoke_last_is_known),
+                TEST(loopback_and_other_ports_have_no_speakers),
+                TEST(what_the_clocks_cannot_tell_is_told),
+                TEST(acknowledgements_keepalives_and_ends_do_not_count),
+                TEST(what_the_freeze_drops_was_not_said),
+                TEST(a_full_speaker_set_only_knows_no_more),
+                TEST(without_speakers_all_else_is_the_same),
+                TEST(a_kernel_that_refuses_the_speakers_gets_a_table_without),
+                TEST(a_table_that_was_touched_knows_no_speakers),
+                TEST(speakers_are_adopted_with_the_table),
+                TEST(who_spoke_is_not_guessed_from_failures),
                 TEST(a_hold_refuses_without_anybody),
                 TEST(a_hold_that_was_emptied_does_not_hold),
                 TEST(a_hold_cannot_hold_nothing),

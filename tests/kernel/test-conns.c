@@ -65,6 +65,8 @@ static int listen_on(int family, const char *addr, uint16_t port)
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
         assert_int_equal(bind(fd, (struct sockaddr *) &ss, len), 0);
         assert_int_equal(listen(fd, 512), 0);
+        struct timeval tv = { .tv_sec = 10 }; /* accept(2) must not wait for ever when a test has failed */
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), 0);
         return fd;
 }
 
@@ -75,6 +77,14 @@ static int call(int family, const char *addr, uint16_t port)
         int fd = tcp(family, 0);
         assert_int_equal(connect(fd, (struct sockaddr *) &ss, len), 0);
         return fd;
+}
+
+/* Away at once on both sides, so that nothing of one test lingers in the next. */
+static void drop(int fd)
+{
+        struct linger now = { .l_onoff = 1 };
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+        (void) close(fd);
 }
 
 typedef struct Seen {
@@ -165,15 +175,34 @@ static void counts_are_those_of_ss(void **state)
                 ConnsFilter f;
                 const char *ss;
         } cases[] = {
-                { { { PORT }, 1, { 0 }, 0, CONNS_STATE(1) }, "state established '( sport = :9001 )'" },
-                { { { PORT, PORT + 1 }, 2, { 0 }, 0, CONNS_STATE(1) },
+                { { .local_ports = { PORT }, .n_local = 1, .states = CONNS_STATE(1) },
+                  "state established '( sport = :9001 )'" },
+                { { .local_ports = { PORT, PORT + 1 }, .n_local = 2, .states = CONNS_STATE(1) },
                   "state established '( sport = :9001 or sport = :9002 )'" },
-                { { { PORT }, 1, { 8998 }, 1, CONNS_LIVE }, "state all '( sport = :9001 or dport = :8998 )'" },
-                { { { 0 }, 0, { 8998, PORT }, 2, CONNS_LIVE }, "state all '( dport = :8998 or dport = :9001 )'" },
-                { { { 1, 2, 3, PORT }, 4, { 4, 5, 8998 }, 3, CONNS_LISTEN },
+                { { .local_ports = { PORT },
+                    .n_local = 1,
+                    .peer_ports = { 8998 },
+                    .n_peer = 1,
+                    .states = CONNS_LIVE },
+                  "state all '( sport = :9001 or dport = :8998 )'" },
+                { { .peer_ports = { 8998, PORT }, .n_peer = 2, .states = CONNS_LIVE },
+                  "state all '( dport = :8998 or dport = :9001 )'" },
+                { { .local_ports = { 1, 2, 3, PORT },
+                    .n_local = 4,
+                    .peer_ports = { 4, 5, 8998 },
+                    .n_peer = 3,
+                    .states = CONNS_LISTEN },
                   "state listening '( sport = :9001 or dport = :8998 )'" },
-                { { { 7777 }, 1, { 0 }, 0, CONNS_LIVE }, "state all '( sport = :7777 )'" },
-                { { { 7777 }, 1, { 7777 }, 1, CONNS_LIVE }, "state all '( sport = :7777 or dport = :7777 )'" },
+                { { .every_port = true, .states = CONNS_LISTEN }, "state listening" },
+                { { .every_port = true, .states = CONNS_LIVE }, "state all" },
+                { { .local_ports = { 7777 }, .n_local = 1, .states = CONNS_LIVE },
+                  "state all '( sport = :7777 )'" },
+                { { .local_ports = { 7777 },
+                    .n_local = 1,
+                    .peer_ports = { 7777 },
+                    .n_peer = 1,
+                    .states = CONNS_LIVE },
+                  "state all '( sport = :7777 or dport = :7777 )'" },
         };
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 size_t have = dump(&cases[i].f), want = ss_count(cases[i].ss);
@@ -184,7 +213,7 @@ static void counts_are_those_of_ss(void **state)
         assert_int_equal(dump(&none), 0);
 
         while (n > 0)
-                (void) close(fds[--n]);
+                drop(fds[--n]);
         for (size_t i = 0; i < ELEMENTS(l); i++)
                 (void) close(l[i]);
 }
@@ -235,15 +264,13 @@ static void long_dumps_are_complete(void **state)
         assert_int_equal(seen.n, N);
         assert_int_equal(seen.n_gone, 0);
         for (int i = 0; i < N / 2; i++) {
-                struct linger now = { .l_onoff = 1 };
-                assert_int_equal(setsockopt(server[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-                (void) close(server[i]);
+                drop(server[i]);
         }
         get(all, N);
         assert_int_equal(seen.n, N - N / 2);
         assert_int_equal(seen.n_gone, N / 2);
         for (int i = 0; i < N; i++) {
-                (void) close(client[i]);
+                drop(client[i]);
                 if (i >= N / 2)
                         (void) close(server[i]);
         }
@@ -269,8 +296,11 @@ static void each_family_is_found_once_and_again(void **state)
                 int s = accept(cases[i].port == PORT ? l6 : l4, NULL, NULL);
                 assert_true(s >= 0);
                 assert_int_equal(write(c, "hello", 5), 5);
-                ConnsFilter f = { .local_ports = { cases[i].port }, .n_local = 1, .peer_ports = { 1 },
-                                  .n_peer = 1, .states = CONNS_STATE(1) };
+                ConnsFilter f = { .local_ports = { cases[i].port },
+                                  .n_local = 1,
+                                  .peer_ports = { 1 },
+                                  .n_peer = 1,
+                                  .states = CONNS_STATE(1) };
                 assert_int_equal(dump(&f), 1);
                 Sock one = seen.s[0];
                 Addr a;
@@ -296,7 +326,7 @@ static void each_family_is_found_once_and_again(void **state)
                 assert_int_equal(seen.n, 0);
                 assert_int_equal(seen.n_gone, 1);
                 assert_int_equal(seen.gone[0], other.cookie);
-                (void) close(c);
+                drop(c);
                 (void) close(s);
         }
         (void) close(l6);
@@ -323,7 +353,7 @@ static void a_socket_bound_to_a_device_is_found_again(void **state)
         assert_int_equal(one.ifindex, if_nametoindex("lo"));
         get(&one, 1);
         assert_int_equal(seen.n, 1);
-        (void) close(c);
+        drop(c);
         (void) close(s);
         (void) close(l);
 }
@@ -349,7 +379,7 @@ static void listeners_tell_their_queues(void **state)
         for (size_t i = 0; i < seen.n; i++)
                 assert_int_equal(seen.s[i].inode, 0);
         for (int i = 0; i < 9; i++)
-                (void) close(c[i]);
+                drop(c[i]);
         for (int i = 0; i < 3; i++)
                 (void) close(l[i]);
 }
@@ -376,7 +406,7 @@ static void half_open_connections_are_seen(void **state)
         get(&one, 1);
         assert_int_equal(seen.n, 1);
         assert_int_equal(seen.s[0].state, TCP_ESTABLISHED);
-        (void) close(c);
+        drop(c);
         (void) close(s);
         (void) close(l);
 }

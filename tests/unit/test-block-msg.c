@@ -160,8 +160,24 @@ static void describe_load(const struct nftnl_expr *e, char *text, size_t size)
 {
         const uint32_t base = u32(e, NFTNL_EXPR_PAYLOAD_BASE);
 
-        (void) snprintf(text, size, "%s+%u:%u", base == NFT_PAYLOAD_TRANSPORT_HEADER ? "th" : "nh",
-                        u32(e, NFTNL_EXPR_PAYLOAD_OFFSET), u32(e, NFTNL_EXPR_PAYLOAD_LEN));
+        const uint32_t reg = u32(e, NFTNL_EXPR_PAYLOAD_DREG);
+
+        int k = snprintf(text, size, "%s+%u:%u", base == NFT_PAYLOAD_TRANSPORT_HEADER ? "th" : "nh",
+                         u32(e, NFTNL_EXPR_PAYLOAD_OFFSET), u32(e, NFTNL_EXPR_PAYLOAD_LEN));
+        if (reg != NFT_REG_1)
+                (void) snprintf(text + k, size - (size_t) k, ">%u", reg);
+}
+
+static void describe_update(const struct nftnl_expr *e, char *text, size_t size)
+{
+        int k = snprintf(text, size, "%s %s",
+                         u32(e, NFTNL_EXPR_DYNSET_OP) == NFT_DYNSET_OP_UPDATE ? "update" : "add",
+                         nftnl_expr_get_str(e, NFTNL_EXPR_DYNSET_SET_NAME));
+
+        assert_int_equal(u32(e, NFTNL_EXPR_DYNSET_SREG_KEY), NFT_REG_1);
+        if (nftnl_expr_is_set(e, NFTNL_EXPR_DYNSET_TIMEOUT))
+                (void) snprintf(text + k, size - (size_t) k, " %llu ms",
+                                (unsigned long long) nftnl_expr_get_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT));
 }
 
 static void describe_compare(const struct nftnl_expr *e, char *text, size_t size)
@@ -183,6 +199,9 @@ static void describe_verdict(const struct nftnl_expr *e, char *text, size_t size
                 break;
         case NF_DROP:
                 (void) snprintf(text, size, "drop");
+                break;
+        case NFT_RETURN:
+                (void) snprintf(text, size, "return");
                 break;
         case NFT_JUMP:
                 (void) snprintf(text, size, "jump %s", nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN));
@@ -208,9 +227,7 @@ static void describe_expr(const struct nftnl_expr *e, char *text, size_t size)
         } else if (strcmp(name, "lookup") == 0)
                 (void) snprintf(text, size, "in %s", nftnl_expr_get_str(e, NFTNL_EXPR_LOOKUP_SET));
         else if (strcmp(name, "dynset") == 0)
-                (void) snprintf(text, size, "%s %s",
-                                u32(e, NFTNL_EXPR_DYNSET_OP) == NFT_DYNSET_OP_UPDATE ? "update" : "add",
-                                nftnl_expr_get_str(e, NFTNL_EXPR_DYNSET_SET_NAME));
+                describe_update(e, text, size);
         else if (strcmp(name, "objref") == 0)
                 (void) snprintf(text, size, "counter %s", nftnl_expr_get_str(e, NFTNL_EXPR_OBJREF_IMM_NAME));
         else if (strcmp(name, "reject") == 0)
@@ -240,38 +257,58 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
 #define TCP     " l4proto; == 06;"
 #define SYN(op) TCP " th+13:1; & 17; " op " 02;"
 
-static const char *const transit_rules[] = {
-        "input: nfproto; == 02; nh+12:1; == 7f; accept;",
-        "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;",
-        "input:" TCP " th+2:2; in frozen; jump frozen;",
-        "input:" TCP " th+2:2; in whole; jump refuse;",
-        "input:" SYN("!=") " accept;",
-        "input:" TCP " th+2:2; in syn; jump refuse;",
-        "input:" TCP " th+2:2; in health; jump count_checks;",
-        "input:" TCP " th+2:2; in traffic; jump count_newconn;",
-        "frozen:" TCP " th+12:1; & f0; == 50; th+20:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == 60; th+24:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == 70; th+28:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == 80; th+32:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == 90; th+36:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == a0; th+40:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == b0; th+44:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == c0; th+48:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == d0; th+52:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == e0; th+56:1; >= 00; drop;",
-        "frozen:" TCP " th+12:1; & f0; == f0; th+60:1; >= 00; drop;",
-        "refuse:" SYN("==") " jump count_refused;",
-        "refuse:" TCP " reject 1;",
-        "count_checks: counter checks;",
-        "count_checks: nfproto; == 02; nh+12:4; update checks4;",
-        "count_checks: nfproto; == 0a; nh+8:16; update checks6;",
-        "count_refused: counter refused;",
-        "count_refused: nfproto; == 02; nh+12:4; update refused4;",
-        "count_refused: nfproto; == 0a; nh+8:16; update refused6;",
-        "count_newconn: counter newconn;",
-        "count_newconn: nfproto; == 02; nh+12:4; update newconn4;",
-        "count_newconn: nfproto; == 0a; nh+8:16; update newconn6;",
-};
+/* Segments that carry data, by their header's length. */
+#define DATA(chain, verdict)                                                                                 \
+        chain ":" TCP " th+12:1; & f0; == 80; th+32:1; >= 00; " verdict ";",                                 \
+                chain ":" TCP " th+12:1; & f0; == 50; th+20:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == 60; th+24:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == 70; th+28:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == 90; th+36:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == a0; th+40:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == b0; th+44:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == c0; th+48:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == d0; th+52:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == e0; th+56:1; >= 00; " verdict ";",                         \
+                chain ":" TCP " th+12:1; & f0; == f0; th+60:1; >= 00; " verdict ";"
+
+#define TRANSIT_FIRST                                                                                        \
+        "input: nfproto; == 02; nh+12:1; == 7f; accept;",                                                    \
+                "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;",              \
+                "input:" TCP " th+2:2; in frozen; jump frozen;", "input:" TCP " th+2:2; in whole; jump refuse;"
+
+/* Between the freeze, so that what is dropped was not said, and the rule that accepts all but SYN. */
+#define TRANSIT_SPEAKERS                                                                                     \
+        "input:" SYN("!=") " th+2:2; in traffic; jump from_peer;", "from_peer: jump data;",                  \
+                "from_peer: nfproto; == 02;" TCP                                                             \
+                " nh+12:4; th+0:2>9; th+2:2>10; update speakers4 1000000 ms;",                               \
+                "from_peer: nfproto; == 0a;" TCP                                                             \
+                " nh+8:16; th+0:2>12; th+2:2>13; update speakers6 1000000 ms;",                              \
+                "output:" TCP " th+0:2; in traffic; jump from_self;",                                        \
+                "from_self: nfproto; == 02; nh+16:1; == 7f; accept;",                                        \
+                "from_self: nfproto; == 0a; nh+24:16; == 00000000000000000000000000000001; accept;",         \
+                "from_self: jump data;",                                                                     \
+                "from_self: nfproto; == 02;" TCP                                                             \
+                " nh+16:4; th+2:2>9; th+0:2>10; update speakers4 500000 ms;",                                \
+                "from_self: nfproto; == 0a;" TCP                                                             \
+                " nh+24:16; th+2:2>12; th+0:2>13; update speakers6 500000 ms;",                              \
+                DATA("data", "return"), "data: accept;"
+
+#define TRANSIT_REST                                                                                         \
+        "input:" SYN("!=") " accept;", "input:" TCP " th+2:2; in syn; jump refuse;",                         \
+                "input:" TCP " th+2:2; in health; jump count_checks;",                                       \
+                "input:" TCP " th+2:2; in traffic; jump count_newconn;", DATA("frozen", "drop"),             \
+                "refuse:" SYN("==") " jump count_refused;", "refuse:" TCP " reject 1;",                      \
+                "count_checks: counter checks;", "count_checks: nfproto; == 02; nh+12:4; update checks4;",   \
+                "count_checks: nfproto; == 0a; nh+8:16; update checks6;",                                    \
+                "count_refused: counter refused;",                                                           \
+                "count_refused: nfproto; == 02; nh+12:4; update refused4;",                                  \
+                "count_refused: nfproto; == 0a; nh+8:16; update refused6;",                                  \
+                "count_newconn: counter newconn;",                                                           \
+                "count_newconn: nfproto; == 02; nh+12:4; update newconn4;",                                  \
+                "count_newconn: nfproto; == 0a; nh+8:16; update newconn6;"
+
+static const char *const transit_rules[] = { TRANSIT_FIRST, TRANSIT_REST };
+static const char *const transit_speakers_rules[] = { TRANSIT_FIRST, TRANSIT_SPEAKERS, TRANSIT_REST };
 
 static const char *const hold_rules[] = {
         "input: nfproto; == 02; nh+12:1; == 7f; accept;",
@@ -323,12 +360,16 @@ static void has_rules(const NftMsg *m, const NftTableShape *table, const char *c
 static void the_rules_are_these(void **state)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = empty();
+        _cleanup_(nft_msg_freep) NftMsg *without = empty();
         _cleanup_(nft_msg_freep) NftMsg *hold = empty();
 
         (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_PERSIST, 1024, NULL), 0);
+        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_PERSIST, 1024, BLOCK_SPEAKERS, NULL), 0);
         is_batch(m);
-        has_rules(m, &block_msg_transit, transit_rules, ELEMENTS(transit_rules));
+        has_rules(m, &block_msg_transit_speakers, transit_speakers_rules, ELEMENTS(transit_speakers_rules));
+        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL), 0);
+        is_batch(without);
+        has_rules(without, &block_msg_transit, transit_rules, ELEMENTS(transit_rules));
         assert_int_equal(block_msg_hold(hold, &plan, 1, NULL), 0);
         is_batch(hold);
         has_rules(hold, &block_msg_held, hold_rules, ELEMENTS(hold_rules));
@@ -348,7 +389,7 @@ static void a_table_is_replaced_and_the_flags_are_asked_for_once(void **state)
                 _cleanup_(nft_msg_freep) NftMsg *m = empty();
                 Walk w;
 
-                assert_int_equal(block_msg_install(m, &plan, owner, 1, NULL), 0);
+                assert_int_equal(block_msg_install(m, &plan, owner, 1, 1, NULL), 0);
                 w = walk(m);
                 (void) next(&w);
                 for (size_t i = 0; i < ELEMENTS(types); i++) {
@@ -372,11 +413,41 @@ static void a_table_is_replaced_and_the_flags_are_asked_for_once(void **state)
         }
 }
 
-static int base_priority(const NftMsg *m)
+/* What can be done without is all that the batch has more than the one without it. */
+static void the_speakers_are_a_part_of_the_batch(void **state)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = empty();
+        _cleanup_(nft_msg_freep) NftMsg *without = empty();
+        Walk with, rest;
+        const struct nlmsghdr *nlh, *other;
+        uint32_t part = 0;
+
+        (void) state;
+        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_PERSIST, 1024, 5, NULL), 0);
+        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL), 0);
+        with = walk(m);
+        rest = walk(without);
+        while ((nlh = next(&with))) {
+                if (nft_msg_in_part(m, nlh->nlmsg_seq - SEQ)) {
+                        part++;
+                        continue;
+                }
+                other = next(&rest);
+                assert_non_null(other);
+                assert_int_equal(nlh->nlmsg_type, other->nlmsg_type);
+        }
+        assert_null(next(&rest));
+        assert_int_equal(part, nft_msg_count(m) - nft_msg_count(without));
+        for (uint32_t i = 0; i < nft_msg_count(without); i++)
+                assert_false(nft_msg_in_part(without, i));
+}
+
+/* @ret_output: is there a base chain on the output hook too? */
+static int base_priority(const NftMsg *m, bool *ret_output)
 {
         Walk w = walk(m);
         const struct nlmsghdr *nlh;
-        int priority = 0, bases = 0;
+        int priority = 0, inputs = 0, outputs = 0;
 
         while ((nlh = next(&w))) {
                 struct nftnl_chain *c;
@@ -386,38 +457,49 @@ static int base_priority(const NftMsg *m)
                 c = nftnl_chain_alloc();
                 assert_int_equal(nftnl_chain_nlmsg_parse(nlh, c), 0);
                 if (nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM)) {
-                        assert_int_equal(nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM), NF_INET_LOCAL_IN);
+                        const uint32_t hook = nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM);
+                        assert_true(hook == NF_INET_LOCAL_IN || hook == NF_INET_LOCAL_OUT);
                         assert_int_equal(nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY), NF_ACCEPT);
                         priority = nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO);
-                        bases++;
+                        inputs += hook == NF_INET_LOCAL_IN;
+                        outputs += hook == NF_INET_LOCAL_OUT;
                 }
                 nftnl_chain_free(c);
         }
-        assert_int_equal(bases, 1);
+        assert_int_equal(inputs, 1);
+        assert_in_range(outputs, 0, 1);
+        *ret_output = outputs == 1;
         return priority;
 }
 
 static void the_hold_comes_after_the_transit_table(void **state)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = empty();
+        _cleanup_(nft_msg_freep) NftMsg *without = empty();
         _cleanup_(nft_msg_freep) NftMsg *hold = empty();
+        bool output;
 
         (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 1024, NULL), 0);
+        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 1024, 1, NULL), 0);
+        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_NONE, 1024, 0, NULL), 0);
         assert_int_equal(block_msg_hold(hold, &plan, 1, NULL), 0);
-        assert_int_equal(base_priority(m), -10);
-        assert_int_equal(base_priority(hold), -9);
+        assert_int_equal(base_priority(m, &output), -10);
+        assert_true(output);
+        assert_int_equal(base_priority(without, &output), -10);
+        assert_false(output);
+        assert_int_equal(base_priority(hold, &output), -9);
+        assert_false(output);
 }
 
-static void sets_are_bounded_in_size_and_time(void **state)
+/* @speakers: to install with. @size: what the speaker sets are to say; 0: nothing. */
+static void sets_are(uint32_t speakers, uint32_t size)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = empty();
-        size_t sources = 0, timed = 0;
+        size_t sources = 0, timed = 0, peers = 0;
         Walk w;
         const struct nlmsghdr *nlh;
 
-        (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 77, NULL), 0);
+        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 77, speakers, NULL), 0);
         w = walk(m);
         while ((nlh = next(&w))) {
                 struct nftnl_set *s;
@@ -429,7 +511,13 @@ static void sets_are_bounded_in_size_and_time(void **state)
                 assert_int_equal(nftnl_set_nlmsg_parse(nlh, s), 0);
                 flags = nftnl_set_get_u32(s, NFTNL_SET_FLAGS);
                 assert_true(nftnl_set_is_set(s, NFTNL_SET_ID)); /* EINVAL without it before 5.x */
-                if (flags & NFT_SET_EVAL) {
+                if (strncmp(nftnl_set_get_str(s, NFTNL_SET_NAME), "speakers", 8) == 0) {
+                        assert_int_equal(flags, NFT_SET_EVAL | NFT_SET_TIMEOUT);
+                        assert_int_equal(nftnl_set_is_set(s, NFTNL_SET_DESC_SIZE), size > 0);
+                        if (size > 0)
+                                assert_int_equal(nftnl_set_get_u32(s, NFTNL_SET_DESC_SIZE), size);
+                        peers++;
+                } else if (flags & NFT_SET_EVAL) {
                         assert_true(flags & NFT_SET_TIMEOUT);
                         assert_int_equal(nftnl_set_get_u32(s, NFTNL_SET_DESC_SIZE), 77);
                         assert_int_equal(nftnl_set_get_u64(s, NFTNL_SET_TIMEOUT), 3600 * 1000);
@@ -443,6 +531,15 @@ static void sets_are_bounded_in_size_and_time(void **state)
         }
         assert_int_equal(sources, 2 * BLOCK_COUNTER_COUNT);
         assert_int_equal(timed, 3);
+        assert_int_equal(peers, speakers > 0 ? 2 : 0);
+}
+
+static void sets_are_bounded_in_size_and_time(void **state)
+{
+        (void) state;
+        sets_are(0, 0);
+        sets_are(5, 5);
+        sets_are(BLOCK_SPEAKERS, 0); /* what the kernel allows: asked for, it would be allocated at once */
 }
 
 /* Elements. */
@@ -577,6 +674,79 @@ static void a_hold_is_the_union_of_its_plans(void **state)
         assert_int_equal(block_msg_hold(m, plans, PLANS, NULL), 0);
         is_batch(m);
         has_elements(m, wanted, ELEMENTS(wanted));
+}
+
+/* Speakers. */
+
+static BlockPeer peer(const char *addr, uint16_t port, uint16_t local_port)
+{
+        BlockPeer p = { .port = port, .local_port = local_port };
+
+        assert_true(addr_parse(addr, &p.addr));
+        return p;
+}
+
+static void a_speaker_is_asked_for_as_the_rules_remember_it(void **state)
+{
+        static const uint8_t four[] = { 10, 0, 0, 7, 0x12, 0x34, 0, 0, 0x23, 0x26, 0, 0 };
+        static const uint8_t six[] = { 0xfd, 0x77, 0, 0, 0, 0,    0,    0, 0, 0,    0,    0,
+                                       0,    0,    0, 2, 0x12, 0x34, 0, 0, 0x23, 0x26, 0, 0 };
+        const BlockPeer peers[] = { peer("10.0.0.7", 0x1234, 8998), peer("fd77::2", 0x1234, 8998),
+                                    peer("::ffff:10.0.0.7", 0x1234, 8998) };
+        const struct {
+                const char *set;
+                const uint8_t *key;
+                size_t bytes;
+        } wanted[] = { { "speakers4", four, sizeof(four) },
+                       { "speakers6", six, sizeof(six) },
+                       { "speakers4", four, sizeof(four) } };
+        _cleanup_(nft_msg_freep) NftMsg *m = empty();
+        const struct nlmsghdr *nlh;
+        size_t n = 0;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(peers); i++) {
+                uint8_t key[BLOCK_MSG_SPEAKER_KEY_MAX];
+                const size_t bytes = block_msg_speaker_key(&peers[i], key);
+                assert_int_equal(nft_msg_get_element(m, BLOCK_TABLE,
+                                                     block_msg_speaker_set(peers[i].addr.family), key, bytes,
+                                                     NULL),
+                                 0);
+        }
+        for (Walk w = walk(m); (nlh = next(&w)); n++) {
+                struct nftnl_set *s = nftnl_set_alloc();
+                struct nftnl_set_elems_iter *i;
+                struct nftnl_set_elem *e;
+                uint32_t bytes;
+
+                assert_true(is(nlh, NFT_MSG_GETSETELEM));
+                assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST);
+                assert_int_equal(nlh->nlmsg_seq, (uint32_t) (SEQ + n));
+                assert_int_equal(nftnl_set_elems_nlmsg_parse(nlh, s), 0);
+                assert_string_equal(nftnl_set_get_str(s, NFTNL_SET_TABLE), BLOCK_TABLE);
+                assert_string_equal(nftnl_set_get_str(s, NFTNL_SET_NAME), wanted[n].set);
+                i = nftnl_set_elems_iter_create(s);
+                e = nftnl_set_elems_iter_next(i);
+                assert_non_null(e);
+                const void *key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &bytes);
+                assert_int_equal(bytes, wanted[n].bytes);
+                assert_memory_equal(key, wanted[n].key, bytes);
+                assert_null(nftnl_set_elems_iter_next(i));
+                nftnl_set_elems_iter_destroy(i);
+                nftnl_set_free(s);
+        }
+        assert_int_equal(n, ELEMENTS(peers));
+}
+
+static void what_is_left_of_an_element_tells_who_spoke(void **state)
+{
+        (void) state;
+        assert_int_equal(block_msg_speaker(1000 * USEC_PER_SEC), BLOCK_SPEAKER_PEER);
+        assert_int_equal(block_msg_speaker(500 * USEC_PER_SEC + USEC_PER_MSEC), BLOCK_SPEAKER_PEER);
+        assert_int_equal(block_msg_speaker(500 * USEC_PER_SEC), BLOCK_SPEAKER_SELF);
+        assert_int_equal(block_msg_speaker(1), BLOCK_SPEAKER_SELF);
+        assert_int_equal(block_msg_speaker(0), BLOCK_SPEAKER_UNKNOWN); /* expired, not collected */
+        assert_int_equal(block_msg_speaker(USEC_INFINITY), BLOCK_SPEAKER_UNKNOWN);
 }
 
 /* Answers. */
@@ -747,12 +917,15 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_plan_is_checked_and_folded),
                 cmocka_unit_test(the_rules_are_these),
+                cmocka_unit_test(the_speakers_are_a_part_of_the_batch),
                 cmocka_unit_test(a_table_is_replaced_and_the_flags_are_asked_for_once),
                 cmocka_unit_test(the_hold_comes_after_the_transit_table),
                 cmocka_unit_test(sets_are_bounded_in_size_and_time),
                 cmocka_unit_test(renewal_is_add_delete_add),
                 cmocka_unit_test(a_block_without_end_or_ports_is_refused),
                 cmocka_unit_test(a_hold_is_the_union_of_its_plans),
+                cmocka_unit_test(a_speaker_is_asked_for_as_the_rules_remember_it),
+                cmocka_unit_test(what_is_left_of_an_element_tells_who_spoke),
                 cmocka_unit_test(answers_are_understood),
                 cmocka_unit_test(broken_answers_do_no_harm),
         };

@@ -464,9 +464,9 @@ static void a_streamer_is_idle_only_after_the_limit(void **state)
         Sim m = sim(false, t);
         receives(&m, t, 100);
         sends(&m, t + 10 * MS, 200, t + 50 * MS);
-        assert_int_equal(look(f, t + SEC, &m, 1).idle, 1);
+        assert_int_equal(look(f, t + 2 * SEC, &m, 1).idle, 1);
         sends(&m, t + 3 * SEC, 200, t + 3 * SEC);
-        assert_int_equal(look(f, t + 4 * SEC, &m, 1).idle, 1);
+        assert_int_equal(look(f, t + 5 * SEC, &m, 1).idle, 1);
         sends(&m, t + 6 * SEC, 200, t + 6 * SEC);
         InflightSummary s = look(f, t + 7 * SEC, &m, 1);
         assert_int_equal(s.busy, 1);
@@ -505,6 +505,47 @@ static void a_download_is_no_streamer(void **state)
         m.s.bytes_acked += m.s.wqueue;
         m.s.wqueue = m.s.unacked = 0;
         assert_int_equal(look(f, t + 20 * SEC, &m, 1).idle, 1);
+}
+
+/* One that is sent in bursts looks idle between them, but never for long: over when it is quiet. */
+static void a_download_in_bursts_is_no_streamer(void **state)
+{
+        (void) state;
+        _cleanup_(inflight_freep) Inflight *f = engine(false, false, QUIET);
+        Usec t = 1000 * SEC;
+        Sim m = sim(false, t);
+        receives(&m, t, 100);
+        for (int i = 1; i < 20; i++) {
+                sends(&m, t + (Usec) i * SEC, 100000, t + (Usec) i * SEC);
+                InflightSummary s = look(f, t + (Usec) i * SEC + 900 * MS, &m, 1);
+                assert_int_equal(s.idle, 1);
+                assert_int_equal(s.streamers, 0);
+        }
+        assert_int_equal(look(f, t + 19 * SEC + QUIET, &m, 1).idle, 1);
+}
+
+/* Bursts so near to each other that R, S and A are one tick: whoever spoke last decides, unless it is TLS. */
+static void the_speaker_settles_a_tie(void **state)
+{
+        (void) state;
+        for (int tls = 0; tls < 2; tls++)
+                for (int server = 0; server < 2; server++) {
+                        _cleanup_(inflight_freep) Inflight *f = engine(false, tls, QUIET);
+                        Usec t = 1000 * SEC;
+                        Sim m = sim(false, t);
+                        receives(&m, t, 100);
+                        sends(&m, t, 200, t);
+                        assert_int_equal(look(f, t + SEC, &m, 1).unknown, 1);
+                        inflight_speaker(f, m.s.cookie, server);
+                        InflightSummary s = look(f, t + 2 * SEC, &m, 1);
+                        assert_int_equal(s.idle, server && !tls);
+
+                        /* A request that came after it was read makes it void. */
+                        receives(&m, t + 3 * SEC, 100);
+                        assert_int_equal(look(f, t + 4 * SEC, &m, 1).busy, 1);
+                        inflight_speaker(f, m.s.cookie, true);
+                        assert_int_equal(look(f, t + 5 * SEC, &m, 1).busy, 1);
+                }
 }
 
 /* A request and its answer, on a socket of either side. */
@@ -1154,6 +1195,8 @@ int main(void)
                 cmocka_unit_test(tls_needs_the_server_seen_speaking_twice),
                 cmocka_unit_test(a_streamer_is_idle_only_after_the_limit),
                 cmocka_unit_test(a_download_is_no_streamer),
+                cmocka_unit_test(a_download_in_bursts_is_no_streamer),
+                cmocka_unit_test(the_speaker_settles_a_tie),
                 cmocka_unit_test(persistent_clients_do_not_hold_up_the_drain),
                 cmocka_unit_test(a_long_request_on_a_persistent_connection_counts),
                 cmocka_unit_test(an_upload_is_not_persistent),

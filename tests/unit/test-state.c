@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* agent/state.c, and the records of agent/hold.c on top of it: what is on the disk, whatever the disk does. */
+/* agent/state.c, and the records of agent/hold.c on top of it: what is on the disk, whatever the disk does.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -179,7 +180,9 @@ static void test_list(void **state)
 static void test_names(void **state)
 {
         (void) state;
-        static const char *const bad[] = { "", ".json", "../x.json", "a/b.json", ".x.json", "x", "x.json.bak" };
+        static const char *const bad[] = {
+                "", ".json", "../x.json", "a/b.json", ".x.json", "x", "x.json.bak"
+        };
         char longest[300];
         Err err = {};
 
@@ -200,8 +203,8 @@ static void test_names(void **state)
 static void test_damaged(void **state)
 {
         (void) state;
-        static const char *const bad[] = { "", "{", "{\"format\":1", "{\"format\":1}{}", "[1]", "null", "\"format\"",
-                                           "\xff\xfe", "{\"format\":1} x" };
+        static const char *const bad[] = { "",     "{",          "{\"format\":1", "{\"format\":1}{}", "[1]",
+                                           "null", "\"format\"", "\xff\xfe",      "{\"format\":1} x" };
         Err err = {};
 
         for (size_t i = 0; i < ELEMENTS(bad); i++) {
@@ -234,8 +237,12 @@ static void test_cut_off_anywhere(void **state)
 static void test_foreign_formats(void **state)
 {
         (void) state;
-        static const char *const foreign[] = { "{}", "{\"format\":2}", "{\"format\":0}", "{\"format\":1.5}",
-                                               "{\"format\":\"1\"}", "{\"format\":null}" };
+        static const char *const foreign[] = { "{}",
+                                               "{\"format\":2}",
+                                               "{\"format\":0}",
+                                               "{\"format\":1.5}",
+                                               "{\"format\":\"1\"}",
+                                               "{\"format\":null}" };
         Err err = {};
 
         for (size_t i = 0; i < ELEMENTS(foreign); i++) {
@@ -370,7 +377,9 @@ static void test_read_only(void **state)
 
 static Hold a_hold(const char *component)
 {
-        Hold hold = { .by = "root", .reason = "drain by hand", .since_wall_usec = 1795374000123456, .by_hand = true };
+        Hold hold = {
+                .by = "root", .reason = "drain by hand", .since_wall_usec = 1795374000123456, .by_hand = true
+        };
         (void) snprintf(hold.component, sizeof(hold.component), "%s", component);
         hold.plan.whole_ports[hold.plan.n_whole++] = 15999;
         hold.plan.syn_ports[hold.plan.n_syn++] = 8998;
@@ -393,7 +402,8 @@ static void test_hold_write_and_read(void **state)
         assert_string_equal(back.component, "router");
         assert_string_equal(back.by, "root");
         assert_string_equal(back.reason, "drain by hand");
-        assert_true(back.since_wall_usec == hold.since_wall_usec && back.until_wall_usec == hold.until_wall_usec);
+        assert_true(back.since_wall_usec == hold.since_wall_usec &&
+                    back.until_wall_usec == hold.until_wall_usec);
         assert_true(back.by_hand);
         assert_int_equal(back.plan.n_whole, 1);
         assert_int_equal(back.plan.whole_ports[0], 15999);
@@ -450,7 +460,8 @@ static void test_hold_refuses(void **state)
 static void test_hold_damaged(void **state)
 {
         (void) state;
-#define TEXTS "\"format\":1,\"component\":\"x\",\"by\":\"\",\"reason\":\"\",\"by_hand\":true,"
+#define TEXTS_OF(name) "\"format\":1,\"component\":\"" name "\",\"by\":\"\",\"reason\":\"\",\"by_hand\":true,"
+#define TEXTS          TEXTS_OF("x")
         static const char *const bad[] = {
                 "{\"format\":1}",
                 "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[]}",
@@ -461,8 +472,7 @@ static void test_hold_damaged(void **state)
                 "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[80]}",
                 "{" TEXTS "\"since\":-1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}",
                 "{" TEXTS "\"since\":1,\"until\":1e300,\"whole_ports\":[80],\"syn_ports\":[]}",
-                "{\"format\":1,\"component\":\"y\",\"by\":\"\",\"reason\":\"\",\"by_hand\":true,"
-                "\"since\":1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}",
+                "{" TEXTS_OF("y") "\"since\":1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}",
         };
         static const char good[] = "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[80],\"syn_ports\":[]}";
         Hold hold;

@@ -3,9 +3,8 @@
 
 BIG_BYTES=8000000
 
-load_build() {
-        [ -x "$LAB/bin/load" ] || gcc -std=gnu11 -O2 -Wall -o "$LAB/bin/load" "$TOP/tests/lib/load.c"
-}
+# tool_build NAME: tests/lib/NAME.c becomes $LAB/bin/NAME.
+tool_build() { gcc -std=gnu11 -D_GNU_SOURCE -O2 -o "$LAB/bin/$1" "$TOP/tests/lib/$1.c"; }
 
 # All kinds a real cluster sees, small enough for two cores: to=ADDRESS:PORT is $1.
 load_mixed() {

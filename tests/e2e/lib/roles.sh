@@ -89,7 +89,9 @@ node_renew() {
         dirty "$1"
         node_serve "$1"
         wait_for 20 through_routers
-        wait_for 10 lb_says "$1" UP
+        case $1 in
+        r*) wait_for 10 lb_says "$1" UP ;;
+        esac
 }
 
 monit_start() {
@@ -135,6 +137,7 @@ lb_start() {
 			        bind 0.0.0.0:80
 			        bind [::]:80 v6only
 			        option ${LB_MODE:-http}log
+			        ${LB_MODE:+#}capture response header X-Served-By len 8
 			        default_backend routers
 			frontend state
 			        mode http

@@ -2,6 +2,8 @@
 # It comes up, says `true` on /up, and has not loaded `prod`: what a broken keystore does. It gets no traffic.
 
 standin m1 ENVIRONMENTS=test
+# Long enough for environments that load late, short enough for a test.
+config m1 '[component message-processor]' 'limit_ready = 8s'
 load_mixed_start 120
 er m1 restart mp
 assert_result held 16

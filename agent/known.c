@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/known.h"
+
+#include "agent/state.h"
+
+#define DAY_SECONDS 86400.0
+
+static const char *known_name(const Component *c, char *buf, size_t size)
+{
+        (void) snprintf(buf, size, "known-%s.json", c->name);
+        return buf;
+}
+
+/* NULL when there is none, or one that cannot be read: what was learned can be learned again. */
+static cJSON *known_read(const Config *config, const Component *component)
+{
+        char name[128];
+        cJSON *o = NULL;
+        if (state_read(config->state_dir, known_name(component, name, sizeof(name)), &o, NULL, NULL) < 0)
+                return NULL;
+        return o;
+}
+
+uint16_t known_port(const Config *config, const Component *component)
+{
+        cJSON *o = known_read(config, component);
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "health_port");
+        uint16_t port = cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 ? (uint16_t) v->valueint : 0;
+        cJSON_Delete(o);
+        return port;
+}
+
+void known_checkers(const Config *config, const Component *component, Checkers *checkers)
+{
+        cJSON *o = known_read(config, component);
+        const cJSON *v;
+        cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(o, "checkers")) {
+                const cJSON *text = cJSON_GetObjectItemCaseSensitive(v, "address");
+                const cJSON *interval = cJSON_GetObjectItemCaseSensitive(v, "interval");
+                Addr addr;
+                if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) && cJSON_IsNumber(interval) &&
+                    interval->valuedouble >= 0 && interval->valuedouble < DAY_SECONDS)
+                        checkers_learned(checkers, &addr, (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
+        }
+        cJSON_Delete(o);
+}
+
+int known_write(const Config *config, const Component *component, uint16_t port, const Checkers *checkers, Err *err)
+{
+        char name[128], addr[ADDR_TEXT_SIZE];
+        CheckerInfo info;
+        cJSON *o = cJSON_CreateObject(), *a = cJSON_AddArrayToObject(o, "checkers");
+
+        for (size_t i = 0; checkers && checkers_get(checkers, i, &info); i++) {
+                if (!info.awaited)
+                        continue;
+                cJSON *c = cJSON_CreateObject();
+                cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
+                cJSON_AddNumberToObject(c, "interval", time_sec(info.interval_usec));
+                cJSON_AddItemToArray(a, c);
+        }
+        cJSON_AddNumberToObject(o, "health_port", port);
+        int r = o ? state_write(config->state_dir, known_name(component, name, sizeof(name)), o, err) :
+                    err_set(err, -ENOMEM, "out of memory");
+        cJSON_Delete(o);
+        return r;
+}

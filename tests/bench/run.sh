@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make bench: every number of the README, beside what it is measured against, in one run.
+#   tests/bench/run.sh BUILD-DIRECTORY
+set -u
+cd "$(dirname "$0")/../.."
+build=$1
+echo "== block: CPU of block, read back, unblock against one nft -f plus nft delete table"
+"$build/tests/bench/bench-block"
+echo "== look: CPU of one look at established connections against ss -Htin"
+"$build/tests/bench/bench-look"
+echo "== restart of one node, cold call, idle and drain cost of the agent"
+tests/e2e/bench.sh

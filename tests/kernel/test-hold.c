@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* `edge-roll hold` against the real kernel: what is refused is what the records say, and nothing opens by
+ * accident. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/hold.h"
+#include "tests/lib/ns.h"
+
+static char dir[64];
+static Config config;
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        (void) st;
+        (void) type;
+        (void) ftw;
+        return remove(path);
+}
+
+static int setup(void **state)
+{
+        static char *none[] = { NULL }, router[] = "router", mp[] = "mp";
+        Err err;
+
+        (void) state;
+        strcpy(dir, "/tmp/edge-roll-hold-XXXXXX");
+        if (!mkdtemp(dir))
+                return -1;
+        config = (Config){ .state_dir = dir,
+                           .n_components = 2,
+                           .components = { { .name = router,
+                                             .aliases = none,
+                                             .block = BLOCK_WHOLE,
+                                             .health_port = { .ports = { 15999 }, .n = 1 } },
+                                           { .name = mp,
+                                             .aliases = none,
+                                             .kind = KIND_MP,
+                                             .block = BLOCK_SYN,
+                                             .health_port = { .automatic = true } } } };
+        return block_hold_remove(&err);
+}
+
+static int teardown(void **state)
+{
+        (void) state;
+        return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static BlockPlan plan(uint16_t whole, uint16_t syn)
+{
+        BlockPlan p = {};
+        if (whole)
+                p.whole_ports[p.n_whole++] = whole;
+        if (syn)
+                p.syn_ports[p.n_syn++] = syn;
+        return p;
+}
+
+static bool holds(uint16_t whole, uint16_t syn)
+{
+        BlockPlan p = plan(whole, syn);
+        bool yes = false;
+        Err err = {};
+        assert_int_equal(block_hold_read(&p, &yes, NULL, &err), 0);
+        return yes;
+}
+
+static void record(const char *component, uint16_t whole, uint16_t syn, Usec until)
+{
+        Hold hold = { .by = "root", .reason = "test", .until_wall_usec = until, .plan = plan(whole, syn) };
+        Err err = {};
+        (void) snprintf(hold.component, sizeof(hold.component), "%s", component);
+        assert_int_equal(hold_write(dir, &hold, &err), 0);
+}
+
+static void put(const char *name, const char *text)
+{
+        char path[128];
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        (void) fputs(text, file);
+        assert_int_equal(fclose(file), 0);
+}
+
+static bool recorded(const char *component)
+{
+        Hold hold;
+        bool found = false;
+        Err err = {};
+        assert_int_equal(hold_read(dir, component, &hold, &found, &err), 0);
+        return found;
+}
+
+static void test_apply_and_remove(void **state)
+{
+        (void) state;
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        record("router", 15999, 0, 0);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        assert_true(holds(15999, 0));
+        record("mp", 0, 8998, 0);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        assert_true(holds(15999, 0) && holds(0, 8998));
+        assert_int_equal(hold_main(&config, "remove"), 0);
+        assert_false(holds(15999, 0) || holds(0, 8998));
+        assert_false(recorded("router") || recorded("mp"));
+        assert_int_equal(hold_main(&config, "remove"), 0);
+        assert_int_equal(hold_main(&config, "nonsense"), 2);
+}
+
+static void test_what_is_over_goes(void **state)
+{
+        (void) state;
+        record("router", 15999, 0, 0);
+        record("mp", 0, 8998, time_wall() + 3600 * USEC_PER_SEC);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        assert_true(holds(0, 8998));
+        record("mp", 0, 8998, time_wall() - 1);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        assert_true(holds(15999, 0));
+        assert_false(holds(0, 8998));
+        assert_false(recorded("mp"));
+}
+
+static void test_a_damaged_record_opens_nothing(void **state)
+{
+        (void) state;
+        record("router", 15999, 0, 0);
+        record("mp", 0, 8998, 0);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+
+        /* The configuration knows this port. */
+        put("hold-router.json", "{");
+        assert_int_equal(hold_main(&config, "apply"), 1);
+        assert_true(holds(15999, 0) && holds(0, 8998));
+
+        /* And not this one: the table stays, whatever else is new. */
+        put("hold-mp.json", "{\"format\":99}");
+        record("router", 16000, 0, 0);
+        assert_int_equal(hold_main(&config, "apply"), 1);
+        assert_true(holds(15999, 0) && holds(0, 8998));
+        assert_false(holds(16000, 0));
+
+        assert_int_equal(hold_main(&config, "remove"), 0);
+        assert_false(holds(15999, 0) || holds(0, 8998));
+        assert_false(recorded("mp"));
+}
+
+static void test_after_a_boot_what_can_be_read_is_held(void **state)
+{
+        (void) state;
+        put("hold-mp.json", "");
+        put("hold-router.json",
+            "{\"format\":1,\"boot_id\":\"00000000000000000000000000000001\",\"component\":\"router\","
+            "\"by\":\"\",\"reason\":\"\",\"since\":1,\"until\":0,\"by_hand\":true,"
+            "\"whole_ports\":[15999],\"syn_ports\":[]}");
+        assert_int_equal(hold_main(&config, "apply"), 1);
+        assert_true(holds(15999, 0));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_apply_and_remove, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_over_goes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_damaged_record_opens_nothing, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_after_a_boot_what_can_be_read_is_held, setup, teardown),
+        };
+        const char *why = ns_enter();
+
+        if (why) {
+                (void) printf("skipped: %s\n", why);
+                return 77;
+        }
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
