@@ -86,7 +86,7 @@ $(B)/%.o: %.c
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err http inflight monit-xml properties \
                 render roll snapshot state time window
-KERNEL_TESTS := block conns inflight
+KERNEL_TESTS := block conns hold inflight
 BUS_TESTS    := client monit systemd
 TEST_LIB     := tests/lib/ns.c tests/lib/origin.c tests/bus/fake-systemd1.c
 BENCHES      := block look

@@ -27,9 +27,9 @@
 #define CHAIN_DATA      "data"
 
 /* Key types as `nft list` knows them (nftables include/datatype.h); the kernel only hands them back. */
-#define KEY_IPV4 7u
-#define KEY_IPV6 8u
-#define KEY_PORT 13u
+#define KEY_IPV4             7u
+#define KEY_IPV6             8u
+#define KEY_PORT             13u
 #define KEY_SPEAKER(address) (((address) << 6 | KEY_PORT) << 6 | KEY_PORT)
 
 /*
@@ -52,21 +52,16 @@ static const Counter counters[BLOCK_COUNTER_COUNT] = {
 
 /* The unit test counts the rules and jumps of the batches and compares. */
 static const NftChainShape transit_chains[] = {
-        { CHAIN_INPUT, 8 },  { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 4 }, { "count_checks", 4 },
+        { CHAIN_INPUT, 8 },     { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
         { "count_refused", 4 }, { "count_newconn", 4 },
 };
 static const NftChainShape transit_speakers_chains[] = {
-        { CHAIN_INPUT, 9 },
-        { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 4 },
-        { "count_checks", 4 },
-        { "count_refused", 4 },
-        { "count_newconn", 4 },
-        { CHAIN_OUTPUT, 1 },
-        { CHAIN_FROM_PEER, 4 },
-        { CHAIN_FROM_SELF, 6 },
-        { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
+        { CHAIN_INPUT, 9 },     { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
+        { "count_refused", 4 }, { "count_newconn", 4 },
+        { CHAIN_OUTPUT, 1 },    { CHAIN_FROM_PEER, 4 },
+        { CHAIN_FROM_SELF, 6 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
 };
 static const char *const transit_counters[] = { "checks", "refused", "newconn" };
 
@@ -196,9 +191,9 @@ static void put_source_set(NftMsg *m, const char *table, const char *name, int f
 /*
  * set speakers4 { type ipv4_addr . inet_service . inet_service; flags dynamic,timeout; }
  *
- * A size is also what the kernel allocates at once (nft_rhash_init()): 65535 cost 2 ms and 1 MiB for each set.
- * Without one the set grows with its elements, and the rule that updates it bounds it all the same, at 65535
- * (nft_dynset_init()).
+ * A size is also what the kernel allocates at once (nft_rhash_init()): 65535 cost 2 ms and 1 MiB for each
+ * set. Without one the set grows with its elements, and the rule that updates it bounds it all the same, at
+ * 65535 (nft_dynset_init()).
  */
 static void put_speaker_set(NftMsg *m, int family, uint32_t size)
 {

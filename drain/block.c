@@ -57,7 +57,9 @@ int block_new(Block **ret, int fd, BlockOwner ceiling, Err *err)
         b = calloc(1, sizeof(*b));
         if (!b)
                 return err_errno(err, -ENOMEM, "cannot use the firewall");
-        *b = (Block){ .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES, .speakers = BLOCK_SPEAKERS };
+        *b = (Block){
+                .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES, .speakers = BLOCK_SPEAKERS
+        };
         r = nft_open(&b->nft, TAKE_FD(own), err);
         if (r < 0)
                 return r;
@@ -211,7 +213,7 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
                 return r;
         if (!table.exists)
                 return err_set(err, -ENOENT, "there is no firewall table inet %s to go on with", BLOCK_TABLE);
-        /* One that is damaged counts as one without, which it is not: so block_read() will not find it intact. */
+        /* A damaged one counts as one without, which it is not: block_read() will not find it intact. */
         const bool has_speakers = table.intact;
         if ((table.flags & NFT_MSG_TABLE_OWNER) && table.owner != b->nft.port_id)
                 return busy(table.owner, err);
@@ -490,8 +492,8 @@ static int speakers_ask(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker
                 uint8_t key[BLOCK_MSG_SPEAKER_KEY_MAX];
                 const size_t bytes = block_msg_speaker_key(&peers[i], key);
 
-                r = nft_msg_get_element(m, BLOCK_TABLE, block_msg_speaker_set(peers[i].addr.family), key, bytes,
-                                        err);
+                r = nft_msg_get_element(m, BLOCK_TABLE, block_msg_speaker_set(peers[i].addr.family), key,
+                                        bytes, err);
                 if (r < 0)
                         return r;
         }

@@ -48,9 +48,9 @@
 
 #define BLOCK_TABLE      "edge_roll"
 #define BLOCK_HOLD_TABLE "edge_roll_hold"
-#define BLOCK_PORTS_MAX  64   /* ports in one plan, each kind */
-#define BLOCK_SOURCES    1024 /* sources remembered, each counter and family */
-#define BLOCK_SPEAKERS   65535 /* connections whose last speaker is remembered, each family (kernel's limit) */
+#define BLOCK_PORTS_MAX  64    /* ports in one plan, each kind */
+#define BLOCK_SOURCES    1024  /* sources remembered, each counter and family */
+#define BLOCK_SPEAKERS   65535 /* speakers remembered, each family; the kernel has no more either */
 
 /* How long it is known for certain who spoke last: see block_speakers(). */
 #define BLOCK_SPEAKER_LIMIT (500 * USEC_PER_SEC)
@@ -221,7 +221,8 @@ int block_sources(Block *b, BlockCounter counter, BlockSource **ret, size_t *ret
  * Retransmissions count like the first time, a TLS record that is no request counts, and one that was dropped
  * behind our hook counts as well. The node's address is not part of an element, so two live connections that
  * differ in nothing else have one answer between them, which is to be believed for neither. Pure
- * acknowledgements, FIN and Linux's keepalives do not count. Connections from 127.0.0.0/8 and ::1 are UNKNOWN.
+ * acknowledgements, FIN, SYN with data and keepalives do not count, except those keepalives that carry a byte
+ * (not Linux's). Connections from 127.0.0.0/8 and ::1 are UNKNOWN.
  *
  * UNKNOWN: nobody has spoken since the table was installed (or for longer than two BLOCK_SPEAKER_LIMIT), a
  * speaker set was full, there is none (block_has_speakers()), or somebody has touched the table's rules.

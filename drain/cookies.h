@@ -29,8 +29,6 @@ typedef struct Cookie {
         unsigned requests : 2;  /* looks after the mark with a new exchange, at most 2 */
         unsigned grew_rx : 1, grew_tx : 1;
         unsigned has_record : 1;
-        unsigned upstream : 1;
-        unsigned young : 1;    /* first seen after the mark */
         unsigned unplaced : 1; /* only while the table is rearranged */
 } Cookie;
 

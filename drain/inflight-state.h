@@ -11,7 +11,7 @@ typedef enum Side { SIDE_DOWN, SIDE_UP, SIDE_COUNT } Side;
 
 typedef enum Class {
         CLASS_PLAIN,
-        CLASS_YOUNG,      /* upstream, first seen after the mark, moved within the quiet time */
+        CLASS_RECENT,     /* upstream, after the mark, moved within the quiet time */
         CLASS_PERSISTENT, /* new requests after the mark, the last within the quiet time */
         CLASS_COUNT,
 } Class;
@@ -73,7 +73,7 @@ struct Inflight {
         Tallies base; /* sockets of the last full look that have no record */
         unsigned listeners, accept_queue, leaving;
 
-        bool marked, looked_before_mark;
+        bool marked;
         Usec marked_at;
 
         Usec up_busy_at, up_moved_at; /* upstream, without persistent ones */

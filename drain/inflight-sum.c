@@ -49,7 +49,7 @@ static bool settle(Inflight *f, const Tallies *all, bool persistent)
         for (int c = CLASS_PLAIN; c < CLASS_COUNT; c++) {
                 const Tally *t = &all->t[SIDE_UP][c];
                 n += t->n[INFLIGHT_IDLE] + t->n[INFLIGHT_BUSY] + t->n[INFLIGHT_UNKNOWN];
-                if (c == CLASS_PERSISTENT || (c == CLASS_YOUNG && persistent))
+                if (c == CLASS_PERSISTENT || (c == CLASS_RECENT && persistent))
                         continue;
                 busy += t->n[INFLIGHT_BUSY];
                 f->up_moved_at = MAX(f->up_moved_at, t->moved_at);
@@ -91,7 +91,7 @@ static void stragglers(const Inflight *f, bool persistent, bool settled, Infligh
                         .upstream = r->o.side == SIDE_UP,
                         .streamer = r->o.streamer,
                         .persistent =
-                                r->o.class == CLASS_PERSISTENT || (r->o.class == CLASS_YOUNG && persistent),
+                                r->o.class == CLASS_PERSISTENT || (r->o.class == CLASS_RECENT && persistent),
                         .busy_usec = f->now - MIN(f->now, r->since),
                         .bytes_received = r->rx,
                         .bytes_sent = k->bytes_acked,
@@ -117,7 +117,7 @@ static void sum_up(Inflight *f, const Tallies *all, bool persistent, bool settle
                         s->idle_by_age += t->by_age + old;
                         s->streamers += t->streamers;
                         s->missing += t->missing;
-                        if (c == CLASS_PERSISTENT || (c == CLASS_YOUNG && persistent)) {
+                        if (c == CLASS_PERSISTENT || (c == CLASS_RECENT && persistent)) {
                                 s->persistent += idle + busy + unknown;
                                 s->persistent_busy += busy + unknown;
                                 continue;

@@ -105,7 +105,6 @@ void inflight_mark(Inflight *f, Usec now)
                 return;
         f->marked = true;
         f->marked_at = now;
-        f->looked_before_mark = f->last.looks > 0;
 }
 
 /* Two totals are the same if their fingerprints are: wrong once in 65,536 movements, for each direction. */
@@ -239,8 +238,8 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
                                    USEC_PER_MSEC;
                 if (e->requests == 2 && request_age < quiet)
                         o.class = CLASS_PERSISTENT;
-                else if (e->young && side == SIDE_UP && (age < quiet || s->state == TCP_SYN_SENT))
-                        o.class = CLASS_YOUNG;
+                else if (f->marked && side == SIDE_UP && (age < quiet || s->state == TCP_SYN_SENT))
+                        o.class = CLASS_RECENT;
                 o.moving = f->marked && age < quiet && (e->requests > 0 || e->grew_rx || e->grew_tx);
         }
         return o;
@@ -329,13 +328,8 @@ int inflight_feed(const Sock *s, void *inflight)
 
         if (e)
                 learn(f, e, r, s, moved_rx, moved_tx);
-        else {
+        else
                 e = cookies_add(&f->cookies, s->cookie);
-                if (e) {
-                        e->upstream = !down;
-                        e->young = f->marked && f->looked_before_mark;
-                }
-        }
         if (!e) {
                 Outcome o = conclude(f, NULL, s, side, v, why);
                 inflight_tally_add(&f->base, &o, false);

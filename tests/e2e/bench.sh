@@ -150,7 +150,7 @@ drain_cost() {
         node_up r1
         printf '[component router]\nrequest_limit = 57s\n' >"$(node_file r1 /etc/edge-roll/edge-roll.conf.d/60-scenario.conf)"
         component_start r1
-        wait_for 20 component_ready r1
+        wait_for 20 in_net client bash -c ": </dev/tcp/$(ip4 r1)/9001"
         for n in 1 2 3 4; do ip -n client address add "10.77.0.10$n/24" dev eth0; done
         RUN_AS="exec" in_net client "$LAB/bin/filler" fill "$(ip4 r1)" 9001 10.77.0.101 "${1:-50000}" 4 1 300 >"$LAB/filled" &
         disown

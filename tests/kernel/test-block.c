@@ -1003,7 +1003,8 @@ static void say(int from, int to, size_t bytes)
 
         for (size_t sent = 0, taken = 0; taken < bytes;) {
                 if (sent < bytes) {
-                        ssize_t k = send(from, buf, MIN(bytes - sent, sizeof(buf)), MSG_NOSIGNAL | MSG_DONTWAIT);
+                        ssize_t k =
+                                send(from, buf, MIN(bytes - sent, sizeof(buf)), MSG_NOSIGNAL | MSG_DONTWAIT);
                         assert_true(k > 0 || errno == EAGAIN);
                         sent += (size_t) MAX(k, (ssize_t) 0);
                 }
@@ -1240,11 +1241,13 @@ static void a_full_speaker_set_only_knows_no_more(void **state)
                 say(fds[i], servers[i], 1);
         }
         for (size_t i = 0; i < PAIRS; i++)
-                assert_int_equal(speaker(b, servers[i]), i < KNOWN ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_UNKNOWN);
+                assert_int_equal(speaker(b, servers[i]),
+                                 i < KNOWN ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_UNKNOWN);
         for (size_t i = 0; i < PAIRS; i++)
                 say(servers[i], fds[i], 1);
         for (size_t i = 0; i < PAIRS; i++)
-                assert_int_equal(speaker(b, servers[i]), i < KNOWN ? BLOCK_SPEAKER_SELF : BLOCK_SPEAKER_UNKNOWN);
+                assert_int_equal(speaker(b, servers[i]),
+                                 i < KNOWN ? BLOCK_SPEAKER_SELF : BLOCK_SPEAKER_UNKNOWN);
         /* The other family has a set of its own. */
         last_speaker(b, client, NULL, NODE6, PORT_TRAFFIC, 1);
 
@@ -1292,7 +1295,8 @@ static void without_speakers_all_else_is_the_same(void **state)
         assert_int_equal(look(b).total[BLOCK_NEWCONN], 1 + 4 + 2);
 }
 
-/* The kernel takes 1024 chains on a hook (MAX_HOOK_COUNT in net/netfilter/core.c), and says no to our output. */
+/* The kernel takes 1024 chains on a hook (MAX_HOOK_COUNT in net/netfilter/core.c), and says no to our output.
+ */
 static void a_kernel_that_refuses_the_speakers_gets_a_table_without(void **state)
 {
         need("nft");

@@ -18,6 +18,7 @@
 #endif
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,8 +113,10 @@ static void serve(unsigned port)
 static void fill(const struct sockaddr_in *to, const struct sockaddr_in *from, unsigned count, unsigned busy,
                  int tell)
 {
-        int one = 1;
+        int one = 1, *asked = calloc(busy + 1, sizeof(*asked));
 
+        if (!asked)
+                die("calloc");
         for (unsigned i = 0; i < count; i++) {
                 int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
                 char reply;
@@ -127,9 +130,14 @@ static void fill(const struct sockaddr_in *to, const struct sockaddr_in *from, u
                         die("connect");
                 if (send(fd, "q", 1, MSG_NOSIGNAL) != 1 || recv(fd, &reply, 1, 0) != 1)
                         die("no answer");
-                if (i < busy && send(fd, "b", 1, MSG_NOSIGNAL) != 1)
-                        die("send");
+                if (i < busy)
+                        asked[i] = fd;
         }
+        /* Well after the answers, so that the kernel's ages can tell these requests from what is idle. */
+        (void) poll(NULL, 0, 50);
+        for (unsigned i = 0; i < busy; i++)
+                if (send(asked[i], "b", 1, MSG_NOSIGNAL) != 1)
+                        die("send");
         if (write(tell, &count, sizeof(count)) != (ssize_t) sizeof(count))
                 die("write");
         for (;;)

@@ -258,39 +258,40 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
 #define SYN(op) TCP " th+13:1; & 17; " op " 02;"
 
 /* Segments that carry data, by their header's length. */
-#define DATA(chain, verdict)                                                                                 \
-        chain ":" TCP " th+12:1; & f0; == 80; th+32:1; >= 00; " verdict ";",                                 \
-                chain ":" TCP " th+12:1; & f0; == 50; th+20:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == 60; th+24:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == 70; th+28:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == 90; th+36:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == a0; th+40:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == b0; th+44:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == c0; th+48:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == d0; th+52:1; >= 00; " verdict ";",                         \
-                chain ":" TCP " th+12:1; & f0; == e0; th+56:1; >= 00; " verdict ";",                         \
+#define DATA(chain, verdict)                                                         \
+        chain ":" TCP " th+12:1; & f0; == 80; th+32:1; >= 00; " verdict ";",         \
+                chain ":" TCP " th+12:1; & f0; == 50; th+20:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == 60; th+24:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == 70; th+28:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == 90; th+36:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == a0; th+40:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == b0; th+44:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == c0; th+48:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == d0; th+52:1; >= 00; " verdict ";", \
+                chain ":" TCP " th+12:1; & f0; == e0; th+56:1; >= 00; " verdict ";", \
                 chain ":" TCP " th+12:1; & f0; == f0; th+60:1; >= 00; " verdict ";"
 
-#define TRANSIT_FIRST                                                                                        \
-        "input: nfproto; == 02; nh+12:1; == 7f; accept;",                                                    \
-                "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;",              \
-                "input:" TCP " th+2:2; in frozen; jump frozen;", "input:" TCP " th+2:2; in whole; jump refuse;"
+#define TRANSIT_FIRST                                                                           \
+        "input: nfproto; == 02; nh+12:1; == 7f; accept;",                                       \
+                "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;", \
+                "input:" TCP " th+2:2; in frozen; jump frozen;",                                \
+                "input:" TCP " th+2:2; in whole; jump refuse;"
 
 /* Between the freeze, so that what is dropped was not said, and the rule that accepts all but SYN. */
-#define TRANSIT_SPEAKERS                                                                                     \
-        "input:" SYN("!=") " th+2:2; in traffic; jump from_peer;", "from_peer: jump data;",                  \
-                "from_peer: nfproto; == 02;" TCP                                                             \
-                " nh+12:4; th+0:2>9; th+2:2>10; update speakers4 1000000 ms;",                               \
-                "from_peer: nfproto; == 0a;" TCP                                                             \
-                " nh+8:16; th+0:2>12; th+2:2>13; update speakers6 1000000 ms;",                              \
-                "output:" TCP " th+0:2; in traffic; jump from_self;",                                        \
-                "from_self: nfproto; == 02; nh+16:1; == 7f; accept;",                                        \
-                "from_self: nfproto; == 0a; nh+24:16; == 00000000000000000000000000000001; accept;",         \
-                "from_self: jump data;",                                                                     \
-                "from_self: nfproto; == 02;" TCP                                                             \
-                " nh+16:4; th+2:2>9; th+0:2>10; update speakers4 500000 ms;",                                \
-                "from_self: nfproto; == 0a;" TCP                                                             \
-                " nh+24:16; th+2:2>12; th+0:2>13; update speakers6 500000 ms;",                              \
+#define TRANSIT_SPEAKERS                                                                             \
+        "input:" SYN("!=") " th+2:2; in traffic; jump from_peer;", "from_peer: jump data;",          \
+                "from_peer: nfproto; == 02;" TCP                                                     \
+                " nh+12:4; th+0:2>9; th+2:2>10; update speakers4 1000000 ms;",                       \
+                "from_peer: nfproto; == 0a;" TCP                                                     \
+                " nh+8:16; th+0:2>12; th+2:2>13; update speakers6 1000000 ms;",                      \
+                "output:" TCP " th+0:2; in traffic; jump from_self;",                                \
+                "from_self: nfproto; == 02; nh+16:1; == 7f; accept;",                                \
+                "from_self: nfproto; == 0a; nh+24:16; == 00000000000000000000000000000001; accept;", \
+                "from_self: jump data;",                                                             \
+                "from_self: nfproto; == 02;" TCP                                                     \
+                " nh+16:4; th+2:2>9; th+0:2>10; update speakers4 500000 ms;",                        \
+                "from_self: nfproto; == 0a;" TCP                                                     \
+                " nh+24:16; th+2:2>12; th+0:2>13; update speakers6 500000 ms;",                      \
                 DATA("data", "return"), "data: accept;"
 
 #define TRANSIT_REST                                                                                         \
@@ -299,8 +300,7 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
                 "input:" TCP " th+2:2; in traffic; jump count_newconn;", DATA("frozen", "drop"),             \
                 "refuse:" SYN("==") " jump count_refused;", "refuse:" TCP " reject 1;",                      \
                 "count_checks: counter checks;", "count_checks: nfproto; == 02; nh+12:4; update checks4;",   \
-                "count_checks: nfproto; == 0a; nh+8:16; update checks6;",                                    \
-                "count_refused: counter refused;",                                                           \
+                "count_checks: nfproto; == 0a; nh+8:16; update checks6;", "count_refused: counter refused;", \
                 "count_refused: nfproto; == 02; nh+12:4; update refused4;",                                  \
                 "count_refused: nfproto; == 0a; nh+8:16; update refused6;",                                  \
                 "count_newconn: counter newconn;",                                                           \
@@ -689,7 +689,7 @@ static BlockPeer peer(const char *addr, uint16_t port, uint16_t local_port)
 static void a_speaker_is_asked_for_as_the_rules_remember_it(void **state)
 {
         static const uint8_t four[] = { 10, 0, 0, 7, 0x12, 0x34, 0, 0, 0x23, 0x26, 0, 0 };
-        static const uint8_t six[] = { 0xfd, 0x77, 0, 0, 0, 0,    0,    0, 0, 0,    0,    0,
+        static const uint8_t six[] = { 0xfd, 0x77, 0, 0, 0,    0,    0, 0, 0,    0,    0, 0,
                                        0,    0,    0, 2, 0x12, 0x34, 0, 0, 0x23, 0x26, 0, 0 };
         const BlockPeer peers[] = { peer("10.0.0.7", 0x1234, 8998), peer("fd77::2", 0x1234, 8998),
                                     peer("::ffff:10.0.0.7", 0x1234, 8998) };

@@ -66,6 +66,7 @@ static Sim sim(bool upstream, Usec now)
                         .cookie = cookie,
                         .inode = 77,
                         .rtt_usec = 200,
+                        .data_segs_in = 1, /* not its first exchange: see the_first_exchange_is_no_tie() */
                         .bytes_acked = upstream, /* its SYN */
                 },
                 .rx_at = now,
@@ -243,6 +244,7 @@ static Sock row_sock(const Row *r, bool up)
         m.s.bytes_received = r->rx;
         m.s.bytes_acked += r->tx;
         m.s.data_segs_out = r->tx > 0;
+        m.s.data_segs_in = 2; /* of which one is the first: see the_first_exchange_is_no_tie() */
         m.s.last_data_recv_ms = r->r;
         m.s.last_data_sent_ms = r->s;
         m.s.last_ack_recv_ms = r->a;
@@ -524,6 +526,23 @@ static void a_download_in_bursts_is_no_streamer(void **state)
         assert_int_equal(look(f, t + 19 * SEC + QUIET, &m, 1).idle, 1);
 }
 
+/* Who has received one segment ever, and has sent, has sent behind it: the clocks need not tell. */
+static void the_first_exchange_is_no_tie(void **state)
+{
+        (void) state;
+        _cleanup_(inflight_freep) Inflight *f = engine(false, false, QUIET);
+        Usec t = 1000 * SEC;
+        Sim m = sim(false, t);
+        m.s.data_segs_in = 0;
+        receives(&m, t, 100);
+        assert_int_equal(look(f, t, &m, 1).busy, 1);
+        sends(&m, t, 200, t);
+        assert_int_equal(look(f, t + SEC, &m, 1).idle, 1);
+        receives(&m, t + 2 * SEC, 100);
+        sends(&m, t + 2 * SEC, 200, t + 2 * SEC);
+        assert_int_equal(look(f, t + 3 * SEC, &m, 1).unknown, 1);
+}
+
 /* Bursts so near to each other that R, S and A are one tick: whoever spoke last decides, unless it is TLS. */
 static void the_speaker_settles_a_tie(void **state)
 {
@@ -691,7 +710,7 @@ static void an_upload_is_not_persistent(void **state)
 }
 
 /* A router that opens an upstream connection for each request of a persistent client. */
-static void young_upstream_sockets_count_with_the_persistent(void **state)
+static void upstream_sockets_in_use_count_with_the_persistent(void **state)
 {
         (void) state;
         _cleanup_(inflight_freep) Inflight *f = engine(true, false, QUIET);
@@ -717,6 +736,39 @@ static void young_upstream_sockets_count_with_the_persistent(void **state)
         InflightSummary s = look(f, now + 6 * SEC, m, 2);
         assert_int_equal(s.busy, 1);
         assert_int_equal(drained(f, now + 6 * SEC, true), INFLIGHT_IN_FLIGHT);
+}
+
+/* A pool of which each request takes another socket: none of them is ever persistent itself. */
+static void a_pool_in_rotation_counts_with_the_persistent(void **state)
+{
+        (void) state;
+        enum { N = 40 };
+        _cleanup_(inflight_freep) Inflight *f = engine(true, false, QUIET);
+        Usec t = 1000 * SEC, now = t, drained_at = 0;
+        Sim m[1 + N];
+        m[0] = sim(false, t);
+        for (size_t i = 1; i <= N; i++) {
+                m[i] = sim(true, t);
+                exchange(&m[i], true, t);
+        }
+        (void) look(f, t + SEC, m, 1 + N);
+        inflight_mark(f, t + SEC);
+        for (unsigned i = 0; i < 30 && !drained_at; i++) {
+                now = t + SEC + (i + 1) * 500 * MS;
+                exchange(&m[0], false, now - 200 * MS);
+                exchange(&m[1 + i % N], true, now - 200 * MS);
+                sends(&m[1 + (i + 1) % N], now - 10 * MS, 100, now - 10 * MS); /* and one on its way */
+                (void) look(f, now, m, 1 + N);
+                receives(&m[1 + (i + 1) % N], now, 100);
+                if (drained(f, now, true) == INFLIGHT_DRAINED)
+                        drained_at = now;
+        }
+        assert_true(drained_at > 0 && drained_at <= t + SEC + QUIET);
+
+        /* Without a persistent client nothing is excused. */
+        m[0].rx_at = m[0].tx_at = now - 20 * SEC;
+        sends(&m[1], now + SEC, 100, now + SEC);
+        assert_int_equal(look(f, now + 2 * SEC, m, 1 + N).busy, 1);
 }
 
 static void two_looks_must_agree(void **state)
@@ -1196,11 +1248,13 @@ int main(void)
                 cmocka_unit_test(a_streamer_is_idle_only_after_the_limit),
                 cmocka_unit_test(a_download_is_no_streamer),
                 cmocka_unit_test(a_download_in_bursts_is_no_streamer),
+                cmocka_unit_test(the_first_exchange_is_no_tie),
                 cmocka_unit_test(the_speaker_settles_a_tie),
                 cmocka_unit_test(persistent_clients_do_not_hold_up_the_drain),
                 cmocka_unit_test(a_long_request_on_a_persistent_connection_counts),
                 cmocka_unit_test(an_upload_is_not_persistent),
-                cmocka_unit_test(young_upstream_sockets_count_with_the_persistent),
+                cmocka_unit_test(upstream_sockets_in_use_count_with_the_persistent),
+                cmocka_unit_test(a_pool_in_rotation_counts_with_the_persistent),
                 cmocka_unit_test(two_looks_must_agree),
                 cmocka_unit_test(told_twice_counts_once),
                 cmocka_unit_test(a_closed_upstream_socket_still_was_busy),
