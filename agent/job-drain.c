@@ -126,9 +126,12 @@ static void look_speakers(Job *job)
                 };
         if (block_speakers(job->block, peers, n, speakers, NULL) < 0)
                 return;
-        for (size_t i = 0; i < n; i++)
-                if (speakers[i] != BLOCK_SPEAKER_UNKNOWN)
+        for (size_t i = 0; i < n; i++) {
+                /* What is older than the set can tell apart stays a tie. */
+                Usec age = MIN(pending[i].last_data_recv_ms, pending[i].last_data_sent_ms) * USEC_PER_MSEC;
+                if (speakers[i] != BLOCK_SPEAKER_UNKNOWN && age < BLOCK_SPEAKER_LIMIT - 10 * USEC_PER_SEC)
                         inflight_speaker(job->inflight, pending[i].cookie, speakers[i] == BLOCK_SPEAKER_SELF);
+        }
 }
 
 static bool look_full(Job *job)

@@ -97,6 +97,7 @@ struct Job {
         char round_text[256];
         Usec probes_good_since; /* when the window was first full; 0: not yet */
         bool ready_command_done, ready_compared;
+        char missing[512];     /* what was loaded before and is not loaded again yet */
         int restore_step;
 };
 
@@ -141,7 +142,8 @@ extern const PhaseOps job_unblock, job_return, job_undo, job_hold;        /* job
 /* --- job-prepare.c --- */
 /* job_setup() - plan, checkers and in-flight engine from what is known (facts); also after a resume. */
 int job_setup(Job *job, Err *err) _must_check_;
-void job_learn(Job *job); /* keep what was learned, for the next job */
+/* job_learn() - keep what was learned, for the next job; what was loaded before, when the restart is not good. */
+void job_learn(Job *job, Result result);
 
 /* --- job-drain.c --- */
 /* job_table() - the nft table exists and counts. */

@@ -36,11 +36,28 @@ static void preflight_done(Job *job, const char *monit)
                preflight_loaded(job, loaded, sizeof(loaded)), job->held ? "; held until this job is done" : "");
 }
 
+/* Held because a restart was not proven good, and not by hand. */
+static bool preflight_failed_before(const Job *job)
+{
+        return job->held && !job->hold.by_hand;
+}
+
+/* A component that is held because something was missing is measured by what it had before that. */
+static void preflight_measure(Job *job)
+{
+        Snapshot *before = preflight_failed_before(job) ? known_before(job->env.config, job->component) : NULL;
+        if (!before)
+                return;
+        snapshot_free(job->before);
+        job->before = before;
+}
+
 static void preflight_on_snapshot(Snapshot *s, void *userdata)
 {
         Job *job = userdata;
         job->snapshot_call = NULL;
         job->before = s;
+        preflight_measure(job);
         preflight_done(job, job->awaiting);
 }
 
@@ -56,6 +73,7 @@ static void preflight_on_monit(int r, const MonitPrior *prior, const char *text,
         job->monit = *prior;
         job_progress(job, "%s", text);
         if (!*job->component->runtime_url || !job->facts.running) {
+                preflight_measure(job);
                 preflight_done(job, text);
                 return;
         }
@@ -164,7 +182,9 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
                          c->name);
                 return;
         }
-        if (!facts->running && job->options.start && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD))
+        /* One that a failed restart has left stopped is started without being told again. */
+        bool start = job->options.start || preflight_failed_before(job);
+        if (!facts->running && start && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD))
                 roll_set_kind(job->roll, ROLL_START);
         else if (!facts->running && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN) {
                 job_fail(job, RESULT_REFUSED, "start it with `edge-roll restart COMPONENT --start`",
@@ -259,9 +279,18 @@ int job_setup(Job *job, Err *err)
         return inflight_new(&job->inflight, &inflight, err);
 }
 
-void job_learn(Job *job)
+void job_learn(Job *job, Result result)
 {
         Err err = { 0 };
+        int r = 0;
+        if (result == RESULT_HELD && job->before)
+                r = known_before_write(job->env.config, job->component, job->before, &err);
+        else if (result == RESULT_DONE)
+                r = known_before_write(job->env.config, job->component, NULL, &err);
+        if (r < 0)
+                job_warn(job, "what was loaded before cannot be kept: %s", err.text);
+        if (result != RESULT_DONE)
+                return;
         if (known_write(job->env.config, job->component, job->facts.health_port, job->checkers, &err) < 0)
                 job_warn(job, "what was learned cannot be kept: %s", err.text);
 }

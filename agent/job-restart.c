@@ -223,9 +223,18 @@ static void ready_bad(Job *job, const char *fmt, ...)
         va_end(ap);
 }
 
+static void ready_missing(Job *job)
+{
+        job_fail(job, RESULT_HELD,
+                 "see system.log and startupruntimeerrors.log of the message processor; then `edge-roll restart` again, or "
+                 "`edge-roll undrain` to serve without it",
+                 "not everything that was loaded before is loaded again: %s", job->missing);
+}
+
 static void ready_compared(Job *job, const SnapshotDiff *diff)
 {
         Usec wait = job->component->loaded_wait_usec;
+        job->missing[0] = '\0';
         if (diff->lost == 0 && !diff->unknown) {
                 job->ready_compared = true;
                 if (diff->gained || diff->changed)
@@ -233,14 +242,9 @@ static void ready_compared(Job *job, const SnapshotDiff *diff)
                 return;
         }
         /* What loads slowly gets its time; what is still missing then is missing. */
-        if (time_now() - job->probes_good_since >= wait) {
-                job_fail(job, RESULT_HELD,
-                         "see system.log and startupruntimeerrors.log of the message processor; then `edge-roll restart` again, "
-                         "or `edge-roll undrain` to serve without it",
-                         "not everything that was loaded before is loaded again: %s", diff->text);
-                return;
-        }
-        (void) snprintf(job->round_text, sizeof(job->round_text), "%.250s", diff->text);
+        (void) snprintf(job->missing, sizeof(job->missing), "%s", diff->text);
+        if (time_now() - job->probes_good_since >= wait)
+                ready_missing(job);
 }
 
 static void ready_check(Job *job)
@@ -302,8 +306,8 @@ static void ready_round_done(Job *job)
                 if (snapshot_fetch(job->env.http, job->env.event, &request, ready_on_snapshot, job, &job->snapshot_call, &err) < 0)
                         job_warn(job, "%s", err.text);
         }
-        if (*job->round_text)
-                job_progress(job, "ready %u/%u; still missing: %s", job->window.have, job->window.need, job->round_text);
+        if (*job->missing)
+                job_progress(job, "probes good; still missing: %s", job->missing);
         ready_check(job);
 }
 
@@ -404,6 +408,7 @@ static void ready_enter(Job *job)
         job->window = (Window){ .need = job->component->ready_count };
         job->probes_good_since = 0;
         job->ready_compared = job->ready_command_done = false;
+        job->missing[0] = '\0';
         int r = ready_command(job->component, &argv);
         if (r == 0 && argv[0]) {
                 char unit[256];
@@ -417,7 +422,15 @@ static void ready_enter(Job *job)
         job_tick(job, 0);
 }
 
-const PhaseOps job_ready = { .enter = ready_enter, .tick = ready_tick };
+static void ready_timeout(Job *job)
+{
+        if (*job->missing)
+                ready_missing(job);
+        else
+                job_feed(job, ROLL_EV_TIMEOUT, "not ready within its limit: %s", job->awaiting);
+}
+
+const PhaseOps job_ready = { .enter = ready_enter, .tick = ready_tick, .timeout = ready_timeout };
 
 /* ---- verify ---- */
 

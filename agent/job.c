@@ -535,8 +535,8 @@ static void job_finished(Result result, void *userdata)
 
         job->deadline = sd_event_source_unref(job->deadline);
         job_renewing(job, false);
-        if (result == RESULT_DONE && roll_kind(job->roll) != ROLL_DRY_RUN)
-                job_learn(job);
+        if (roll_kind(job->roll) != ROLL_DRY_RUN)
+                job_learn(job, result);
         if (job->block) {
                 /* With a transit block that could not be opened the table must not go on being renewed; its
                  * timeout opens it. Everything else has been settled by undo, hold or unblock. */

@@ -65,3 +65,40 @@ int known_write(const Config *config, const Component *component, uint16_t port,
         cJSON_Delete(o);
         return r;
 }
+
+static const char *before_name(const Component *c, char *buf, size_t size)
+{
+        (void) snprintf(buf, size, "before-%s.json", c->name);
+        return buf;
+}
+
+Snapshot *known_before(const Config *config, const Component *component)
+{
+        char name[128];
+        cJSON *o = NULL;
+        Snapshot *before = NULL;
+        if (state_read(config->state_dir, before_name(component, name, sizeof(name)), &o, NULL, NULL) < 0)
+                return NULL;
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "snapshot");
+        if (!cJSON_IsString(v) || snapshot_from_json(v->valuestring, &before, NULL) < 0)
+                before = NULL;
+        cJSON_Delete(o);
+        return before;
+}
+
+int known_before_write(const Config *config, const Component *component, const Snapshot *before, Err *err)
+{
+        char name[128];
+        _cleanup_(freep) char *text = NULL;
+
+        before_name(component, name, sizeof(name));
+        if (!before)
+                return state_remove(config->state_dir, name, err);
+        if (snapshot_to_json(before, &text) < 0)
+                return err_set(err, -ENOMEM, "out of memory");
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "snapshot", text);
+        int r = o ? state_write(config->state_dir, name, o, err) : err_set(err, -ENOMEM, "out of memory");
+        cJSON_Delete(o);
+        return r;
+}

@@ -338,7 +338,8 @@ int inflight_feed(const Sock *s, void *inflight)
 
         Outcome o = conclude(f, e, s, side, v, why);
         e->verdict = (unsigned) v & 3;
-        e->paused = v == INFLIGHT_IDLE && (Usec) judge_age_ms(s) * USEC_PER_MSEC >= f->config.quiet_usec / PAUSE_PART;
+        e->paused = v == INFLIGHT_IDLE &&
+                    (Usec) judge_age_ms(s) * USEC_PER_MSEC >= f->config.quiet_usec / PAUSE_PART;
         if (!again)
                 e->class = (unsigned) o.class & 3;
         if (f->full && !again) {
@@ -373,7 +374,8 @@ int inflight_feed(const Sock *s, void *inflight)
 void inflight_speaker(Inflight *f, uint64_t cookie, bool server)
 {
         Cookie *e = cookies_find(&f->cookies, cookie);
-        /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer. */
+        /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer.
+         */
         if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !f->config.tls)
                 e->verdict = server ? INFLIGHT_IDLE : INFLIGHT_BUSY;
 }

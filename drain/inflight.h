@@ -15,21 +15,21 @@
  *            followed; upstream a tie whose acknowledgement is no newer (it came with the answer). Remembered
  *            per socket until bytes move, because keepalive probes destroy the evidence.
  *   unknown  every other tie; without pairing also h2 and TLS sockets on which the server has not been seen
- *            speaking again in two looks. Counts as busy until something settles it: who spoke last, if that
- *            is known from elsewhere; on a paired (router) port the whole upstream side, and the socket itself,
- *            idle for the quiet time; else nothing moved on it for the request limit.
+ *            speaking again in two looks. Counts as busy until something settles it: who spoke last, if
+ *            that is known from elsewhere; on a paired (router) port the whole upstream side, and the
+ *            socket itself, idle for the quiet time; else nothing moved on it for the request limit.
  *   leaving  FIN_WAIT*, CLOSING, LAST_ACK: the kernel finishes these alone. Not in flight.
  *
- * A streamer (sent grew twice, each time after it had looked idle for a fifth of the quiet time, while received
- * did not) is idle only after the request limit without movement. A download without such pauses is none: it is
- * over when nothing has moved for the quiet time.
+ * A streamer (sent grew twice, each time after it had looked idle for a fifth of the quiet time, while
+ * received did not) is idle only after the request limit without movement. A download without such pauses is
+ * none: it is over when nothing has moved for the quiet time.
  *
- * A persistent socket went on getting new requests after inflight_mark(): in at least two looks after it, some
- * time apart, bytes had come in and gone out again. It is reported apart, because it will never be quiet; when
- * it has got nothing for the quiet time it is an ordinary socket again (so that a long request on it is waited
- * for). After the mark, upstream sockets on which bytes have moved within the quiet time count with the persistent
- * ones as long as there are persistent clients: routers spread requests over a pool, or open a connection for
- * each, and a request of another client shows on that client's own socket.
+ * A persistent socket went on getting new requests after inflight_mark(): in at least two looks after it,
+ * some time apart, bytes had come in and gone out again. It is reported apart, because it will never be
+ * quiet; when it has got nothing for the quiet time it is an ordinary socket again (so that a long request on
+ * it is waited for). After the mark, upstream sockets on which bytes have moved within the quiet time count
+ * with the persistent ones as long as there are persistent clients: routers spread requests over a pool, or
+ * open a connection for each, and a request of another client shows on that client's own socket.
  *
  * A busy or unknown socket that a full look does not show is not believed gone: it stays in the way until
  * inflight_gone() or a second full look without it.
@@ -133,9 +133,9 @@ void inflight_begin(Inflight *f, Usec now, bool full, uint64_t new_connections);
 int inflight_feed(const Sock *s, void *inflight);
 
 /*
- * inflight_speaker() - who spoke last on a socket, from elsewhere (drain/block.h's speaker set), read after the
- * look in which it was a tie. Settles the tie at the next look in which nothing has moved; on TLS ports, and for
- * sockets that are no tie, it does nothing.
+ * inflight_speaker() - who spoke last on a socket, from elsewhere (drain/block.h's speaker set), read after
+ * the look in which it was a tie. Settles the tie at the next look in which nothing has moved; on TLS ports,
+ * and for sockets that are no tie, it does nothing.
  */
 void inflight_speaker(Inflight *f, uint64_t cookie, bool server);
 

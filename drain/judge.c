@@ -112,7 +112,8 @@ InflightVerdict judge_down(const Sock *s, JudgePast past, const char **ret_why)
                 *ret_why = "nothing moved since it was idle";
                 return INFLIGHT_IDLE;
         }
-        /* Servers of HTTP do not speak first, so what was sent in this tick came after the only segment received. */
+        /* Servers of HTTP do not speak first, so what was sent in this tick came after the only segment
+         * received. */
         if (s->data_segs_in == 1 && s->data_segs_out > 0) {
                 *ret_why = "its only request was answered";
                 return INFLIGHT_IDLE;

@@ -5,8 +5,9 @@
  *
  * usage: bench-look [CONNECTIONS]     default 50000; in a network namespace of its own, needs root
  *
- * The connections are held by several processes (20,000 files each at most), one request and one answer on each
- * of them. CPU is user and system time of the process that looks (getrusage(2)), the median of several rounds.
+ * The connections are held by several processes (20,000 files each at most), one request and one answer on
+ * each of them. CPU is user and system time of the process that looks (getrusage(2)), the median of several
+ * rounds.
  */
 
 #ifndef _GNU_SOURCE
@@ -15,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,11 +32,12 @@
 #include <unistd.h>
 
 #include "drain/conns.h"
+#include "drain/conns-msg.h"
 #include "drain/inflight.h"
 
 #define PORT        9001
 #define UNUSED_PORT 9002
-#define EACH        17000 /* connections of one pair of processes: with room for an uneven share of a listener */
+#define EACH        17000 /* connections of a pair of processes: listeners do not get even shares */
 #define PAIRS_MAX   16
 #define ROUNDS      7
 
@@ -114,7 +117,8 @@ static _Noreturn void call(unsigned pair, unsigned n)
 {
         static int fds[EACH];
         struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000101 + pair) };
-        struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT),
+        struct sockaddr_in to = { .sin_family = AF_INET,
+                                  .sin_port = htons(PORT),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         int one = 1;
         for (unsigned i = 0; i < n; i++) {
@@ -122,7 +126,8 @@ static _Noreturn void call(unsigned pair, unsigned n)
                 if (fds[i] < 0 ||
                     setsockopt(fds[i], IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) < 0 ||
                     bind(fds[i], (const struct sockaddr *) &from, sizeof(from)) < 0 ||
-                    connect(fds[i], (const struct sockaddr *) &to, sizeof(to)) < 0 || write(fds[i], "q", 1) != 1)
+                    connect(fds[i], (const struct sockaddr *) &to, sizeof(to)) < 0 ||
+                    write(fds[i], "q", 1) != 1)
                         die("connect");
                 atomic_fetch_add(&shared->requested, 1);
         }
@@ -216,20 +221,25 @@ static double ss_ms(unsigned port)
         return cpu_ms(RUSAGE_CHILDREN) - before;
 }
 
-static int count(const Sock *s, void *userdata)
+/* The floor: the same request, of its answer only the end is looked for. */
+static double bare_ms(const ConnsFilter *filter)
 {
-        (void) s;
-        ++*(unsigned *) userdata;
-        return 0;
-}
-
-static double dump_ms(Conns *c, const ConnsFilter *filter)
-{
-        Err err;
-        unsigned n = 0;
+        static _Alignas(8) uint8_t buf[32 << 10];
         double before = cpu_ms(RUSAGE_SELF);
-        if (conns_dump(c, filter, count, &n, &err) < 0)
-                die(err.text);
+        size_t len = conns_msg_dump(filter, 1, buf, sizeof(buf));
+        _cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+        if (fd < 0 || send(fd, buf, len, 0) < 0)
+                die("sock_diag");
+        for (bool more = true; more;) {
+                ssize_t n = recv(fd, buf, sizeof(buf), 0);
+                if (n <= 0)
+                        die("sock_diag");
+                for (size_t at = 0; at + sizeof(struct nlmsghdr) <= (size_t) n;) {
+                        const struct nlmsghdr *h = (const void *) (buf + at);
+                        more = more && h->nlmsg_type != NLMSG_DONE && h->nlmsg_type != NLMSG_ERROR;
+                        at += NLMSG_ALIGN(h->nlmsg_len);
+                }
+        }
         return cpu_ms(RUSAGE_SELF) - before;
 }
 
@@ -264,12 +274,15 @@ static void compare(const char *what, uint16_t port, uint16_t upstream, double g
         Err err;
         _cleanup_(conns_freep) Conns *c = NULL;
         _cleanup_(inflight_freep) Inflight *f = NULL;
-        InflightConfig config = { .traffic_ports = { port }, .n_traffic = 1,
-                                  .upstream_ports = { upstream }, .n_upstream = upstream != 0,
-                                  .quiet_usec = 5 * USEC_PER_SEC, .request_limit_usec = 57 * USEC_PER_SEC };
+        InflightConfig config = { .traffic_ports = { port },
+                                  .n_traffic = 1,
+                                  .upstream_ports = { upstream },
+                                  .n_upstream = upstream != 0,
+                                  .quiet_usec = 5 * USEC_PER_SEC,
+                                  .request_limit_usec = 57 * USEC_PER_SEC };
         ConnsFilter filter;
         InflightSummary s;
-        double look[ROUNDS], dump[ROUNDS], ss[ROUNDS];
+        double look[ROUNDS], bare[ROUNDS], ss[ROUNDS];
 
         if (conns_new(&c, &err) < 0 || inflight_new(&f, &config, &err) < 0)
                 die(err.text);
@@ -279,13 +292,13 @@ static void compare(const char *what, uint16_t port, uint16_t upstream, double g
                 ss[i] = ss_ms(port);
                 look[i] = look_ms(c, f, &s);
                 most = MAX(most, rss_anon_kib());
-                dump[i] = dump_ms(c, &filter);
+                bare[i] = bare_ms(&filter);
         }
-        double l = median(look), d = median(dump), r = median(ss);
-        printf("%-28s look %6.1f ms  (of it the dump %6.1f)  ss %6.1f ms  ratio 1/%.1f  goal 1/%.0f: %s\n", what, l,
-               d, r, r / l, goal, l * goal <= r ? "reached" : "MISSED");
-        printf("%-28s %u sockets: %u idle, %u unknown, %u busy; %u listeners; RssAnon +%ld KiB  goal 2560: %s\n", "",
-               s.sockets, s.idle, s.unknown, s.busy, s.listeners, most - before,
+        double l = median(look), d = median(bare), r = median(ss);
+        printf("%-28s look %6.1f ms  (a bare dump %6.1f)  ss %6.1f ms  ratio 1/%.1f  goal 1/%.0f: %s\n", what,
+               l, d, r, r / l, goal, l * goal <= r ? "reached" : "MISSED");
+        printf("%-28s %u sockets: %u idle, %u unknown, %u busy; %u listeners; RssAnon +%ld KiB  goal 2560: %s\n",
+               "", s.sockets, s.idle, s.unknown, s.busy, s.listeners, most - before,
                most - before < 2560 ? "reached" : "MISSED");
 
         const Sock *pending;

@@ -94,8 +94,9 @@ restart_measured() {
                 BEGIN {
                         floor = (down - block) + (last - down) + quiet + stop + ready + (up - unblock)
                         printf "restart of %s: %.2f s from block to readmitted, %d requests failed\n", what, end - block, failed
-                        printf "  floor %.2f s = detection %.2f + longest request %.2f + quiet time %.2f + stop %.2f + start to ready %.2f + return %.2f\n",
-                                floor, down - block, last - down, quiet, stop, ready, up - unblock
+                        printf "  floor %.2f s = detection %.2f + longest request %.2f + quiet time %.2f + ", floor, down - block,
+                                last - down, quiet
+                        printf "stop %.2f + start to ready %.2f + return %.2f\n", stop, ready, up - unblock
                         printf "  %.2f s over the floor (goal 0.50), %.2f times the floor\n", end - block - floor, (end - block) / floor
                         print end - block >"'"$LAB"'/whole"
                 }'
@@ -116,8 +117,8 @@ documented_measured() {
         awk -v node="$node" -v failed="$(load_total failed)" -v ours="$(cat "$LAB/whole")" '
                 / end$/ { whole = $1 / 1000 + 110 }
                 END {
-                        printf "  documented procedure on %s: %.1f s (sleep cut to 10 s, plus 110 s), %d requests failed; %.1f times as long\n",
-                                node, whole, failed, whole / ours
+                        printf "  documented procedure on %s: %.1f s (sleep cut to 10 s, plus 110 s), ", node, whole
+                        printf "%d requests failed; %.1f times as long\n", failed, whole / ours
                 }' "$LAB/steps"
 }
 
@@ -154,10 +155,10 @@ drain_cost() {
         for n in 1 2 3 4; do ip -n client address add "10.77.0.10$n/24" dev eth0; done
         RUN_AS="exec" in_net client "$LAB/bin/filler" fill "$(ip4 r1)" 9001 10.77.0.101 "${1:-50000}" 4 1 300 >"$LAB/filled" &
         disown
-        wait_for 60 grep -q ready "$LAB/filled" && wait_for 10 lb_says r1 UP || {
+        if ! { wait_for 60 grep -q ready "$LAB/filled" && wait_for 10 lb_says r1 UP; }; then
                 echo "agent while it drains: FAILED: the connections did not come up"
                 return 1
-        }
+        fi
         RUN_AS="exec" in_node r1 edge-roll restart router --json >"$LAB/drain.json" </dev/null &
         disown
         wait_for 60 grep -q '"phase":"drain","state":"begin"' "$LAB/drain.json" || {
@@ -174,7 +175,8 @@ drain_cost() {
         done
         to=$(cpu_ms "$pid")
         awk -v cpu=$((to - from)) -v wall=$(($(now_ms) - began)) -v rss="$rss" -v n="$(grep -oE '[0-9]+' "$LAB/filled")" 'BEGIN {
-                printf "agent while it drains %d connections: %.2f %% of one core (goal 2), RssAnon at most %.2f MiB (goal 4)\n", n, cpu / wall * 100, rss / 1024
+                printf "agent while it drains %d connections: %.2f %% of one core (goal 2), ", n, cpu / wall * 100
+                printf "RssAnon at most %.2f MiB (goal 4)\n", rss / 1024
         }'
         grep '"phase":"drain"' "$LAB/drain.json" | tail -n 1 | jq -r '"  it says: \(.text)"'
         in_node r1 edge-roll cancel router >/dev/null
@@ -196,9 +198,12 @@ idle_cost() {
                 began=$EPOCHREALTIME
                 # Timed inside the node, so that entering it does not count.
                 # shellcheck disable=SC2016
-                times+=("$(in_node r2 bash -c 'a=$EPOCHREALTIME; edge-roll status >/dev/null 2>&1; b=$EPOCHREALTIME; echo $(((${b/./} - ${a/./}) / 1000))')")
+                times+=("$(in_node r2 bash -c 'a=$EPOCHREALTIME; edge-roll status >/dev/null 2>&1; b=$EPOCHREALTIME
+                        echo $(((${b/./} - ${a/./}) / 1000))')")
         done
-        printf '%s\n' "${times[@]}" | sort -n | awk '{ t[NR] = $1 } END { printf "cold edge-roll status: %d ms (goal 100), slowest of %d: %d ms\n", t[int((NR + 1) / 2)], NR, t[NR] }'
+        printf '%s\n' "${times[@]}" | sort -n | awk '
+                { t[NR] = $1 }
+                END { printf "cold edge-roll status: %d ms (goal 100), slowest of %d: %d ms\n", t[int((NR + 1) / 2)], NR, t[NR] }'
         began=$(now_ms)
         if wait_for 40 agent_left r2; then
                 echo "idle: no process, $((($(now_ms) - began + 500) / 1000)) s after the last call"
@@ -211,7 +216,9 @@ agent_left() { [ "$(agent_pid "$1")" = 0 ]; }
 
 main() {
         local to fast node mixed status=0
-        tool_build load && stage && cluster_up || die "the cluster did not come up"
+        if ! { tool_build load && stage && cluster_up; }; then
+                die "the cluster did not come up"
+        fi
         need_edge_roll
         to=$(ip4 lb):80
         fast="kept:name=short,to=$to,path=/fast,n=16,every=0.08"

@@ -48,7 +48,9 @@ evidence() {
 main() {
         local streams status=0 node
         echo "Booting a load balancer, two routers, two message processors (whole nodes with systemd, D-Bus, nftables, monit) ..."
-        tool_build load && stage && cluster_up && monit_start r1 && monit_start m1 || die "the cluster did not come up"
+        if ! { tool_build load && stage && cluster_up && monit_start r1 && monit_start m1; }; then
+                die "the cluster did not come up"
+        fi
         need_edge_roll
         mapfile -t streams < <(load_mixed "$(ip4 lb):80")
         load_start 170 "${streams[@]}" || die "the load did not start"

@@ -19,7 +19,7 @@ esac
 step block "$port"
 iptables -A INPUT -i eth0 -p tcp --dport "$port" -j REJECT
 step sleep
-for _ in $(seq "$seconds"); do sleep 1; done
+sleep "$seconds"
 step stop
 apigee-service apigee-monit stop
 apigee-service "edge-$kind" stop

@@ -344,7 +344,7 @@ static void mapped_clients_count_once(void **state)
 /* ---- drains of a real server -------------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/edge-roll-inflight-XXXXXX";
-static pid_t nginx;
+static pid_t nginx = -1;
 
 static bool start_nginx(void)
 {
@@ -399,14 +399,17 @@ static bool start_nginx(void)
         }
 }
 
-static void stop_nginx(void)
+/* Also when the test has failed. */
+static int stop_nginx(void **state)
 {
+        (void) state;
         char command[128];
+        if (nginx < 0)
+                return 0;
         (void) kill(nginx, SIGTERM);
-        assert_int_equal(waitpid(nginx, NULL, 0), nginx);
+        (void) waitpid(nginx, NULL, 0);
         (void) snprintf(command, sizeof(command), "rm -rf %s", dir);
-        assert_int_equal(system(command), 0);
-        memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+        return system(command);
 }
 
 typedef struct Client {
@@ -414,7 +417,8 @@ typedef struct Client {
         bool waiting; /* a request is out, its answer not complete */
         char got[4096];
         size_t n;
-        Usec next; /* asks again at */
+        Usec next;     /* asks again at */
+        unsigned last; /* of its last two requests, how many are out: a short one, then a long one at once */
 } Client;
 
 static uint32_t seed;
@@ -424,10 +428,10 @@ static uint32_t rnd(uint32_t below)
         return (uint32_t) ((uint64_t) (seed >> 1) * below >> 31);
 }
 
-static void ask(Client *c)
+static void ask(Client *c, unsigned what)
 {
         char request[128];
-        int n = snprintf(request, sizeof(request), "GET /%u HTTP/1.1\r\nHost: x\r\n\r\n", rnd(5));
+        int n = snprintf(request, sizeof(request), "GET /%u HTTP/1.1\r\nHost: x\r\n\r\n", what);
         assert_int_equal(write(c->fd, request, (size_t) n), n);
         c->waiting = true;
         c->n = 0;
@@ -450,6 +454,18 @@ static bool hear(Client *c)
         return strstr(body, "\r\n0\r\n\r\n") != NULL;
 }
 
+/*
+ * The long request right behind a short one's answer is the hard case: received and sent in one tick of the
+ * server's clock, and then nothing moves.
+ */
+static void answered(Client *c, bool asking)
+{
+        c->waiting = false;
+        c->next = time_now() + (asking ? rnd(2) * rnd(300) * USEC_PER_MSEC : 0);
+        if (!asking && c->last < 2)
+                ask(c, c->last++ == 0 ? 0 : 3);
+}
+
 static void run_clients(Client *c, size_t n, Usec until, bool asking)
 {
         do {
@@ -458,23 +474,23 @@ static void run_clients(Client *c, size_t n, Usec until, bool asking)
                         p[i] = (struct pollfd){ .fd = c[i].fd, .events = POLLIN };
                 (void) poll(p, n, 2);
                 for (size_t i = 0; i < n; i++) {
-                        if (c[i].waiting && p[i].revents && hear(&c[i])) {
-                                c[i].waiting = false;
-                                c[i].next = time_now() + (rnd(2) ? 0 : rnd(300) * USEC_PER_MSEC);
-                        }
-                        if (!c[i].waiting && asking && time_now() >= c[i].next)
-                                ask(&c[i]);
+                        if (c[i].waiting && p[i].revents && hear(&c[i]))
+                                answered(&c[i], asking);
+                        if (!c[i].waiting && time_now() >= c[i].next && asking)
+                                ask(&c[i], rnd(5));
+                        else if (!c[i].waiting && !asking && c[i].last < 2)
+                                answered(&c[i], false);
                 }
         } while (time_now() < until);
 }
 
 /*
- * Clients with requests of 0 to 2.5 s, at once or after a pause, for some time; then no new ones. At each
+ * Clients with requests of 0 to 2.5 s, at once or after a pause, for some time; then the last two. At each
  * look that says drained: was anybody waiting before and after it?
  */
 static void drain(bool paired, uint32_t run, unsigned *early, unsigned *ended, Usec *late)
 {
-        enum { N = 24 };
+        enum { N = 6 };
         static Client c[N];
         Eye e;
         /* The limit is longer than the longest request, as it is at work. */
@@ -508,12 +524,10 @@ static void drain(bool paired, uint32_t run, unsigned *early, unsigned *ended, U
                 bool says = inflight_drained(e.f, time_now(), true, &wait) == INFLIGHT_DRAINED;
                 bool in_flight = false;
                 for (size_t i = 0; i < N; i++)
-                        if (waiting[i]) {
-                                c[i].waiting = !hear(&c[i]);
-                                in_flight = in_flight || c[i].waiting;
-                                if (!c[i].waiting)
-                                        c[i].next = time_now();
-                        }
+                        if (waiting[i] && hear(&c[i]))
+                                answered(&c[i], asking);
+                        else
+                                in_flight = in_flight || waiting[i];
                 if (in_flight || asking)
                         last_answer = time_now();
                 *early += says && in_flight;
@@ -542,7 +556,6 @@ static void drains_of_a_real_server_end_neither_early_nor_never(void **state)
                 assert_int_equal(early, 0);
                 assert_int_equal(ended, DRAINS);
         }
-        stop_nginx();
 }
 
 int main(void)
@@ -564,7 +577,7 @@ int main(void)
                 cmocka_unit_test(the_syn_queue),
                 cmocka_unit_test(a_busy_upstream_is_busy),
                 cmocka_unit_test(mapped_clients_count_once),
-                cmocka_unit_test(drains_of_a_real_server_end_neither_early_nor_never),
+                cmocka_unit_test_teardown(drains_of_a_real_server_end_neither_early_nor_never, stop_nginx),
         };
         int r = cmocka_run_group_tests(tests, NULL, NULL);
         conns = conns_free(conns);

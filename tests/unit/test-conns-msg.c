@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* drain/conns-msg.c: what is asked, and that no answer, however damaged, is read wrong or outside its bounds. */
+/* drain/conns-msg.c: what is asked, and that no answer, however damaged, is read wrong or outside its bounds.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,8 +143,12 @@ static void a_get_names_its_socket(void **state)
         };
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 _Alignas(8) uint8_t buf[CONNS_MSG_GET_SIZE];
-                Sock s = { .local = address(cases[i].addr), .peer = address(cases[i].addr), .local_port = 80,
-                           .peer_port = 4000, .kernel_family = cases[i].family, .ifindex = 3,
+                Sock s = { .local = address(cases[i].addr),
+                           .peer = address(cases[i].addr),
+                           .local_port = 80,
+                           .peer_port = 4000,
+                           .kernel_family = cases[i].family,
+                           .ifindex = 3,
                            .cookie = UINT64_C(0x1122334455667788) };
                 assert_int_equal(conns_msg_get(&s, 9, buf, sizeof(buf)), sizeof(buf));
                 const struct nlmsghdr *h = (const void *) buf;
@@ -172,8 +177,10 @@ typedef struct Bytes {
 
 static void put_header(Bytes *out, uint16_t type, uint16_t flags, uint32_t seq, size_t len)
 {
-        struct nlmsghdr h = { .nlmsg_len = (uint32_t) (NLMSG_HDRLEN + len), .nlmsg_type = type,
-                              .nlmsg_flags = flags, .nlmsg_seq = seq };
+        struct nlmsghdr h = { .nlmsg_len = (uint32_t) (NLMSG_HDRLEN + len),
+                              .nlmsg_type = type,
+                              .nlmsg_flags = flags,
+                              .nlmsg_seq = seq };
         memcpy(out->b + out->n, &h, sizeof(h));
         out->n += NLMSG_HDRLEN;
 }
@@ -225,10 +232,16 @@ static void put_sock(Bytes *out, uint8_t family, int info_len, int cgroup_at)
                 n += put_attr(attrs + n, CGROUP_ID | 1 << 15, &cgroup, sizeof(cgroup));
 
         struct inet_diag_msg m = {
-                .idiag_family = family, .idiag_state = 1,
-                .id = { .idiag_sport = htons(9001), .idiag_dport = htons(40000), .idiag_if = 2,
+                .idiag_family = family,
+                .idiag_state = 1,
+                .id = { .idiag_sport = htons(9001),
+                        .idiag_dport = htons(40000),
+                        .idiag_if = 2,
                         .idiag_cookie = { 7, 1 } },
-                .idiag_rqueue = 21, .idiag_wqueue = 22, .idiag_uid = 23, .idiag_inode = 24,
+                .idiag_rqueue = 21,
+                .idiag_wqueue = 22,
+                .idiag_uid = 23,
+                .idiag_inode = 24,
         };
         if (family == AF_INET6) {
                 m.id.idiag_src[2] = m.id.idiag_dst[2] = htonl(0xffff);

@@ -105,7 +105,9 @@ static const Sock *at(Sim *m, Usec now)
         return &m->s;
 }
 
-static const Sock listener = { .local_port = TRAFFIC, .state = TCP_LISTEN, .cookie = 1, .inode = 5, .wqueue = 511 };
+static const Sock listener = {
+        .local_port = TRAFFIC, .state = TCP_LISTEN, .cookie = 1, .inode = 5, .wqueue = 511
+};
 
 static Inflight *engine(bool is_paired, bool tls, Usec quiet)
 {
@@ -174,7 +176,8 @@ static InflightDrained drained(const Inflight *f, Usec now, bool close_persisten
 #define U INFLIGHT_UNKNOWN
 #define L INFLIGHT_LEAVING
 
-/* What the kernel shows, and what it means on either side. R, S, A: ages of the last data in, out, and ACK. */
+/* What the kernel shows, and what it means on either side. R, S, A: ages of the last data in, out, and ACK.
+ */
 typedef struct Row {
         const char *what;
         uint8_t state;
@@ -194,7 +197,8 @@ static const Row rows[] = {
         { "tie, delayed ACK", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 500, 0, JUDGE_NEW, I, B },
         { "tie, ACK 300 ms newer", E, 7, 0, 0, 0, 0, 10, 20, 800, 800, 500, 0, JUDGE_NEW, I, B },
         { "tie, ACK 304 ms newer", E, 7, 0, 0, 0, 0, 10, 20, 804, 804, 500, 0, JUDGE_NEW, U, U },
-        { "tie, ACK 304 ms newer, far away", E, 7, 0, 0, 0, 0, 10, 20, 804, 804, 500, 100000, JUDGE_NEW, I, B },
+        { "tie, ACK 304 ms newer, far away", E, 7, 0, 0, 0, 0, 10, 20, 804, 804, 500, 100000, JUDGE_NEW, I,
+          B },
         { "tie, keepalive", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_NEW, U, U },
         { "tie, keepalive, was idle", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_IDLE, I, I },
         { "tie, keepalive, was busy", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_BUSY, U, B },
@@ -442,8 +446,8 @@ static void tls_needs_the_server_seen_speaking_twice(void **state)
                 Sim m = sim(false, t);
                 assert_int_equal(look(f, t + SEC, &m, 1).idle, 1); /* no byte yet */
                 receives(&m, t + SEC, 300);
-                sends(&m, t + SEC, 1500, t + SEC); /* handshake */
-                receives(&m, t + SEC, 100);        /* Finished, and the request with it */
+                sends(&m, t + SEC, 1500, t + SEC);             /* handshake */
+                receives(&m, t + SEC, 100);                    /* Finished, and the request with it */
                 sends(&m, t + SEC + 8 * MS, 500, t + 2 * SEC); /* tickets */
                 InflightSummary s = look(f, t + 2 * SEC, &m, 1);
                 assert_int_equal(s.idle, is_paired);
@@ -580,10 +584,11 @@ static void exchange(Sim *m, bool up, Usec now)
 }
 
 /*
- * @n kept-alive clients that ask every @gap, with full looks every 500 ms and partial ones every 100 ms between
- * them. Return: how long after the mark it is drained (persistent ones allowed for), or INFINITY.
+ * @n kept-alive clients that ask every @gap, with full looks every 500 ms and partial ones every 100 ms
+ * between them. Return: how long after the mark it is drained (persistent ones allowed for), or INFINITY.
  */
-static Usec persistent_drain(Inflight *f, bool up, size_t n, Usec gap, Usec quiet, bool partials, Usec *ret_mark)
+static Usec persistent_drain(Inflight *f, bool up, size_t n, Usec gap, Usec quiet, bool partials,
+                             Usec *ret_mark)
 {
         Usec t = 1000 * SEC, mark = t + 3 * SEC;
         Sim *m = calloc(n + 1, sizeof(*m));
@@ -981,7 +986,8 @@ static long rss_anon_kib(void)
         return kib;
 }
 
-/* 300,000 sockets: all counted, as many remembered as fit, and the verdict on the others is the careful one. */
+/* 300,000 sockets: all counted, as many remembered as fit, and the verdict on the others is the careful one.
+ */
 static void memory_is_bounded(void **state)
 {
         (void) state;
@@ -1013,9 +1019,11 @@ static void memory_is_bounded(void **state)
                         if (!busy && pass == 0)
                                 assert_int_equal(s.idle, n);
                         else if (!busy) {
-                                /* What could not be remembered: idle by age here, since 100 s is over the limit. */
+                                /* What could not be remembered: idle by age here, since 100 s is over the
+                                 * limit. */
                                 assert_int_equal(s.idle, n);
-                                assert_in_range(s.idle_by_age, n - INFLIGHT_REMEMBER, n - INFLIGHT_REMEMBER + 1);
+                                assert_in_range(s.idle_by_age, n - INFLIGHT_REMEMBER,
+                                                n - INFLIGHT_REMEMBER + 1);
                         }
                 }
                 assert_int_equal(inflight_pending(f, &pending), busy ? INFLIGHT_RECORDS : 0);
@@ -1145,7 +1153,9 @@ static void order_and_repetition_do_not_matter(void **state)
                         for (size_t i = 0; i < N; i++) {
                                 assert_int_equal(inflight_feed(at(&m[order[i]], now), b), 0);
                                 if (rnd(4) == 0)
-                                        assert_int_equal(inflight_feed(at(&m[order[rnd((uint32_t) i + 1)]], now), b), 0);
+                                        assert_int_equal(
+                                                inflight_feed(at(&m[order[rnd((uint32_t) i + 1)]], now), b),
+                                                0);
                                 if (rnd(50) == 0)
                                         assert_int_equal(inflight_feed(&listener, b), 0);
                         }

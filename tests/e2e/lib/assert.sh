@@ -127,7 +127,8 @@ $(head -n 12 "$LAB/load/failures")"
         failed=$(lb_lost | wc -l)
         [ "$failed" = 0 ] || fail "the load balancer logged $failed lost requests:
 $(lb_lost | head -n 12)"
-        say "load: $(jq -r '"\(.sent) requests, \(.failed) failed, \(.truncated) truncated; " + ([.kinds | to_entries[] | "\(.key) \(.value.ok)"] | join(", "))' "$LAB/load/summary")"
+        say "load: $(jq -r '"\(.sent) requests, \(.failed) failed, \(.truncated) truncated; " +
+                ([.kinds | to_entries[] | "\(.key) \(.value.ok)"] | join(", "))' "$LAB/load/summary")"
 }
 
 # ---- whole proofs that several scenarios share

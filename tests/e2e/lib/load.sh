@@ -22,8 +22,8 @@ load_start() {
         local seconds=$1
         shift
         rm -f "$LAB"/load/*
-        RUN_AS="exec" in_net client "$LAB/bin/load" --seconds "$seconds" --finish 70 --progress "$LAB/load/progress" --failures "$LAB/load/failures" \
-                "$@" >"$LAB/load/summary" 2>"$LAB/load/errors" </dev/null &
+        RUN_AS="exec" in_net client "$LAB/bin/load" --seconds "$seconds" --finish 70 --progress "$LAB/load/progress" \
+                --failures "$LAB/load/failures" "$@" >"$LAB/load/summary" 2>"$LAB/load/errors" </dev/null &
         echo $! >"$LAB/load/pid"
         disown
         # shellcheck disable=SC2016

@@ -234,6 +234,9 @@ stage() {
         if [ -n "${EDGE_ROLL_STAGE:-}" ]; then
                 cp -a "$EDGE_ROLL_STAGE/." "$LAB/stage/"
         elif [ -e "$TOP/Makefile" ]; then
-                make -s -C "$TOP" install DESTDIR="$LAB/stage" prefix=/usr
+                make -s -C "$TOP" install DESTDIR="$LAB/stage" prefix=/usr >"$LAB/make.log" 2>&1 || {
+                        cat "$LAB/make.log" >&2
+                        return 1
+                }
         fi
 }

@@ -16,6 +16,13 @@ load_stop
 assert_nothing_lost
 assert in_node m1 curl -s -m 2 -o /dev/null http://127.0.0.1:8998/fast
 assert not in_net client curl -s -m 2 -o /dev/null "http://$(ip4 m1):8998/fast"
-er m1 undrain mp
-assert_same "$ER_EXIT" 0 "exit status of undrain"
+# Again, with nothing mended: measured by what it had at first, not by the bad state it is in.
+er m1 restart mp
+assert_result held 16
+result .reason | grep -q prod || fail "the second try is measured by the bad state: $(result .reason)"
+# Mended: the same command ends the hold.
+standin m1 'ENVIRONMENTS="test prod"'
+er m1 restart mp
+assert_result "done" 0
 assert_no_block m1
+wait_for 20 through_routers

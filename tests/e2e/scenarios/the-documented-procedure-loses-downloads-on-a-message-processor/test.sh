@@ -15,6 +15,8 @@ monit_start m1
 in_node m1 sh -s message-processor 9 <"$E2E/documented-procedure.sh" >"$SCENE/steps"
 load_more 90
 load_stop
-say "$(jq -r '.kinds.download | "downloads: \(.sent) sent, \(.truncated) truncated, \(.failed) failed; longest standstill \(.stall_max_ms / 1000) s"' "$LAB/load/summary")"
+say "$(jq -r '.kinds.download |
+        "downloads: \(.sent) sent, \(.truncated) truncated, \(.failed) failed; longest standstill \(.stall_max_ms / 1000) s"' \
+        "$LAB/load/summary")"
 [ "$(jq .kinds.download.failed "$LAB/load/summary")" -gt 0 ] || fail "the procedure lost no download"
 grep -q 'served by m1' "$LAB/load/failures" || fail "no lost download came from m1"
