@@ -15,6 +15,7 @@
 #define JOB_BLOCK_TIMEOUT_USEC  (30 * USEC_PER_SEC) /* a dead agent opens the node after this long */
 #define JOB_BLOCK_RENEW_USEC    (5 * USEC_PER_SEC)
 #define JOB_FREEZE_USEC         (50 * USEC_PER_MSEC) /* kernel-side quiet before the last look */
+#define JOB_FREEZE_LONG_USEC    (260 * USEC_PER_MSEC) /* ... when the first look did not pass */
 #define JOB_FREEZE_MAX_USEC     (2 * USEC_PER_SEC)   /* the kernel thaws by itself after this long */
 #define JOB_POLL_USEC           (50 * USEC_PER_MSEC) /* counters and sockets are read this often */
 #define JOB_PROGRESS_USEC       (200 * USEC_PER_MSEC) /* progress is told at most this often */
