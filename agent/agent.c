@@ -17,7 +17,9 @@
 #define FD_NAME        "nft"
 
 struct Agent {
-        const Config *config;
+        const Config *given;      /* the caller's, of the start */
+        const Config *config;     /* in force; ours unless it is the given one */
+        const Config *job_config; /* the one the present or last job refers to */
         sd_event *event;
         sd_bus *bus; /* NULL while it is away */
         sd_bus_slot *name_slot, *lost_slot;
@@ -31,6 +33,7 @@ struct Agent {
         bool ready;     /* the name is ours for the first time: systemd was told */
         bool leaving;   /* giving the name back; exits with the answer */
         bool fd_stored;
+        unsigned pins;  /* calls that refer to the configuration */
 };
 
 /* ---- the parts others ask for ---- */
@@ -323,6 +326,44 @@ static JobEnv agent_env(Agent *a)
         };
 }
 
+static void agent_drop_config(Agent *a, const Config *c)
+{
+        if (c && c != a->given && c != a->config && c != a->job_config)
+                config_free((Config *) (uintptr_t) c);
+}
+
+void agent_pin(Agent *a)
+{
+        a->pins++;
+}
+
+void agent_unpin(Agent *a)
+{
+        a->pins--;
+}
+
+int agent_reload(Agent *a, Err *err)
+{
+        Config *fresh;
+        Monit *monit;
+        if (agent_busy(a) || a->pins > 0)
+                return 0;
+        int r = config_load(&fresh, NULL, NULL, err);
+        if (r < 0)
+                return r;
+        r = monit_new(&monit, a->systemd, a->http, a->event, fresh, err);
+        if (r < 0) {
+                config_free(fresh);
+                return r;
+        }
+        monit_free(a->monit);
+        a->monit = monit;
+        const Config *old = a->config;
+        a->config = fresh;
+        agent_drop_config(a, old);
+        return 0;
+}
+
 int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret, Err *err)
 {
         JobEnv env = agent_env(a);
@@ -330,6 +371,9 @@ int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOp
                 return err_set(err, -EBUSY, "a %s of %s runs on this node (phase %s)", job_kind(a->job),
                                job_component(a->job)->name, job_phase(a->job));
         a->job = job_free(a->job);
+        const Config *old = a->job_config;
+        a->job_config = a->config;
+        agent_drop_config(a, old);
         int r = job_new(&a->job, &env, a->next_id++, component, kind, options, err);
         if (r < 0)
                 return r;
@@ -422,9 +466,14 @@ static void agent_done(Agent *a)
 {
         /* The job is dropped, not undone: its record tells the next agent what to do. The descriptor in the
          * fd store keeps the table. */
-        job_free(a->job);
+        a->job = job_free(a->job);
         agent_drop_bus(a);
         monit_free(a->monit);
+        const Config *old = a->job_config, *present = a->config;
+        a->config = a->job_config = a->given;
+        agent_drop_config(a, old);
+        if (present != old)
+                agent_drop_config(a, present);
         systemd_free(a->systemd);
         conns_free(a->conns);
         http_free(a->http);
@@ -436,7 +485,7 @@ static void agent_done(Agent *a)
 
 int agent_main(const Config *config)
 {
-        Agent a = { .config = config };
+        Agent a = { .given = config, .config = config, .job_config = config };
         Err err = { 0 };
         int fd = agent_stored_fd();
 

@@ -38,6 +38,16 @@ bool agent_leaving(const Agent *a);
 /* agent_touch() - somebody called: do not leave for a while. */
 void agent_touch(Agent *a);
 
+/*
+ * agent_reload() - read the configuration again, so that a job runs with what the files say now. While a job runs,
+ * or somebody has pinned it, nothing changes. Return: 0; errors of config_load(), and the configuration of before stays.
+ */
+int agent_reload(Agent *a, Err *err) _must_check_;
+
+/* agent_pin() - somebody refers to the present configuration beyond this call: no reload until agent_unpin(). */
+void agent_pin(Agent *a);
+void agent_unpin(Agent *a);
+
 /* agent_begin() - a new job. @ret: borrowed. Return: 0; -EBUSY (one runs); negative errno. */
 int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret, Err *err)
         _must_check_;

@@ -176,6 +176,8 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = options_read(m, &options, &dry_run, error)) < 0)
                 return r;
+        if (agent_reload(a, &err) < 0)
+                return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
         const Component *c = component_read(a, name, error);
         if (!c)
                 return -EINVAL;
@@ -263,6 +265,7 @@ static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *e
 /* ---- Discover ---- */
 
 typedef struct DiscoverCall {
+        Agent *agent;
         sd_bus_message *message;
         const Component *component;
 } DiscoverCall;
@@ -312,6 +315,7 @@ static void discover_on_facts(const Facts *f, void *userdata)
         cJSON_AddNumberToObject(o, "request_limit", time_sec(f->request_limit_usec));
         cJSON_AddStringToObject(o, "request_limit_from", f->request_limit_from);
         (void) reply_json(call->message, o);
+        agent_unpin(call->agent);
         sd_bus_message_unref(call->message);
         free(call);
 }
@@ -327,6 +331,8 @@ static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
+        if (agent_reload(a, &err) < 0)
+                return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
         const Component *c = component_read(a, name, error);
         if (!c)
                 return -EINVAL;
@@ -335,9 +341,12 @@ static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 return -ENOMEM;
         call->message = sd_bus_message_ref(m);
         call->component = c;
+        call->agent = a;
+        agent_pin(a);
         r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), c, known_port(agent_config(a), c),
                          discover_on_facts, call, &facts, &err);
         if (r < 0) {
+                agent_unpin(a);
                 sd_bus_message_unref(call->message);
                 free(call);
                 return error_from(error, r, &err);
