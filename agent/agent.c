@@ -33,6 +33,7 @@ struct Agent {
         bool ready;     /* the name is ours for the first time: systemd was told */
         bool leaving;   /* giving the name back; exits with the answer */
         bool fd_stored;
+        char stale[1024]; /* why an unfinished job's record cannot go on: nothing new begins over it */
         unsigned pins;  /* calls that refer to the configuration */
 };
 
@@ -108,21 +109,25 @@ static int agent_stored_fd(void)
 
 /* ---- holds for a time ---- */
 
-static void agent_watch_holds(Agent *a);
+static void agent_watch_holds(Agent *a, bool begin);
 
 /* The time of a hold is wall clock time ("until 18:00"), so it is looked at again and again, not slept through. */
-#define HOLD_LOOK_USEC (10 * USEC_PER_SEC)
+#define HOLD_LOOK_USEC  (10 * USEC_PER_SEC)
+#define HOLD_RETRY_USEC (1 * USEC_PER_SEC) /* also when ending one has just failed */
 
 static int agent_on_hold(sd_event_source *s, uint64_t usec, void *userdata)
 {
         (void) s;
         (void) usec;
-        agent_watch_holds(userdata);
+        agent_watch_holds(userdata, true);
         return 0;
 }
 
-/* Ends a hold whose time is over; stays as long as there is one whose time will be. */
-static void agent_watch_holds(Agent *a)
+/*
+ * Ends a hold whose time is over, if it may @begin a job; and looks again as long as there is one whose time will be.
+ * Never begins one from within the end of another, which still stands on the stack.
+ */
+static void agent_watch_holds(Agent *a, bool begin)
 {
         _cleanup_(freep) Hold *holds = NULL;
         size_t n = 0;
@@ -140,7 +145,8 @@ static void agent_watch_holds(Agent *a)
                         continue;
                 Usec left = time_left(holds[i].until_wall_usec, now);
                 next = MIN(next, left);
-                if (left == 0 && !agent_busy(a)) {
+                if (left == 0 && begin && !agent_busy(a)) {
+                        begin = false;
                         JobOptions options = {
                                 .by = "edge-roll",
                                 .reason = "the time of the hold is over",
@@ -154,7 +160,7 @@ static void agent_watch_holds(Agent *a)
         }
         if (next != USEC_INFINITY)
                 (void) sd_event_add_time(a->event, &a->hold_timer, CLOCK_MONOTONIC,
-                                         time_now() + MIN(MAX(next, USEC_PER_SEC / 10), HOLD_LOOK_USEC), 0, agent_on_hold, a);
+                                         time_now() + MIN(MAX(next, HOLD_RETRY_USEC), HOLD_LOOK_USEC), 0, agent_on_hold, a);
 }
 
 /* ---- leaving when idle ---- */
@@ -307,7 +313,7 @@ static void agent_ended(Job *job, Result result, void *userdata)
         (void) job;
         (void) result;
         agent_touch(userdata);
-        agent_watch_holds(userdata);
+        agent_watch_holds(userdata, false);
 }
 
 static JobEnv agent_env(Agent *a)
@@ -324,6 +330,13 @@ static JobEnv agent_env(Agent *a)
                 .ended = agent_ended,
                 .userdata = a,
         };
+}
+
+static bool access_record(const Agent *a)
+{
+        char path[512];
+        (void) snprintf(path, sizeof(path), "%s/" JOB_RECORD, a->config->state_dir);
+        return access(path, F_OK) == 0;
 }
 
 static void agent_drop_config(Agent *a, const Config *c)
@@ -367,6 +380,8 @@ int agent_reload(Agent *a, Err *err)
 int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret, Err *err)
 {
         JobEnv env = agent_env(a);
+        if (*a->stale && access_record(a))
+                return err_set(err, -EUCLEAN, "%s", a->stale);
         if (agent_busy(a))
                 return err_set(err, -EBUSY, "a %s of %s runs on this node (phase %s)", job_kind(a->job),
                                job_component(a->job)->name, job_phase(a->job));
@@ -417,8 +432,10 @@ static void agent_resume(Agent *a, int fd)
         }
         cJSON_Delete(record);
         if (r < 0) {
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the unfinished job in %s/" JOB_RECORD " cannot go on: %s",
-                            a->config->state_dir, err.text);
+                (void) snprintf(a->stale, sizeof(a->stale),
+                                "the unfinished job in %.160s/" JOB_RECORD " cannot go on: %.240s; see that component and monit "
+                                "are as they should be, then delete that file", a->config->state_dir, err.text);
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", a->stale);
                 return;
         }
         a->next_id = MAX(a->next_id, job_id(a->job) + 1);
@@ -498,7 +515,7 @@ int agent_main(const Config *config)
         }
         agent_number(&a);
         agent_resume(&a, fd);
-        agent_watch_holds(&a);
+        agent_watch_holds(&a, true);
         agent_touch(&a);
         r = sd_event_loop(a.event);
         agent_done(&a);

@@ -13,6 +13,7 @@
 #include "agent/version.h"
 
 #define AGENT_GROUP "edge-roll"
+#define HOLD_MAX_USEC (365 * 86400 * USEC_PER_SEC)
 #define ERROR_PREFIX "org.edgeroll.Error."
 
 /* ---- who may ---- */
@@ -123,6 +124,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
         } else if (is_time && strcmp(key, "for") == 0) {
                 if ((r = sd_bus_message_read(m, "t", &o->hold_usec)) < 0)
                         return r;
+                if (o->hold_usec == 0 || o->hold_usec > HOLD_MAX_USEC)
+                        return sd_bus_error_set(error, ERROR_PREFIX "Usage", "a hold lasts from 1 us to 365 days");
         } else
                 return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s of type %.10s is not known", key, contents);
         return sd_bus_message_exit_container(m);
@@ -146,6 +149,13 @@ static const Component *component_read(Agent *a, const char *name, sd_bus_error 
         if (!c)
                 (void) sd_bus_error_setf(error, ERROR_PREFIX "NoSuchComponent", "no component \"%.60s\" is configured", name);
         return c;
+}
+
+/* By name: the last job may refer to an older configuration. */
+static bool job_is_about(const Agent *a, const Job *job, const char *name)
+{
+        const Component *c = config_component(agent_config(a), name);
+        return c && strcmp(c->name, job_component(job)->name) == 0;
 }
 
 static void job_path(const Job *job, char *buf, size_t size)
@@ -190,7 +200,7 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 return sd_bus_error_set(error, ERROR_PREFIX "Leaving", "the agent is just leaving; call again");
 
         Job *job = agent_busy(a);
-        bool joined = job && job_component(job) == c && kind_joins(job, kind);
+        bool joined = job && job_is_about(a, job, name) && kind_joins(job, kind);
         if (!joined) {
                 (void) snprintf(options.by, sizeof(options.by), "%s", caller.text);
                 r = agent_begin(a, c, kind, &options, &job, &err);
@@ -229,7 +239,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0 || (r = caller_may_change(m, &caller, error)) < 0)
                 return r;
         Job *job = agent_busy(a);
-        if (job && *name && job_component(job) != config_component(agent_config(a), name))
+        if (job && *name && !job_is_about(a, job, name))
                 job = NULL;
         if (!job)
                 return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
@@ -254,7 +264,7 @@ static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *e
         if (r < 0)
                 return r;
         Job *job = agent_job(a);
-        if (job && *name && job_component(job) != config_component(agent_config(a), name))
+        if (job && *name && !job_is_about(a, job, name))
                 job = NULL;
         if (!job)
                 return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
@@ -401,6 +411,17 @@ static void status_hold(cJSON *o, const Hold *hold)
                 cJSON_AddNullToObject(h, "until");
 }
 
+static bool status_refused(const Component *c, uint16_t port)
+{
+        BlockPlan plan = { 0 };
+        bool refused = false;
+        if (c->block == BLOCK_WHOLE)
+                plan.whole_ports[plan.n_whole++] = port;
+        else
+                plan.syn_ports[plan.n_syn++] = port;
+        return block_hold_read(&plan, &refused, NULL, NULL) == 0 && refused;
+}
+
 static cJSON *status_component(Agent *a, const Component *c)
 {
         const Config *config = agent_config(a);
@@ -434,8 +455,13 @@ static cJSON *status_component(Agent *a, const Component *c)
                 cJSON_AddStringToObject(o, "blocked", refused ? "hold" : "hold-missing");
                 cJSON_AddNumberToObject(o, "refused", (double) refusals);
                 status_hold(o, &hold);
+        } else if (port && status_refused(c, port)) {
+                /* Refused without a record that says why: somebody must know. */
+                Hold unknown = { .by = "?", .reason = "the table inet " BLOCK_HOLD_TABLE " refuses it, but there is no record" };
+                cJSON_AddStringToObject(o, "blocked", "hold");
+                status_hold(o, &unknown);
         } else
-                cJSON_AddStringToObject(o, "blocked", job && job_component(job) == c ? "job" : "no");
+                cJSON_AddStringToObject(o, "blocked", job && strcmp(job_component(job)->name, c->name) == 0 ? "job" : "no");
         return o;
 }
 

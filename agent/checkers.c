@@ -107,21 +107,25 @@ void checkers_watch_begin(Checkers *c, Usec now, const BlockSource *checks, size
         }
 }
 
+static Usec source_interval(const Checkers *c, const Source *s)
+{
+        return c->config.interval_usec ? c->config.interval_usec : s->interval_usec;
+}
+
 void checkers_block_begin(Checkers *c, Usec now, const BlockSource *refused, size_t n)
 {
         if (c->stage == STAGE_WATCH && c->conn_watched > 0)
                 c->conn_gap_usec = (now - c->watch_began) / c->conn_watched;
         checkers_begin(c, STAGE_BLOCK, now, refused, n);
+        /* One that comes so seldom that the watch may have missed it is waited for, until it should have come. */
+        for (size_t i = 0; i < c->n; i++)
+                if (c->sources[i].learned && 2 * source_interval(c, &c->sources[i]) > c->config.watch_max_usec)
+                        c->sources[i].awaited = true;
 }
 
 void checkers_return_begin(Checkers *c, Usec now, const BlockSource *checks, size_t n)
 {
         checkers_begin(c, STAGE_RETURN, now, checks, n);
-}
-
-static Usec source_interval(const Checkers *c, const Source *s)
-{
-        return c->config.interval_usec ? c->config.interval_usec : s->interval_usec;
 }
 
 /* Seen twice (in whatever stage), or known from earlier and seen again. */
@@ -172,7 +176,8 @@ void checkers_feed(Checkers *c, Usec now, const BlockSource *sources, size_t n)
                 }
                 /* One that has stopped coming is not waited for; it is told by checkers_get(). */
                 Usec since = s->last ? s->last : c->began;
-                if (c->stage == STAGE_BLOCK && s->awaited && interval && now - since > 3 * interval + WINDOW_MIN_USEC) {
+                Usec patience = interval ? 3 * interval + WINDOW_MIN_USEC : c->config.watch_max_usec;
+                if (c->stage == STAGE_BLOCK && s->awaited && now - since > patience) {
                         s->awaited = false;
                         s->dropped = true;
                 }
@@ -205,6 +210,15 @@ bool checkers_watched(const Checkers *c, Usec now)
                         return false;
         }
         return any_learned;
+}
+
+Usec checkers_slowest(const Checkers *c)
+{
+        Usec slowest = c->config.interval_usec;
+        for (size_t i = 0; i < c->n; i++)
+                if (c->sources[i].awaited || c->sources[i].learned)
+                        slowest = MAX(slowest, source_interval(c, &c->sources[i]));
+        return slowest;
 }
 
 size_t checkers_count(const Checkers *c)

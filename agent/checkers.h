@@ -71,6 +71,9 @@ bool checkers_returned(const Checkers *c, Usec now);
  * between new connections while watching, 0.5 s to 10 s. */
 Usec checkers_window(const Checkers *c);
 
+/* checkers_slowest() - the longest interval of anybody who is or may be awaited; 0: none known. */
+Usec checkers_slowest(const Checkers *c);
+
 /* checkers_count() - awaited ones. */
 size_t checkers_count(const Checkers *c);
 

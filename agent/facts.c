@@ -42,8 +42,27 @@ static bool port_in(uint16_t port, const uint16_t *ports, size_t n)
         return false;
 }
 
+static bool port_in_range(uint16_t port, const uint16_t *range)
+{
+        return port >= range[0] && port <= range[1];
+}
+
+/* Source: ip(7), ip_local_port_range; its default is 32768 to 60999. */
+static void ephemeral_ports(uint16_t *range)
+{
+        _cleanup_(fclosep) FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+        unsigned low = 32768, high = 60999;
+        if (f && fscanf(f, "%u %u", &low, &high) != 2) {
+                low = 32768;
+                high = 60999;
+        }
+        range[0] = (uint16_t) MIN(low, 65535u);
+        range[1] = (uint16_t) MIN(high, 65535u);
+}
+
 typedef struct Listeners {
         FactsCall *call;
+        uint16_t ephemeral[2]; /* ports the kernel gives away: RMI's, another one at each start, never a service's */
         bool second; /* the pass that collects the traffic ports */
         bool health_public;
 } Listeners;
@@ -67,7 +86,7 @@ static int facts_listener(const Sock *s, void *userdata)
                 }
                 return 0;
         }
-        if (loopback || !f->cgroup_id || s->cgroup_id != f->cgroup_id || s->local_port == f->health_port ||
+        if (loopback || !f->cgroup_id || port_in_range(s->local_port, l->ephemeral) || s->cgroup_id != f->cgroup_id || s->local_port == f->health_port ||
             port_in(s->local_port, c->other_ports.ports, c->other_ports.n) ||
             port_in(s->local_port, f->traffic_ports, f->n_traffic) || f->n_traffic >= CONNS_PORTS_MAX)
                 return 0;
@@ -91,7 +110,8 @@ static void facts_sockets(FactsCall *call)
         if (f->health_port == 0)
                 return;
         if (conns_dump(call->conns, &all, facts_listener, &l, &err) < 0) {
-                (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "%.120s", err.text);
+                f->sockets_failed = true;
+                (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "%.150s", err.text);
                 return;
         }
         f->loopback_only = f->running && !l.health_public;
@@ -113,11 +133,12 @@ static void facts_sockets(FactsCall *call)
                 (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "the health port carries the traffic");
         } else {
                 l.second = true;
+                ephemeral_ports(l.ephemeral);
                 if (conns_dump(call->conns, &all, facts_listener, &l, &err) < 0)
                         (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "%.120s", err.text);
                 else
                         (void) snprintf(f->traffic_from, sizeof(f->traffic_from),
-                                        f->cgroup_id ? "listening sockets of the component" :
+                                        f->cgroup_id ? "listening sockets of the component below the ephemeral range" :
                                                        "not known: this kernel does not tell whose a socket is; set "
                                                        "traffic_ports");
                 qsort(f->traffic_ports, f->n_traffic, sizeof(uint16_t), facts_compare_ports);

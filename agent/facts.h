@@ -27,6 +27,7 @@ typedef struct Facts {
         uint16_t health_port;      /* 0: not known, see health_port_from */
         char health_port_from[320]; /* where the number comes from, or why there is none */
         bool running;              /* somebody listens on it */
+        bool sockets_failed;       /* the kernel does not tell; traffic_from says why */
         bool loopback_only;        /* ... but only on loopback: no checker can reach it */
         uint32_t health_inode;
         uint64_t cgroup_id;        /* of that listener; 0: this kernel does not tell */
@@ -34,7 +35,7 @@ typedef struct Facts {
         char unit[256];            /* the unit of that cgroup; "" when not known */
         uint16_t traffic_ports[CONNS_PORTS_MAX];
         size_t n_traffic;
-        char traffic_from[128];
+        char traffic_from[160];
 
         /* limits */
         Usec request_limit_usec;

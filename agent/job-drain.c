@@ -20,10 +20,13 @@ int job_table(Job *job, Err *err)
                 if (r != -ENOENT)
                         return r;
         }
-        job->changes.table = true;
-        int r = job_save(job);
-        if (r < 0 && !job->changes.blocked && !job->changes.stopped)
-                return err_set(err, r, "the record of this job cannot be written");
+        int r;
+        if (!job->changes.table) {
+                job->changes.table = true;
+                r = job_save(job);
+                if (r < 0 && !job->changes.blocked && !job->changes.stopped)
+                        return err_set(err, r, "the record of this job cannot be written");
+        }
         r = block_install(job->block, &job->plan, err);
         if (r < 0)
                 return r;
@@ -142,11 +145,11 @@ static bool look_full(Job *job)
         inflight_filter(job->inflight, &filter);
         inflight_begin(job->inflight, begin, true, new_connections(job));
         int r = conns_dump(job->env.conns, &filter, inflight_feed, job->inflight, &err);
-        inflight_end(job->inflight, &job->summary);
         if (r < 0) {
                 job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
                 return false;
         }
+        inflight_end(job->inflight, &job->summary);
         look_speakers(job);
         job->full_cost = time_now() - begin;
         job->next_full = time_now() + MAX(job->full_cost * LOOK_COST_FACTOR, USEC_PER_SEC);
@@ -216,7 +219,6 @@ static void notice_tick(Job *job)
         checkers_text(job->checkers, now, text, sizeof(text));
         if (checkers_noticed(job->checkers, now)) {
                 inflight_mark(job->inflight, now);
-                job->newconn_base = state.total[BLOCK_NEWCONN];
                 job_ok(job, "%s%s", text, full ? "; more sources than can be followed" : "");
                 return;
         }
@@ -234,7 +236,7 @@ static void notice_enter(Job *job)
                 n = 0;
         checkers_block_begin(job->checkers, job->closed_at, sources, n);
         job->next_full = 0;
-        job_tick(job, 0);
+        job_tick(job, JOB_POLL_USEC);
 }
 
 static void notice_timeout(Job *job)
@@ -298,7 +300,8 @@ static void drain_done(Job *job)
         const InflightSummary *s = &job->summary;
         char text[160] = "";
         if (s->persistent > 0)
-                (void) snprintf(text, sizeof(text), "; %u connections go on sending, the stop closes them", s->persistent);
+                (void) snprintf(text, sizeof(text), "; %u connections go on sending, %s", s->persistent,
+                                roll_kind(job->roll) == ROLL_DRAIN ? "and are served" : "the stop closes them");
         job_ok(job, "no request in flight on %u connections, queues empty, nothing moved for %.1f s%s%s", s->sockets,
                s->quiet_usec == USEC_INFINITY ? time_sec(job->component->quiet_usec) : time_sec(s->quiet_usec), text,
                s->idle_by_age ? "; some of them idle by age only" : "");
@@ -339,6 +342,9 @@ static void drain_tick(Job *job)
 
 static void drain_enter(Job *job)
 {
+        /* Held: the checkers noticed long ago. */
+        if (roll_kind(job->roll) == ROLL_RESTART_HELD && job->gates == 0)
+                inflight_mark(job->inflight, time_now());
         job->next_full = job->next_partial = 0;
         job_tick(job, 0);
 }
@@ -375,6 +381,13 @@ static void stop_monit_on(int r, const char *text, const Err *err, void *userdat
                 job_ok(job, "%s", text);
 }
 
+static void stop_monit_tick(Job *job)
+{
+        char text[256];
+        job_progress(job, "%s", monit_waits_for(job->env.monit, text, sizeof(text)));
+        job_tick(job, 4 * JOB_POLL_USEC);
+}
+
 static void stop_monit_enter(Job *job)
 {
         Err err = { 0 };
@@ -385,10 +398,12 @@ static void stop_monit_enter(Job *job)
         if (monit_off(job->env.monit, job->component, &job->monit, stop_monit_on, job, &err) < 0) {
                 job->monit_running = false;
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+                return;
         }
+        job_tick(job, 4 * JOB_POLL_USEC);
 }
 
-const PhaseOps job_stop_monit = { .enter = stop_monit_enter };
+const PhaseOps job_stop_monit = { .enter = stop_monit_enter, .tick = stop_monit_tick };
 
 /* ---- gate ---- */
 
@@ -406,6 +421,16 @@ static void gate_back(Job *job, const char *why)
 static Usec gate_freeze_usec(const Job *job)
 {
         return job->gates > 1 ? JOB_FREEZE_LONG_USEC : JOB_FREEZE_USEC;
+}
+
+void job_thaw(Job *job)
+{
+        Err err = { 0 };
+        if (!job->frozen)
+                return;
+        job->frozen = false;
+        if (block_thaw(job->block, &err) < 0)
+                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
 }
 
 /* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called. */
@@ -436,9 +461,15 @@ static void gate_tick(Job *job)
                 gate_back(job, why);
                 return;
         }
+        if (job->forced) {
+                job_ok(job, "told to go on with what is still in flight; block and monit as they should be");
+                return;
+        }
         job_ok(job, "traffic frozen for %" PRIu64 " ms: nothing in flight on %u connections, block and monit as they should be",
                gate_freeze_usec(job) / USEC_PER_MSEC, job->summary.sockets);
 }
+
+static void gate_on_unit(int r, const UnitState *state, const Err *err, void *userdata);
 
 static void gate_on_monit(int r, const char *text, const Err *err, void *userdata)
 {
@@ -447,7 +478,27 @@ static void gate_on_monit(int r, const char *text, const Err *err, void *userdat
         (void) text;
         job->monit_running = false;
         if (r < 0) {
+                /* Through notice, because the way from there leads past stop-monit. */
+                job_feed(job, ROLL_EV_LAPSED, "%s", err->text);
+                return;
+        }
+        if (systemd_unit(job->env.systemd, job->unit.unit, gate_on_unit, job, &job->call, &e) < 0)
+                gate_back(job, e.text);
+}
+
+/* systemd answers now, so it will take the stop now; and the unit is the one that was drained. */
+static void gate_on_unit(int r, const UnitState *state, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        Err e = { 0 };
+        job->call = NULL;
+        if (r < 0) {
                 gate_back(job, err->text);
+                return;
+        }
+        if (strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
+                job_fail(job, RESULT_INVALID, "somebody else has restarted it; look at it, then run again",
+                         "%s is not the process any more that was drained", state->unit);
                 return;
         }
         job->frozen = true;
@@ -463,6 +514,9 @@ static void gate_on_monit(int r, const char *text, const Err *err, void *userdat
 static void gate_enter(Job *job)
 {
         Err err = { 0 };
+        /* The intent is on disk before the freeze: nothing may take its time between the last look and the stop. */
+        job->changes.stopped = true;
+        (void) job_save(job);
         job_progress(job, "the last look");
         job->monit_running = true;
         if (monit_check_off(job->env.monit, job->component, &job->monit, gate_on_monit, job, &err) < 0) {
@@ -473,13 +527,12 @@ static void gate_enter(Job *job)
 
 static void gate_leave(Job *job, RollEvent event)
 {
-        Err err = { 0 };
         /* On the way to `stop` the freeze lasts until the listeners are closed; any other way thaws. */
-        if (event == ROLL_EV_OK || !job->frozen)
+        if (event == ROLL_EV_OK)
                 return;
-        job->frozen = false;
-        if (block_thaw(job->block, &err) < 0)
-                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
+        job_thaw(job);
+        job->changes.stopped = false;
+        (void) job_save(job);
 }
 
 const PhaseOps job_gate = { .enter = gate_enter, .tick = gate_tick, .leave = gate_leave };

@@ -77,21 +77,21 @@ struct Job {
         /* drain */
         Block *block;
         Usec closed_at;        /* when the block was last closed or renewed */
-        uint64_t refused_lost; /* refusals counted in a table that was flushed since */
         Checkers *checkers;
         Inflight *inflight;
         InflightSummary summary;
         Usec next_full, full_cost, next_partial, gate_not_before;
         unsigned gates;        /* freezes tried */
         bool forced;           /* the cap was reached and the caller said: go on */
-        uint64_t newconn_at_gate;
-        uint64_t newconn_base; /* when notice had its proof */
+        uint64_t newconn_base; /* new connections when the block was opened */
         bool frozen;
         Usec frozen_at;
 
         /* restart */
         size_t unit_index;     /* which of the component's units is being asked about */
-        bool job_done, state_bad;
+        bool job_done;
+        bool stop_called;      /* StopUnit was sent by this agent */
+        bool stop_failed;      /* the stop did not end as it should */
         char job_text[256];
         Window window;
         bool round_good;       /* the present round of probes */
@@ -99,7 +99,6 @@ struct Job {
         Usec probes_good_since; /* when the window was first full; 0: not yet */
         bool ready_command_done, ready_compared;
         char missing[512];     /* what was loaded before and is not loaded again yet */
-        int restore_step;
 };
 
 /* --- job.c --- */
@@ -146,8 +145,13 @@ int job_setup(Job *job, Err *err) _must_check_;
 /* job_learn() - keep what was learned, for the next job; what was loaded before, when the restart is not good. */
 void job_learn(Job *job, Result result);
 
+/* job_ports() - health port and traffic ports together. @ports: CONNS_PORTS_MAX. Return: how many. */
+size_t job_ports(const Job *job, uint16_t *ports);
+
 /* --- job-drain.c --- */
 /* job_table() - the nft table exists and counts. */
 int job_table(Job *job, Err *err) _must_check_;
 /* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back). */
 bool job_block_check(Job *job);
+/* job_thaw() - end a freeze, if there is one. */
+void job_thaw(Job *job);

@@ -56,6 +56,7 @@ static void preflight_on_snapshot(Snapshot *s, void *userdata)
 {
         Job *job = userdata;
         job->snapshot_call = NULL;
+        snapshot_free(job->before);
         job->before = s;
         preflight_measure(job);
         preflight_done(job, job->awaiting);
@@ -176,6 +177,10 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
                          "the health port of %s is not known: %s", c->name, facts->health_port_from);
                 return;
         }
+        if (facts->sockets_failed) {
+                job_fail(job, RESULT_REFUSED, NULL, "the listening sockets cannot be looked at: %s", facts->traffic_from);
+                return;
+        }
         if (facts->running && facts->loopback_only && kind != ROLL_UNDRAIN) {
                 job_fail(job, RESULT_REFUSED, "let it listen where its checkers come from, or set health_port",
                          "port %u of %s listens on loopback only: nobody can check it from outside", facts->health_port,
@@ -218,7 +223,11 @@ static void preflight_enter(Job *job)
                          job->component->name, job->hold.by, job->hold.reason);
                 return;
         }
-        if (kind == ROLL_RESTART && job->held)
+        /* Only the table counts: where it is gone the balancer has let the node in again. */
+        bool refused = false;
+        if (job->held && block_hold_read(&job->hold.plan, &refused, NULL, &err) < 0)
+                job_warn(job, "the table of holds cannot be read: %s", err.text);
+        if (kind == ROLL_RESTART && refused)
                 roll_set_kind(job->roll, ROLL_RESTART_HELD);
         if (kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN && config->pool_members && *config->pool_members &&
             strcmp(config->lock, "none") == 0 && !*job->options.unprotected) {
@@ -304,6 +313,16 @@ static const char *ports_text(const uint16_t *ports, size_t n, char *buf, size_t
         return buf;
 }
 
+size_t job_ports(const Job *job, uint16_t *ports)
+{
+        size_t n = 0;
+        ports[n++] = job->facts.health_port;
+        for (size_t i = 0; i < job->facts.n_traffic && n < CONNS_PORTS_MAX; i++)
+                if (job->facts.traffic_ports[i] != job->facts.health_port)
+                        ports[n++] = job->facts.traffic_ports[i];
+        return n;
+}
+
 static void discover_enter(Job *job)
 {
         const Component *c = job->component;
@@ -330,11 +349,13 @@ static void discover_enter(Job *job)
                        time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
                 return;
         }
-        if (facts_listening(job->env.conns, f->traffic_ports, f->n_traffic, &job->inode_sum, &err) < 0) {
+        uint16_t all[CONNS_PORTS_MAX];
+        size_t n = job_ports(job, all);
+        if (facts_listening(job->env.conns, all, n, &job->inode_sum, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
         }
-        if (block_new(&job->block, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
+        if (!job->block && block_new(&job->block, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN", "%s", err.text);
                 return;
         }
@@ -382,6 +403,12 @@ static void watch_end(Job *job)
         const Component *c = job->component;
         char text[400];
         checkers_text(job->checkers, time_now(), text, sizeof(text));
+        /* Slow checkers need longer limits, unless somebody has set them. */
+        Usec slowest = checkers_slowest(job->checkers);
+        if (!c->limit_usec[PHASE_NOTICE])
+                roll_set_limit(job->roll, PHASE_NOTICE, MAX(component_limit(c, PHASE_NOTICE), slowest * (c->check_fall + 3)));
+        if (!c->limit_usec[PHASE_RETURN])
+                roll_set_limit(job->roll, PHASE_RETURN, MAX(component_limit(c, PHASE_RETURN), slowest * (c->check_rise + 3)));
         if (checkers_count(job->checkers) > 0) {
                 job_ok(job, "%s", text);
                 return;

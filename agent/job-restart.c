@@ -13,32 +13,11 @@
 #define STOP_POLL_USEC      (20 * USEC_PER_MSEC)
 #define APIGEE_SERVICE      "/opt/apigee/apigee-service/bin/apigee-service"
 
-static void thaw(Job *job)
-{
-        Err err = { 0 };
-        if (!job->frozen)
-                return;
-        job->frozen = false;
-        if (block_thaw(job->block, &err) < 0)
-                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
-}
-
-/* The health port and the traffic ports. */
-static size_t component_ports(const Job *job, uint16_t *ports)
-{
-        size_t n = 0;
-        ports[n++] = job->facts.health_port;
-        for (size_t i = 0; i < job->facts.n_traffic && n < CONNS_PORTS_MAX; i++)
-                if (job->facts.traffic_ports[i] != job->facts.health_port)
-                        ports[n++] = job->facts.traffic_ports[i];
-        return n;
-}
-
 static int component_listening(Job *job, size_t *ret_of, uint64_t *ret_inode_sum)
 {
         uint16_t ports[CONNS_PORTS_MAX];
         Err err = { 0 };
-        *ret_of = component_ports(job, ports);
+        *ret_of = job_ports(job, ports);
         int n = facts_listening(job->env.conns, ports, *ret_of, ret_inode_sum, &err);
         if (n < 0)
                 job_warn(job, "the listening sockets cannot be looked at: %s", err.text);
@@ -53,19 +32,33 @@ static void stop_on_job(JobResult result, const char *text, void *userdata)
         job->call = NULL;
         job->job_done = true;
         (void) snprintf(job->job_text, sizeof(job->job_text), "%s", text);
+        if (result == JOB_CALL_FAILED) {
+                /* It was not even tried: the component serves on, so the node is given back. */
+                job->changes.stopped = false;
+                if (!*job->failure)
+                        (void) snprintf(job->failure, sizeof(job->failure), "systemd does not stop it: %.480s", text);
+                job_feed(job, ROLL_EV_REFUSED, "systemd does not stop it: %s", text);
+                return;
+        }
         if (result != JOB_DONE)
                 job_warn(job, "systemd's stop of %s: %s", job->unit.unit, text);
 }
 
+static void stop_ask(Job *job);
+
 static void stop_tick(Job *job)
 {
         size_t of;
+        if (!job->stop_called) {
+                stop_ask(job);
+                return;
+        }
         int listening = component_listening(job, &of, NULL);
         int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, NULL) : 0;
 
         if (job->frozen && (listening == 0 || time_now() - job->frozen_at > THAW_AFTER_USEC))
-                thaw(job);
-        if (job->job_done && listening == 0 && pids <= 0) {
+                job_thaw(job);
+        if (job->job_done && listening == 0 && pids == 0) {
                 job_ok(job, "%s stopped (%s), ports closed, processes gone", job->unit.unit, job->job_text);
                 return;
         }
@@ -78,6 +71,7 @@ static void stop_call(Job *job)
 {
         Err err = { 0 };
         job->job_done = false;
+        job->stop_called = true;
         if (systemd_job(job->env.systemd, UNIT_STOP, job->unit.unit, stop_on_job, job, &job->call, &err) < 0) {
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
@@ -89,14 +83,18 @@ static void stop_call(Job *job)
 static void stop_on_state(int r, const UnitState *state, const Err *err, void *userdata)
 {
         Job *job = userdata;
-        (void) err;
         job->call = NULL;
-        if (r == 0 && strcmp(state->active, "active") == 0 && !state->job_pending &&
-            strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
+        if (r < 0) {
+                job_progress(job, "systemd does not tell: %s", err->text);
+                job_tick(job, 4 * JOB_POLL_USEC);
+                return;
+        }
+        bool serves = strcmp(state->active, "active") == 0 && !state->job_pending;
+        if (serves && strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
                 job_ok(job, "%s has been restarted meanwhile", job->unit.unit);
                 return;
         }
-        if (r == 0 && strcmp(state->active, "active") == 0 && !state->job_pending) {
+        if (serves) {
                 job->changes.stopped = false;
                 job_feed(job, ROLL_EV_BACK, "the stop had not been called yet; everything is proven again first");
                 return;
@@ -104,25 +102,27 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
         stop_call(job);
 }
 
-static void stop_enter(Job *job)
+static void stop_ask(Job *job)
 {
         Err err = { 0 };
-        bool begun = job->changes.stopped;
-
-        job->changes.stopped = true;
-        (void) job_save(job);
-        if (!begun) {
-                stop_call(job);
-                return;
-        }
         if (systemd_unit(job->env.systemd, job->unit.unit, stop_on_state, job, &job->call, &err) < 0)
+                job_tick(job, 4 * JOB_POLL_USEC);
+}
+
+static void stop_enter(Job *job)
+{
+        job->stop_called = false;
+        /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first. */
+        if (job->resumed && job->gates == 0)
+                stop_ask(job);
+        else
                 stop_call(job);
 }
 
 static void stop_leave(Job *job, RollEvent event)
 {
-        (void) event;
-        thaw(job);
+        job->stop_failed = event == ROLL_EV_FAIL || event == ROLL_EV_TIMEOUT;
+        job_thaw(job);
 }
 
 const PhaseOps job_stop = { .enter = stop_enter, .tick = stop_tick, .leave = stop_leave };
@@ -167,7 +167,8 @@ static void start_on_state(int r, const UnitState *state, const Err *err, void *
 static void start_state(Job *job)
 {
         Err err = { 0 };
-        if (job->call2)
+        /* One reading at a time: a second answer would speak for a phase that is over. */
+        if (job->call || job->call2)
                 return;
         if (systemd_unit(job->env.systemd, job->unit.unit, start_on_state, job, &job->call, &err) < 0)
                 job_tick(job, 4 * JOB_POLL_USEC);
@@ -197,10 +198,15 @@ static void start_tick(Job *job)
 static void start_enter(Job *job)
 {
         Err err = { 0 };
+        RollKind kind = roll_kind(job->roll);
         job->changes.stopped = true;
         (void) job_save(job);
         job->job_done = false;
-        if (systemd_job(job->env.systemd, UNIT_START, job->unit.unit, start_on_job, job, &job->call2, &err) < 0) {
+        /* A wrapper unit stays "active" when its daemon is gone, and starting what is active does nothing. */
+        size_t of;
+        bool dead = component_listening(job, &of, NULL) == 0;
+        bool odd = kind == ROLL_START || kind == ROLL_RECOVER || job->stop_failed;
+        if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit, start_on_job, job, &job->call2, &err) < 0) {
                 job_fail(job, RESULT_HELD, NULL, "%s", err.text);
                 return;
         }
@@ -449,7 +455,8 @@ static void start_monit_on(int r, const char *text, const Err *err, void *userda
         job->monit_running = false;
         if (r < 0) {
                 job_warn(job, "monit is not as it was: %s", err->text);
-                job_feed(job, ROLL_EV_FAIL, "monit is not as it was: %s", err->text);
+                job_fail(job, RESULT_INVALID, "start monit and monitor the component by hand", "monit is not as it was: %s",
+                         err->text);
                 return;
         }
         job->changes.monit = false;
@@ -464,8 +471,17 @@ static void start_monit_enter(Job *job)
         job->monit_running = true;
         if (monit_restore(job->env.monit, job->component, &job->monit, start_monit_on, job, &err) < 0) {
                 job->monit_running = false;
-                job_feed(job, ROLL_EV_FAIL, "%s", err.text);
+                job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
+                return;
         }
+        job_tick(job, 4 * JOB_POLL_USEC);
+}
+
+static void start_monit_tick(Job *job)
+{
+        char text[256];
+        job_progress(job, "%s", monit_waits_for(job->env.monit, text, sizeof(text)));
+        job_tick(job, 4 * JOB_POLL_USEC);
 }
 
 static void start_monit_timeout(Job *job)
@@ -474,4 +490,4 @@ static void start_monit_timeout(Job *job)
         job_feed(job, ROLL_EV_TIMEOUT, "monit is not as it was: %s", job->awaiting);
 }
 
-const PhaseOps job_start_monit = { .enter = start_monit_enter, .timeout = start_monit_timeout };
+const PhaseOps job_start_monit = { .enter = start_monit_enter, .tick = start_monit_tick, .timeout = start_monit_timeout };

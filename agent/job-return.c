@@ -8,17 +8,55 @@
 
 #define RETRY_USEC (USEC_PER_SEC / 2)
 
-/* ---- the hold's unit ---- */
+/* ---- the table of holds ---- */
 
-/* edge-roll-hold.service makes the table what the records say; with no record left it is stopped. */
-static int hold_unit_apply(Job *job, UnitJobFn fn, Err *err)
+/*
+ * The table as the records of all other components want it, and ours if @ours: the table is what refuses, so it is
+ * put right here; edge-roll-hold.service follows, which puts it up again after a reboot. A record that cannot be read
+ * (told) counts with the port that the configuration knows.
+ */
+static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
 {
-        _cleanup_(freep) Hold *holds = NULL;
-        size_t n = 0;
-        int r = hold_list(job->env.config->state_dir, &holds, &n, err);
+        _cleanup_(state_list_freep) char **names = NULL;
+        size_t n = 0, others = 0;
+        int r = state_list(job->env.config->state_dir, HOLD_PREFIX, &names, err);
         if (r < 0)
                 return r;
-        return systemd_job(job->env.systemd, n > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT, fn, job, &job->call, err);
+        while (names[n])
+                n++;
+        _cleanup_(freep) BlockPlan *plans = calloc(n + 1, sizeof(*plans));
+        if (!plans)
+                return err_set(err, -ENOMEM, "out of memory");
+        for (size_t i = 0; i < n; i++) {
+                char component[256];
+                Hold hold;
+                Err why = { 0 };
+                bool found = false;
+                hold_component(names[i], component, sizeof(component));
+                if (strcmp(component, job->component->name) == 0)
+                        continue;
+                if (hold_read(job->env.config->state_dir, component, &hold, &found, &why) == 0) {
+                        if (found)
+                                plans[others++] = hold.plan;
+                        continue;
+                }
+                job_warn(job, "%s", why.text);
+                const Component *c = config_component(job->env.config, component);
+                if (!c || c->health_port.automatic || c->health_port.n == 0)
+                        continue;
+                BlockPlan *p = &plans[others++];
+                if (c->block == BLOCK_WHOLE)
+                        p->whole_ports[p->n_whole++] = c->health_port.ports[0];
+                else
+                        p->syn_ports[p->n_syn++] = c->health_port.ports[0];
+        }
+        *ret_others = others;
+        n = others;
+        if (ours) {
+                plans[n] = job->plan;
+                plans[n++].n_traffic = 0;
+        }
+        return n > 0 ? block_hold_put(plans, n, err) : block_hold_remove(err);
 }
 
 /* ---- unblock ---- */
@@ -42,21 +80,16 @@ static void unblock_open(Job *job)
         if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0)
                 n = 0;
         checkers_return_begin(job->checkers, time_now(), sources, n);
+        job->newconn_base = state.total[BLOCK_NEWCONN];
         job_ok(job, "port %u open, read back", job->facts.health_port);
 }
 
-static void unblock_on_hold_gone(JobResult result, const char *text, void *userdata)
+static void unblock_on_unit(JobResult result, const char *text, void *userdata)
 {
         Job *job = userdata;
-        bool holds = true;
-        Err err = { 0 };
         job->call = NULL;
-        (void) result;
-        if (block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds) {
-                job_progress(job, "the hold is still there (%s)", text);
-                job_tick(job, RETRY_USEC);
-                return;
-        }
+        if (result != JOB_DONE)
+                job_warn(job, HOLD_UNIT ": %s", text);
         unblock_open(job);
 }
 
@@ -67,11 +100,19 @@ static void unblock_tick(Job *job)
                 unblock_open(job);
                 return;
         }
-        if (hold_remove(job->env.config->state_dir, job->component->name, &err) < 0 ||
-            hold_unit_apply(job, unblock_on_hold_gone, &err) < 0) {
+        /* Table first, record last: as long as something refuses, something says why. */
+        bool holds = true;
+        size_t others = 0;
+        if (hold_table(job, false, &others, &err) < 0 || block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds ||
+            hold_remove(job->env.config->state_dir, job->component->name, &err) < 0) {
                 job_progress(job, "the hold cannot be ended: %s", err.text);
                 job_tick(job, RETRY_USEC);
+                return;
         }
+        job->held = false;
+        if (systemd_job(job->env.systemd, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT, unblock_on_unit, job,
+                        &job->call, &err) < 0)
+                unblock_open(job);
 }
 
 static void unblock_enter(Job *job)
@@ -116,7 +157,8 @@ static void return_tick(Job *job)
         checkers_feed(job->checkers, time_now(), sources, n);
         checkers_text(job->checkers, time_now(), text, sizeof(text));
         if (checkers_returned(job->checkers, time_now())) {
-                job_ok(job, "%s; %" PRIu64 " new connections on the traffic ports", text, state.total[BLOCK_NEWCONN]);
+                job_ok(job, "%s; %" PRIu64 " new connections on the traffic ports", text,
+                       state.total[BLOCK_NEWCONN] - MIN(job->newconn_base, state.total[BLOCK_NEWCONN]));
                 return;
         }
         job_progress(job, "%s", text);
@@ -163,8 +205,7 @@ static void undo_tick(Job *job)
 
         /* Backwards, but the node is given back first: traffic is worth more than monit. */
         job_renewing(job, false);
-        if (job->frozen && block_thaw(job->block, &err) == 0)
-                job->frozen = false;
+        job_thaw(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
                 if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
@@ -247,30 +288,11 @@ static void hold_in_place(Job *job)
 static void hold_on_unit(JobResult result, const char *text, void *userdata)
 {
         Job *job = userdata;
-        _cleanup_(freep) Hold *holds = NULL;
-        bool refused = false;
-        size_t n = 0;
-        Err err = { 0 };
         job->call = NULL;
-
-        if (block_hold_read(&job->plan, &refused, NULL, &err) == 0 && refused) {
-                hold_in_place(job);
-                return;
-        }
-        /* The unit did not do it: the table is what counts, so put it there ourselves. */
-        job_warn(job, HOLD_UNIT " did not put the hold in place (%s: %s); the agent does", job_result_name(result), text);
-        if (hold_list(job->env.config->state_dir, &holds, &n, &err) == 0) {
-                _cleanup_(freep) BlockPlan *plans = calloc(n + 1, sizeof(*plans));
-                for (size_t i = 0; plans && i < n; i++)
-                        plans[i] = holds[i].plan;
-                if (plans && block_hold_put(plans, n, &err) == 0 && block_hold_read(&job->plan, &refused, NULL, &err) == 0 &&
-                    refused) {
-                        hold_in_place(job);
-                        return;
-                }
-        }
-        job_progress(job, "the hold is not in place yet: %s", err.text);
-        job_tick(job, RETRY_USEC);
+        /* The table is in place already; without its unit the hold does not survive a reboot. */
+        if (result != JOB_DONE)
+                job_warn(job, HOLD_UNIT ", which puts the hold up again after a reboot: %s", text);
+        hold_in_place(job);
 }
 
 static void hold_tick(Job *job)
@@ -289,17 +311,17 @@ static void hold_tick(Job *job)
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
                         !h->by_hand ? job->failure : *job->options.reason ? job->options.reason : "drained by hand");
-        if (hold_write(job->env.config->state_dir, h, &err) < 0) {
-                /* Without a record the hold does not survive a reboot; until then the table does its work. */
-                job_warn(job, "the hold cannot be recorded: %s", err.text);
-                if (block_hold_put(&job->plan, 1, &err) == 0) {
-                        hold_in_place(job);
-                        return;
-                }
-        } else if (hold_unit_apply(job, hold_on_unit, &err) == 0)
+        if (hold_write(job->env.config->state_dir, h, &err) < 0)
+                job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err.text);
+        bool refused = false;
+        size_t others;
+        if (hold_table(job, true, &others, &err) < 0 || block_hold_read(&job->plan, &refused, NULL, &err) < 0 || !refused) {
+                job_progress(job, "the hold is not in place yet: %s", err.text);
+                job_tick(job, RETRY_USEC);
                 return;
-        job_progress(job, "the hold is not in place yet: %s", err.text);
-        job_tick(job, RETRY_USEC);
+        }
+        if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job, &job->call, &err) < 0)
+                hold_in_place(job);
 }
 
 static void hold_enter(Job *job)
@@ -312,6 +334,22 @@ static void hold_enter(Job *job)
 /* Ending here would open the node unproven, so this goes on: the transit block is renewed as long as we live. */
 static void hold_timeout(Job *job)
 {
+        if (job->monit_running) {
+                char text[256];
+                (void) monit_waits_for(job->env.monit, text, sizeof(text));
+                monit_cancel(job->env.monit);
+                job->monit_running = false;
+                job_warn(job, "monit is not as it was: %s", text);
+                hold_finish(job, "monit is not as it was");
+                return;
+        }
+        if (job->call) {
+                /* The unit does not answer; what counts is in the kernel. */
+                job->call = systemd_call_cancel(job->call);
+                hold_in_place(job);
+                job_extend(job);
+                return;
+        }
         job_warn(job, "the hold is still not in place (%s); the agent keeps the block itself and tries on", job->awaiting);
         job_extend(job);
 }

@@ -37,6 +37,10 @@ static void job_tell(Job *job, cJSON *object, bool progress)
         cJSON_Delete(object);
         if (!text)
                 return;
+        /* Texts of others are cut where they are too long, perhaps within a character; D-Bus takes no half ones. */
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p >= 0x7f)
+                        *p = '?';
 
         char **events = realloc(job->events, (job->n_events + 1) * sizeof(*events));
         if (!events) {
@@ -216,6 +220,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddStringToObject(o, "by", job->options.by);
         cJSON_AddStringToObject(o, "reason", job->options.reason);
         cJSON_AddStringToObject(o, "unprotected", job->options.unprotected);
+        cJSON_AddBoolToObject(o, "start", job->options.start);
         cJSON_AddStringToObject(o, "persistent", persistent_name(job->options.persistent));
         cJSON_AddStringToObject(o, "at_cap", at_cap_name(job->options.at_cap));
         cJSON_AddNumberToObject(o, "hold_seconds", time_sec(job->options.hold_usec));
@@ -233,13 +238,12 @@ static cJSON *job_record(const Job *job)
         cJSON_AddStringToObject(o, "uuid", job->facts.self_known ? job->facts.self.uuid : "");
         cJSON_AddStringToObject(o, "unit", job->unit.unit);
         cJSON_AddStringToObject(o, "invocation_id", job->unit.invocation_id);
-        cJSON_AddNumberToObject(o, "main_pid", job->unit.main_pid);
         (void) snprintf(number, sizeof(number), "%" PRIu64, job->inode_sum);
         cJSON_AddStringToObject(o, "inode_sum", number);
         cJSON_AddStringToObject(o, "monit_unit", job->monit.unit);
         cJSON_AddBoolToObject(o, "monit_active", job->monit.active);
         cJSON_AddStringToObject(o, "monit_check", monit_check_state_name(job->monit.check));
-        cJSON_AddBoolToObject(o, "held", job->held);
+        cJSON_AddStringToObject(o, "control_group", job->unit.control_group);
         if (job->before) {
                 _cleanup_(freep) char *snapshot = NULL;
                 if (snapshot_to_json(job->before, &snapshot) == 0)
@@ -295,8 +299,12 @@ static void job_load_ports(Job *job, const cJSON *record)
  */
 static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
 {
+        if (phase == PHASE_HOLD)
+                return phase;
         if (!same_boot)
                 return job->changes.stopped ? PHASE_BLOCK : PHASE_UNDO;
+        if (phase == PHASE_RETURN)
+                return PHASE_UNBLOCK; /* who comes back is counted from the opening on */
         if (phase == PHASE_UNDO || phase == PHASE_HOLD || phase >= PHASE_START)
                 return phase;
         if (job->changes.stopped)
@@ -323,6 +331,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         (void) snprintf(options.by, sizeof(options.by), "%s", record_string(record, "by"));
         (void) snprintf(options.reason, sizeof(options.reason), "%s", record_string(record, "reason"));
         (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s", record_string(record, "unprotected"));
+        options.start = record_bool(record, "start");
         options.persistent = persistent_from_name(record_string(record, "persistent"));
         options.at_cap = at_cap_from_name(record_string(record, "at_cap"));
         options.hold_usec = (Usec) (record_number(record, "hold_seconds") * (double) USEC_PER_SEC);
@@ -341,11 +350,11 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 .monit = record_bool(changes, "monit"),
                 .stopped = record_bool(changes, "stopped"),
         };
-        bool touched = job->changes.table || job->changes.stopped;
+        bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
         if (!same_boot) {
                 job->changes.table = job->changes.blocked = false;
-                if (job->changes.stopped)
-                        roll_set_kind(job->roll, ROLL_START);
+                if (job->changes.stopped && phase != PHASE_HOLD)
+                        roll_set_kind(job->roll, ROLL_RECOVER);
         }
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
         job_load_ports(job, record);
@@ -355,12 +364,13 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         (void) snprintf(job->unit.unit, sizeof(job->unit.unit), "%s", record_string(record, "unit"));
         (void) snprintf(job->unit.invocation_id, sizeof(job->unit.invocation_id), "%s",
                         record_string(record, "invocation_id"));
-        job->unit.main_pid = (uint32_t) record_number(record, "main_pid");
         job->inode_sum = strtoull(record_string(record, "inode_sum"), NULL, 10);
         (void) snprintf(job->monit.unit, sizeof(job->monit.unit), "%s", record_string(record, "monit_unit"));
         job->monit.active = record_bool(record, "monit_active");
         job->monit.check = monit_check_state_from_name(record_string(record, "monit_check"));
-        job->held = record_bool(record, "held");
+        if ((r = hold_read(env->config->state_dir, component->name, &job->hold, &job->held, err)) < 0)
+                return r;
+        (void) snprintf(job->unit.control_group, sizeof(job->unit.control_group), "%s", record_string(record, "control_group"));
         if (*record_string(record, "snapshot") && (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
 
@@ -635,6 +645,25 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
         return 0;
 }
 
+/*
+ * What a phase may assume when it is entered: the table is ours, and where something is blocked it is renewed. The
+ * phases up to `block` see to that themselves.
+ */
+static void job_take_over(Job *job)
+{
+        Err err = { 0 };
+        if (!job->block || job->resume_phase < PHASE_STOP)
+                return;
+        if (job_table(job, &err) < 0) {
+                job_warn(job, "the table of the agent before cannot be taken over: %s", err.text);
+                return;
+        }
+        if (!job->changes.blocked || job->resume_phase == PHASE_UNDO)
+                return;
+        (void) job_block_check(job);
+        job_renewing(job, true);
+}
+
 void job_start(Job *job)
 {
         JournalContext c = job_context(job);
@@ -642,6 +671,8 @@ void job_start(Job *job)
                     job_kind(job), job->resumed ? "goes on" : "begins", job->options.by,
                     *job->options.reason ? ": " : "", job->options.reason);
         job_tell_begin(job);
+        if (job->resumed)
+                job_take_over(job);
         if (job->resumed && job->resume_phase == PHASE_UNDO && !*job->failure)
                 (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by a reboot or in the middle of undoing");
         roll_start(job->roll, job->resume_phase, time_now());

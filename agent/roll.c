@@ -17,6 +17,7 @@ static const Phase roll_first[] = {
         [ROLL_DRAIN] = PHASE_PREFLIGHT,
         [ROLL_UNDRAIN] = PHASE_PREFLIGHT,
         [ROLL_DRY_RUN] = PHASE_PREFLIGHT,
+        [ROLL_RECOVER] = PHASE_BLOCK,
 };
 _Static_assert(ELEMENTS(roll_first) == ROLL_KIND_COUNT, "every kind has a first phase");
 
@@ -44,7 +45,7 @@ static const RollRow roll_table[] = {
         },
         [PHASE_BLOCK] = {
                 .ok = { [ROLL_RESTART] = PHASE_NOTICE, [ROLL_RESTART_HELD] = PHASE_STOP_MONIT, [ROLL_START] = PHASE_STOP_MONIT,
-                        [ROLL_DRAIN] = PHASE_NOTICE },
+                        [ROLL_DRAIN] = PHASE_NOTICE, [ROLL_RECOVER] = PHASE_START },
                 .next = { BEFORE_STOP },
                 .bad = RESULT_GAVE_BACK,
         },
@@ -73,40 +74,44 @@ static const RollRow roll_table[] = {
          * is only for an agent that finds that its predecessor died before it called `stop`. */
         [PHASE_STOP] = {
                 .ok = { [ROLL_RESTART] = PHASE_START, [ROLL_RESTART_HELD] = PHASE_START },
-                .next = { [ROLL_EV_FAIL] = PHASE_START, [ROLL_EV_TIMEOUT] = PHASE_START, [ROLL_EV_BACK] = PHASE_BLOCK },
+                .next = { [ROLL_EV_FAIL] = PHASE_START, [ROLL_EV_TIMEOUT] = PHASE_START, [ROLL_EV_BACK] = PHASE_BLOCK,
+                          [ROLL_EV_REFUSED] = PHASE_UNDO },
                 .bad = RESULT_DONE,
         },
         [PHASE_START] = {
-                .ok = { [ROLL_RESTART] = PHASE_READY, [ROLL_RESTART_HELD] = PHASE_READY, [ROLL_START] = PHASE_READY },
+                .ok = { [ROLL_RESTART] = PHASE_READY, [ROLL_RESTART_HELD] = PHASE_READY, [ROLL_START] = PHASE_READY,
+                        [ROLL_RECOVER] = PHASE_READY },
                 .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
                 .bad = RESULT_HELD,
         },
         [PHASE_READY] = {
-                .ok = { [ROLL_RESTART] = PHASE_VERIFY, [ROLL_RESTART_HELD] = PHASE_VERIFY, [ROLL_START] = PHASE_VERIFY },
+                .ok = { [ROLL_RESTART] = PHASE_VERIFY, [ROLL_RESTART_HELD] = PHASE_VERIFY, [ROLL_START] = PHASE_VERIFY,
+                        [ROLL_RECOVER] = PHASE_VERIFY },
                 .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
                 .bad = RESULT_HELD,
         },
         [PHASE_VERIFY] = {
                 .ok = { [ROLL_RESTART] = PHASE_START_MONIT, [ROLL_RESTART_HELD] = PHASE_START_MONIT,
-                        [ROLL_START] = PHASE_START_MONIT },
+                        [ROLL_START] = PHASE_START_MONIT, [ROLL_RECOVER] = PHASE_START_MONIT },
                 .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
                 .bad = RESULT_HELD,
         },
-        /* A good component is not kept out because monit does not come back: told, and on. */
+        /* A good component is not kept out because monit does not come back; but that is no "done" either. */
         [PHASE_START_MONIT] = {
-                .ok = { [ROLL_RESTART] = PHASE_UNBLOCK, [ROLL_RESTART_HELD] = PHASE_UNBLOCK, [ROLL_START] = PHASE_UNBLOCK },
+                .ok = { [ROLL_RESTART] = PHASE_UNBLOCK, [ROLL_RESTART_HELD] = PHASE_UNBLOCK, [ROLL_START] = PHASE_UNBLOCK,
+                        [ROLL_RECOVER] = PHASE_UNBLOCK },
                 .next = { [ROLL_EV_FAIL] = PHASE_UNBLOCK, [ROLL_EV_TIMEOUT] = PHASE_UNBLOCK },
-                .bad = RESULT_DONE,
+                .bad = RESULT_FAILED,
         },
         [PHASE_UNBLOCK] = {
                 .ok = { [ROLL_RESTART] = PHASE_RETURN, [ROLL_RESTART_HELD] = PHASE_RETURN, [ROLL_START] = PHASE_RETURN,
-                        [ROLL_UNDRAIN] = PHASE_RETURN },
+                        [ROLL_UNDRAIN] = PHASE_RETURN, [ROLL_RECOVER] = PHASE_RETURN },
                 .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
                 .bad = RESULT_FAILED,
         },
         [PHASE_RETURN] = {
                 .ok = { [ROLL_RESTART] = PHASE_END, [ROLL_RESTART_HELD] = PHASE_END, [ROLL_START] = PHASE_END,
-                        [ROLL_UNDRAIN] = PHASE_END },
+                        [ROLL_UNDRAIN] = PHASE_END, [ROLL_RECOVER] = PHASE_END },
                 .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
                 .bad = RESULT_NOT_READMITTED,
         },
@@ -118,7 +123,7 @@ static const RollRow roll_table[] = {
         },
         [PHASE_HOLD] = {
                 .ok = { [ROLL_RESTART] = PHASE_END, [ROLL_RESTART_HELD] = PHASE_END, [ROLL_START] = PHASE_END,
-                        [ROLL_DRAIN] = PHASE_END },
+                        [ROLL_DRAIN] = PHASE_END, [ROLL_RECOVER] = PHASE_END },
                 .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
                 .bad = RESULT_FAILED,
         },
@@ -130,13 +135,14 @@ _Static_assert(ELEMENTS(roll_table) == PHASE_END + 1, "every phase has a row");
 static const char *const roll_kind_names[] = {
         [ROLL_RESTART] = "restart", [ROLL_RESTART_HELD] = "restart-held", [ROLL_START] = "start",
         [ROLL_DRAIN] = "drain",     [ROLL_UNDRAIN] = "undrain",
-        [ROLL_DRY_RUN] = "dry-run",
+        [ROLL_DRY_RUN] = "dry-run", [ROLL_RECOVER] = "recover",
 };
 _Static_assert(ELEMENTS(roll_kind_names) == ROLL_KIND_COUNT, "every kind has a name");
 
 static const char *const roll_event_names[] = {
         [ROLL_EV_OK] = "ok",         [ROLL_EV_FAIL] = "failed", [ROLL_EV_TIMEOUT] = "timeout",
         [ROLL_EV_CANCEL] = "cancelled", [ROLL_EV_BACK] = "back",   [ROLL_EV_LAPSED] = "lapsed",
+        [ROLL_EV_REFUSED] = "refused",
 };
 _Static_assert(ELEMENTS(roll_event_names) == ROLL_EVENT_COUNT, "every event has a name");
 
@@ -201,7 +207,27 @@ Roll *roll_free(Roll *r)
 static Phase roll_successor(const Roll *r, RollEvent event)
 {
         const RollRow *row = &roll_table[r->phase];
-        return event == ROLL_EV_OK ? row->ok[r->kind] : row->next[event];
+        Phase next = event == ROLL_EV_OK ? row->ok[r->kind] : row->next[event];
+        if (r->kind != ROLL_RECOVER || next != PHASE_UNDO)
+                return next;
+        /* Behind `stop` there is no way back, also when a reboot came between. */
+        return event == ROLL_EV_CANCEL ? PHASE_NONE : PHASE_START;
+}
+
+/* What a job ends with when @event ends the present phase badly. */
+static Result roll_bad(const Roll *r, RollEvent event, Result told)
+{
+        if (told != RESULT_INVALID)
+                return told;
+        if (r->kind == ROLL_RECOVER && r->phase == PHASE_BLOCK)
+                return RESULT_DONE; /* a start that is proven later makes it good */
+        if (event == ROLL_EV_REFUSED)
+                return RESULT_GAVE_BACK;
+        if (event == ROLL_EV_CANCEL && r->phase < PHASE_BLOCK)
+                return RESULT_REFUSED;
+        if (event == ROLL_EV_CANCEL)
+                return RESULT_GAVE_BACK;
+        return roll_table[r->phase].bad;
 }
 
 /* The one place where the phase changes. */
@@ -225,9 +251,11 @@ static bool roll_take(Roll *r, const RollPending *p)
         if (next == PHASE_NONE)
                 return false;
 
-        bool bad = p->event == ROLL_EV_FAIL || p->event == ROLL_EV_TIMEOUT || p->event == ROLL_EV_CANCEL;
-        if (bad && r->result == RESULT_DONE)
-                r->result = p->result == RESULT_INVALID ? roll_table[r->phase].bad : p->result;
+        bool bad = p->event == ROLL_EV_FAIL || p->event == ROLL_EV_TIMEOUT || p->event == ROLL_EV_CANCEL ||
+                   p->event == ROLL_EV_REFUSED;
+        /* The first bad result stays, but for an undo that failed: then the node is not as it was. */
+        if (bad && (r->result == RESULT_DONE || r->phase == PHASE_UNDO))
+                r->result = roll_bad(r, p->event, p->result);
         roll_enter(r, next, p->event, p->now);
         return true;
 }

@@ -21,11 +21,12 @@ typedef enum RollKind {
         ROLL_DRAIN,        /* take out, and hold */
         ROLL_UNDRAIN,      /* end a hold */
         ROLL_DRY_RUN,      /* look only: nothing is changed */
+        ROLL_RECOVER,      /* what a reboot cut off behind `stop`: only forwards, whatever fails */
         ROLL_KIND_COUNT,
         ROLL_KIND_INVALID = -EINVAL,
 } RollKind;
 
-/* roll_kind_name() - "restart", "restart-held", "start", "drain", "undrain", "dry-run". */
+/* roll_kind_name() - "restart", "restart-held", "start", "drain", "undrain", "dry-run", "recover". */
 const char *roll_kind_name(RollKind kind);
 RollKind roll_kind_from_name(const char *name);
 
@@ -36,6 +37,7 @@ typedef enum RollEvent {
         ROLL_EV_CANCEL,  /* somebody asked to stop */
         ROLL_EV_BACK,    /* what was proven no longer holds: drain again */
         ROLL_EV_LAPSED,  /* the block was open for a moment: notice again */
+        ROLL_EV_REFUSED, /* systemd does not do it: nothing has happened */
         ROLL_EVENT_COUNT,
         ROLL_EVENT_INVALID = -EINVAL,
 } RollEvent;

@@ -10,6 +10,10 @@ program=$1
 if "$program" status --json 2>/dev/null | grep -q '"job":{'; then
         "$program" cancel >/dev/null 2>&1 || true
         if ! timeout 600 "$program" watch; then
+                if "$program" status --json 2>/dev/null | grep -q '"job":{'; then
+                        echo 'a job still runs: nothing was removed; try again when it is over (edge-roll watch)' >&2
+                        exit 1
+                fi
                 echo 'a job has ended as shown above; going on with the removal' >&2
         fi
 fi

@@ -21,7 +21,7 @@ typedef struct World {
         unsigned entered[PHASE_COUNT];
         unsigned finished;
         Result result;
-        bool blocked, monit_off, stopped, started_ok, held;
+        bool blocked, monit_off, stopped, started_ok, held, recover, undo_failed;
         RollEvent answer;    /* fed from within enter() when >= 0 */
 } World;
 
@@ -36,7 +36,7 @@ static void on_enter(Phase phase, void *userdata)
                 w->blocked = true;
         if (phase == PHASE_STOP_MONIT)
                 w->monit_off = true;
-        if (phase == PHASE_STOP)
+        if (phase == PHASE_STOP || w->recover)
                 w->stopped = true;
         if ((int) w->answer >= 0)
                 assert_true(roll_feed(w->roll, w->answer, RESULT_INVALID, 1));
@@ -47,8 +47,9 @@ static void on_leave(Phase phase, RollEvent event, void *userdata)
         World *w = userdata;
         assert_int_equal(w->inside, phase);
         w->inside = PHASE_NONE;
-        if (phase == PHASE_STOP && event == ROLL_EV_BACK)
-                w->stopped = false; /* the predecessor died before it called stop */
+        if (phase == PHASE_STOP && (event == ROLL_EV_BACK || event == ROLL_EV_REFUSED))
+                w->stopped = false; /* the predecessor died before it called stop; or systemd did not do it */
+        w->undo_failed = w->undo_failed || (phase == PHASE_UNDO && event != ROLL_EV_OK);
         if (event != ROLL_EV_OK)
                 return;
         switch (phase) {
@@ -88,7 +89,7 @@ static void world_begin(World *w, RollKind kind)
         Usec limits[PHASE_COUNT];
         for (int i = 0; i < PHASE_COUNT; i++)
                 limits[i] = 10;
-        *w = (World){ .answer = ROLL_EVENT_INVALID };
+        *w = (World){ .answer = ROLL_EVENT_INVALID, .recover = kind == ROLL_RECOVER };
         assert_int_equal(roll_new(&w->roll, kind, &effects, limits, w), 0);
 }
 
@@ -103,6 +104,7 @@ static void test_ways(void **state)
                 [ROLL_DRAIN] = "preflight discover watch block notice drain hold ",
                 [ROLL_UNDRAIN] = "preflight discover unblock return ",
                 [ROLL_DRY_RUN] = "preflight discover ",
+                [ROLL_RECOVER] = "block start ready verify start-monit unblock return ",
         };
         (void) state;
         for (RollKind kind = 0; kind < ROLL_KIND_COUNT; kind++) {
@@ -146,7 +148,10 @@ static void check_end(const World *w, RollKind kind)
                 /* Still blocked on purpose (a drain by hand), or undo itself failed: never "done" or "gave back". */
                 assert_true(w->held || w->entered[PHASE_UNDO] || w->entered[PHASE_HOLD]);
         if (w->result == RESULT_DONE && kind != ROLL_DRAIN)
-                assert_false(w->blocked);
+                assert_false(w->blocked || w->monit_off);
+        /* "The node is as it was" is only said when it is. */
+        if (w->undo_failed)
+                assert_int_equal(w->result, RESULT_FAILED);
         if (w->result == RESULT_GAVE_BACK)
                 assert_int_equal(w->stopped, false);
         if (w->result == RESULT_REFUSED)
@@ -268,8 +273,33 @@ static void test_first_result_stays(void **state)
         world_begin(&w, ROLL_RESTART);
         roll_start(w.roll, PHASE_NONE, 0);
         assert_true(roll_feed(w.roll, ROLL_EV_FAIL, RESULT_UNPROTECTED, 1));
-        assert_true(roll_feed(w.roll, ROLL_EV_TIMEOUT, RESULT_INVALID, 2));
+        assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 2));
         assert_int_equal(w.result, RESULT_UNPROTECTED);
+        roll_free(w.roll);
+
+        /* But an undo that fails is more than what led to it: the node is not as it was. */
+        world_begin(&w, ROLL_RESTART);
+        roll_start(w.roll, PHASE_NOTICE, 0);
+        assert_true(roll_feed(w.roll, ROLL_EV_TIMEOUT, RESULT_INVALID, 1));
+        assert_true(roll_feed(w.roll, ROLL_EV_FAIL, RESULT_INVALID, 2));
+        assert_int_equal(w.result, RESULT_FAILED);
+        roll_free(w.roll);
+
+        /* Monit that does not come back is told, though the component serves. */
+        world_begin(&w, ROLL_RESTART);
+        roll_start(w.roll, PHASE_START_MONIT, 0);
+        w.answer = ROLL_EV_OK;
+        assert_true(roll_feed(w.roll, ROLL_EV_TIMEOUT, RESULT_INVALID, 1));
+        assert_int_equal(w.entered[PHASE_RETURN], 1);
+        assert_int_equal(w.result, RESULT_FAILED);
+        roll_free(w.roll);
+
+        /* Cancelled is not "no checker". */
+        world_begin(&w, ROLL_RESTART);
+        roll_start(w.roll, PHASE_WATCH, 0);
+        w.answer = ROLL_EV_OK;
+        assert_true(roll_feed(w.roll, ROLL_EV_CANCEL, RESULT_INVALID, 1));
+        assert_int_equal(w.result, RESULT_REFUSED);
         roll_free(w.roll);
 
         /* A stop that failed is mended by a good start. */
