@@ -411,17 +411,6 @@ static void status_hold(cJSON *o, const Hold *hold)
                 cJSON_AddNullToObject(h, "until");
 }
 
-static bool status_refused(const Component *c, uint16_t port)
-{
-        BlockPlan plan = { 0 };
-        bool refused = false;
-        if (c->block == BLOCK_WHOLE)
-                plan.whole_ports[plan.n_whole++] = port;
-        else
-                plan.syn_ports[plan.n_syn++] = port;
-        return block_hold_read(&plan, &refused, NULL, NULL) == 0 && refused;
-}
-
 static cJSON *status_component(Agent *a, const Component *c)
 {
         const Config *config = agent_config(a);
@@ -429,6 +418,7 @@ static cJSON *status_component(Agent *a, const Component *c)
         cJSON *o = cJSON_CreateObject();
         bool held = false, refused = false;
         uint64_t refusals = 0;
+        BlockPlan plan;
         Hold hold;
         Err err = { 0 };
 
@@ -455,7 +445,7 @@ static cJSON *status_component(Agent *a, const Component *c)
                 cJSON_AddStringToObject(o, "blocked", refused ? "hold" : "hold-missing");
                 cJSON_AddNumberToObject(o, "refused", (double) refusals);
                 status_hold(o, &hold);
-        } else if (port && status_refused(c, port)) {
+        } else if (facts_held(c, port, &plan)) {
                 /* Refused without a record that says why: somebody must know. */
                 Hold unknown = { .by = "?", .reason = "the table inet " BLOCK_HOLD_TABLE " refuses it, but there is no record" };
                 cJSON_AddStringToObject(o, "blocked", "hold");

@@ -341,3 +341,15 @@ int facts_listening(Conns *conns, const uint16_t *ports, size_t n, uint64_t *ret
                 *ret_inode_sum = c.inode_sum;
         return listening;
 }
+
+bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan)
+{
+        BlockPlan plan = { 0 };
+        bool refused = false;
+        if (component->block == BLOCK_WHOLE)
+                plan.whole_ports[plan.n_whole++] = port;
+        else
+                plan.syn_ports[plan.n_syn++] = port;
+        *ret_plan = plan;
+        return port > 0 && block_hold_read(&plan, &refused, NULL, NULL) == 0 && refused;
+}

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
+#include "drain/block.h"
 #include "drain/conns.h"
 #include "probes/edge-json.h"
 #include "probes/http.h"
@@ -55,6 +56,12 @@ int facts_gather(Http *http, Conns *conns, const Config *config, const Component
                  FactsFn fn, void *userdata, FactsCall **ret, Err *err) _must_check_;
 FactsCall *facts_cancel(FactsCall *c);
 DEFINE_CLEANUP(FactsCall, facts_cancel);
+
+/*
+ * facts_held() - does the table of holds refuse @port, whatever the records say? @ret_plan: the plan that this is.
+ * A table that cannot be read reads as false.
+ */
+bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
 
 /*
  * facts_listening() - how many of @ports are being listened on; @ret_inode_sum: changes when a listener was

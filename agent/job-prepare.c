@@ -214,6 +214,14 @@ static void preflight_enter(Job *job)
                 job_fail(job, RESULT_REFUSED, "repair or delete that file", "the hold record cannot be read: %s", err.text);
                 return;
         }
+        uint16_t port = job->component->health_port.automatic ? known_port(config, job->component) :
+                                                                job->component->health_port.ports[0];
+        if (!job->held && facts_held(job->component, port, &job->hold.plan)) {
+                /* Its record is lost; what refuses is the table. */
+                job->held = true;
+                (void) snprintf(job->hold.by, sizeof(job->hold.by), "?");
+                (void) snprintf(job->hold.reason, sizeof(job->hold.reason), "its record is lost");
+        }
         if (kind == ROLL_UNDRAIN && !job->held) {
                 job_fail(job, RESULT_NOT_NEEDED, NULL, "%s is not held", job->component->name);
                 return;

@@ -2,6 +2,7 @@
 # kill -9 of the agent while a request is waited for: the block stays, and the job ends within its bound in one of three ways.
 
 before=$(life r1)
+job_over() { ! in_node r1 test -e /var/lib/edge-roll/job.json; }
 in_net client curl -s -o /dev/null "http://$(ip4 r1):9001/slow/8" &
 long=$!
 er_start r1 restart router
@@ -13,7 +14,6 @@ until gone "$long"; do
         has_block r1 || job_over || fail "the block went while the job goes on"
         pause 0.05
 done
-job_over() { ! in_node r1 test -e /var/lib/edge-roll/job.json; }
 assert wait $long
 er_wait
 wait_for 90 job_over
