@@ -188,12 +188,17 @@ uninstall:
 
 C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h) $(wildcard tests/*/*.[ch])
 
+# What cppcheck cannot see: __attribute__((cleanup)) releases (LeakSanitizer looks after that), an error that exists
+# exactly when the other pointer does not, and a function pointer chosen in place.
+CPPCHECK_BLIND := --suppress=resourceLeak --suppress=memleak --suppress=nullPointer:agent/systemd.c \
+                  --suppress=uninitvar:drain/inflight.c
+
 .PHONY: lint lint-deps lint-sleep analyze format format-check
 lint:
 	@tests/packages.sh build test lint
 	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory -I. $(SOURCES) agent/main.c
+		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)clang-tidy --quiet $(SOURCES) agent/main.c -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
 
 # base <- {drain, probes} <- agent <- tests: nobody includes upwards or sideways.

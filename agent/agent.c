@@ -28,13 +28,13 @@ struct Agent {
         Conns *conns;
         Systemd *systemd;
         Monit *monit;
-        Job *job;       /* the present or the last one */
+        Job *job; /* the present or the last one */
         uint64_t next_id;
-        bool ready;     /* the name is ours for the first time: systemd was told */
-        bool leaving;   /* giving the name back; exits with the answer */
+        bool ready;   /* the name is ours for the first time: systemd was told */
+        bool leaving; /* giving the name back; exits with the answer */
         bool fd_stored;
         char stale[1024]; /* why an unfinished job's record cannot go on: nothing new begins over it */
-        unsigned pins;  /* calls that refer to the configuration */
+        unsigned pins;    /* calls that refer to the configuration */
 };
 
 /* ---- the parts others ask for ---- */
@@ -111,7 +111,8 @@ static int agent_stored_fd(void)
 
 static void agent_watch_holds(Agent *a, bool begin);
 
-/* The time of a hold is wall clock time ("until 18:00"), so it is looked at again and again, not slept through. */
+/* The time of a hold is wall clock time ("until 18:00"), so it is looked at again and again, not slept
+ * through. */
 #define HOLD_LOOK_USEC  (10 * USEC_PER_SEC)
 #define HOLD_RETRY_USEC (1 * USEC_PER_SEC) /* also when ending one has just failed */
 
@@ -124,8 +125,8 @@ static int agent_on_hold(sd_event_source *s, uint64_t usec, void *userdata)
 }
 
 /*
- * Ends a hold whose time is over, if it may @begin a job; and looks again as long as there is one whose time will be.
- * Never begins one from within the end of another, which still stands on the stack.
+ * Ends a hold whose time is over, if it may @begin a job; and looks again as long as there is one whose time
+ * will be. Never begins one from within the end of another, which still stands on the stack.
  */
 static void agent_watch_holds(Agent *a, bool begin)
 {
@@ -155,12 +156,14 @@ static void agent_watch_holds(Agent *a, bool begin)
                         };
                         Job *job;
                         if (agent_begin(a, c, ROLL_UNDRAIN, &options, &job, &err) < 0)
-                                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the hold of %s cannot be ended: %s", c->name, err.text);
+                                journal_log(LOG_ERR, JOURNAL_AGENT, NULL,
+                                            "the hold of %s cannot be ended: %s", c->name, err.text);
                 }
         }
         if (next != USEC_INFINITY)
                 (void) sd_event_add_time(a->event, &a->hold_timer, CLOCK_MONOTONIC,
-                                         time_now() + MIN(MAX(next, HOLD_RETRY_USEC), HOLD_LOOK_USEC), 0, agent_on_hold, a);
+                                         time_now() + MIN(MAX(next, HOLD_RETRY_USEC), HOLD_LOOK_USEC), 0,
+                                         agent_on_hold, a);
 }
 
 /* ---- leaving when idle ---- */
@@ -171,7 +174,8 @@ void agent_touch(Agent *a)
 {
         Usec when = time_now() + a->config->idle_exit_usec;
         if (!a->idle_timer) {
-                (void) sd_event_add_time(a->event, &a->idle_timer, CLOCK_MONOTONIC, when, USEC_PER_SEC, agent_on_idle, a);
+                (void) sd_event_add_time(a->event, &a->idle_timer, CLOCK_MONOTONIC, when, USEC_PER_SEC,
+                                         agent_on_idle, a);
                 return;
         }
         (void) sd_event_source_set_time(a->idle_timer, when);
@@ -183,7 +187,8 @@ static int agent_on_released(sd_bus_message *m, void *userdata, sd_bus_error *er
         Agent *a = userdata;
         (void) m;
         (void) error;
-        /* The answer comes behind every call that was still sent to us, and those have been answered by now. */
+        /* The answer comes behind every call that was still sent to us, and those have been answered by now.
+         */
         (void) sd_bus_flush(a->bus);
         return sd_event_exit(a->event, 0);
 }
@@ -220,7 +225,8 @@ static int agent_on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 static void agent_retry(Agent *a)
 {
         a->bus_timer = sd_event_source_unref(a->bus_timer);
-        (void) sd_event_add_time(a->event, &a->bus_timer, CLOCK_MONOTONIC, time_now() + BUS_RETRY_USEC, 0, agent_on_retry, a);
+        (void) sd_event_add_time(a->event, &a->bus_timer, CLOCK_MONOTONIC, time_now() + BUS_RETRY_USEC, 0,
+                                 agent_on_retry, a);
 }
 
 /* A lost bus is weather: the job goes on, and we come back when it does. */
@@ -260,8 +266,8 @@ static int agent_on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (!e)
                 (void) sd_bus_message_read(m, "u", &answer);
         if (e || (answer != 1 && answer != 4)) {
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the bus does not give us the name %s: %s", AGENT_BUS_NAME,
-                            e ? e->message : "another process has it");
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the bus does not give us the name %s: %s",
+                            AGENT_BUS_NAME, e ? e->message : "another process has it");
                 return sd_event_exit(a->event, EXIT_FAILURE);
         }
         if (!a->ready) {
@@ -279,7 +285,8 @@ static int agent_open_bus(Agent *a)
                 return r;
         if ((r = sd_bus_attach_event(bus, a->event, SD_EVENT_PRIORITY_NORMAL)) < 0 ||
             (r = sd_bus_match_signal(bus, &a->lost_slot, NULL, "/org/freedesktop/DBus/Local",
-                                     "org.freedesktop.DBus.Local", "Disconnected", agent_on_disconnected, a)) < 0 ||
+                                     "org.freedesktop.DBus.Local", "Disconnected", agent_on_disconnected,
+                                     a)) < 0 ||
             (r = bus_api_publish(bus, a)) < 0 ||
             (r = sd_bus_request_name_async(bus, &a->name_slot, AGENT_BUS_NAME, 0, agent_on_name, a)) < 0)
                 return r;
@@ -297,7 +304,8 @@ static void agent_connect(Agent *a)
                 return;
         }
         if (a->systemd && systemd_set_bus(a->systemd, a->bus, &err) < 0)
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "systemd cannot be reached over the new bus: %s", err.text);
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "systemd cannot be reached over the new bus: %s",
+                            err.text);
 }
 
 /* ---- jobs ---- */
@@ -377,7 +385,8 @@ int agent_reload(Agent *a, Err *err)
         return 0;
 }
 
-int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret, Err *err)
+int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret,
+                Err *err)
 {
         JobEnv env = agent_env(a);
         if (*a->stale && access_record(a))
@@ -433,8 +442,10 @@ static void agent_resume(Agent *a, int fd)
         cJSON_Delete(record);
         if (r < 0) {
                 (void) snprintf(a->stale, sizeof(a->stale),
-                                "the unfinished job in %.160s/" JOB_RECORD " cannot go on: %.240s; see that component and monit "
-                                "are as they should be, then delete that file", a->config->state_dir, err.text);
+                                "the unfinished job in %.160s/" JOB_RECORD
+                                " cannot go on: %.240s; see that component and monit "
+                                "are as they should be, then delete that file",
+                                a->config->state_dir, err.text);
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", a->stale);
                 return;
         }
@@ -447,9 +458,10 @@ static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si
         Agent *a = userdata;
         (void) s;
         if (agent_busy(a)) {
-                journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL,
-                            "signal %u in the middle of a job: its record and its block stay, the next agent goes on",
-                            si->ssi_signo);
+                journal_log(
+                        LOG_NOTICE, JOURNAL_AGENT, NULL,
+                        "signal %u in the middle of a job: its record and its block stay, the next agent goes on",
+                        si->ssi_signo);
                 return sd_event_exit(a->event, AGENT_EXIT_RESTART);
         }
         (void) sd_notify(0, "STOPPING=1");

@@ -9,11 +9,11 @@
 #include "agent/config.h"
 #include "agent/job.h"
 
-#define AGENT_BUS_NAME "org.edgeroll.Agent1"
-#define AGENT_PATH     "/org/edgeroll/Agent1"
-#define AGENT_INTERFACE "org.edgeroll.Agent1"
+#define AGENT_BUS_NAME      "org.edgeroll.Agent1"
+#define AGENT_PATH          "/org/edgeroll/Agent1"
+#define AGENT_INTERFACE     "org.edgeroll.Agent1"
 #define AGENT_JOB_INTERFACE "org.edgeroll.Job1"
-#define AGENT_JOB_PATH AGENT_PATH "/job"
+#define AGENT_JOB_PATH      AGENT_PATH "/job"
 
 /* The exit status of an agent that was told to go in the middle of a job: systemd starts it again. */
 #define AGENT_EXIT_RESTART 75
@@ -25,7 +25,8 @@ int agent_main(const Config *config);
 
 typedef struct Agent Agent;
 
-/* agent_busy() - the present job when it is not over yet, else NULL. agent_job() - the present or last one. */
+/* agent_busy() - the present job when it is not over yet, else NULL. agent_job() - the present or last one.
+ */
 Job *agent_busy(const Agent *a);
 Job *agent_job(const Agent *a);
 
@@ -39,15 +40,17 @@ bool agent_leaving(const Agent *a);
 void agent_touch(Agent *a);
 
 /*
- * agent_reload() - read the configuration again, so that a job runs with what the files say now. While a job runs,
- * or somebody has pinned it, nothing changes. Return: 0; errors of config_load(), and the configuration of before stays.
+ * agent_reload() - read the configuration again, so that a job runs with what the files say now. While a job
+ * runs, or somebody has pinned it, nothing changes. Return: 0; errors of config_load(), and the configuration
+ * of before stays.
  */
 int agent_reload(Agent *a, Err *err) _must_check_;
 
-/* agent_pin() - somebody refers to the present configuration beyond this call: no reload until agent_unpin(). */
+/* agent_pin() - somebody refers to the present configuration beyond this call: no reload until agent_unpin().
+ */
 void agent_pin(Agent *a);
 void agent_unpin(Agent *a);
 
 /* agent_begin() - a new job. @ret: borrowed. Return: 0; -EBUSY (one runs); negative errno. */
-int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret, Err *err)
-        _must_check_;
+int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret,
+                Err *err) _must_check_;

@@ -12,9 +12,9 @@
 #include "agent/state.h"
 #include "agent/version.h"
 
-#define AGENT_GROUP "edge-roll"
+#define AGENT_GROUP   "edge-roll"
 #define HOLD_MAX_USEC (365 * 86400 * USEC_PER_SEC)
-#define ERROR_PREFIX "org.edgeroll.Error."
+#define ERROR_PREFIX  "org.edgeroll.Error."
 
 /* ---- who may ---- */
 
@@ -27,13 +27,16 @@ static int caller_get(sd_bus_message *m, Caller *ret, sd_bus_error *error)
 {
         _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
         uid_t uid;
-        /* The effective uid comes from the bus itself; nothing is read from /proc, where a pid may be another's
-         * by now. */
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) < 0 || sd_bus_creds_get_euid(creds, &uid) < 0)
-                return sd_bus_error_set(error, ERROR_PREFIX "NoPermission", "the bus does not tell who is calling");
+        /* The effective uid comes from the bus itself; nothing is read from /proc, where a pid may be
+         * another's by now. */
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) < 0 ||
+            sd_bus_creds_get_euid(creds, &uid) < 0)
+                return sd_bus_error_set(error, ERROR_PREFIX "NoPermission",
+                                        "the bus does not tell who is calling");
         struct passwd *pw = getpwuid(uid);
         ret->uid = uid;
-        (void) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid, pw ? pw->pw_name : "?");
+        (void) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid,
+                        pw ? pw->pw_name : "?");
         return 0;
 }
 
@@ -63,7 +66,8 @@ static int caller_may_change(sd_bus_message *m, Caller *ret, sd_bus_error *error
         if (ret->uid == 0 || caller_in_group(ret->uid))
                 return 0;
         return sd_bus_error_setf(error, ERROR_PREFIX "NoPermission",
-                                 "%s may not do that: only root and members of the group " AGENT_GROUP " may", ret->text);
+                                 "%s may not do that: only root and members of the group " AGENT_GROUP " may",
+                                 ret->text);
 }
 
 /* ---- arguments ---- */
@@ -88,14 +92,16 @@ static void option_text(char *buf, size_t size, const char *text)
         text_clean(buf);
 }
 
-static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error, bool *ret_dry_run)
+static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error,
+                       bool *ret_dry_run)
 {
         const char *contents, *text;
         char type;
         int r = sd_bus_message_peek_type(m, &type, &contents);
         if (r < 0)
                 return r;
-        bool is_text = strcmp(contents, "s") == 0, is_bool = strcmp(contents, "b") == 0, is_time = strcmp(contents, "t") == 0;
+        bool is_text = strcmp(contents, "s") == 0, is_bool = strcmp(contents, "b") == 0,
+             is_time = strcmp(contents, "t") == 0;
         if ((r = sd_bus_message_enter_container(m, 'v', contents)) < 0)
                 return r;
         if (is_text) {
@@ -110,7 +116,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 else if (strcmp(key, "at-cap") == 0 && (o->at_cap = at_cap_from_name(text)) >= 0)
                         ;
                 else
-                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s=\"%.40s\" is not known", key, text);
+                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
+                                                 "option %.40s=\"%.40s\" is not known", key, text);
         } else if (is_bool) {
                 int value;
                 if ((r = sd_bus_message_read(m, "b", &value)) < 0)
@@ -120,14 +127,17 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 else if (strcmp(key, "dry-run") == 0)
                         *ret_dry_run = value;
                 else
-                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s is not known", key);
+                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s is not known",
+                                                 key);
         } else if (is_time && strcmp(key, "for") == 0) {
                 if ((r = sd_bus_message_read(m, "t", &o->hold_usec)) < 0)
                         return r;
                 if (o->hold_usec == 0 || o->hold_usec > HOLD_MAX_USEC)
-                        return sd_bus_error_set(error, ERROR_PREFIX "Usage", "a hold lasts from 1 us to 365 days");
+                        return sd_bus_error_set(error, ERROR_PREFIX "Usage",
+                                                "a hold lasts from 1 us to 365 days");
         } else
-                return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s of type %.10s is not known", key, contents);
+                return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
+                                         "option %.40s of type %.10s is not known", key, contents);
         return sd_bus_message_exit_container(m);
 }
 
@@ -136,7 +146,8 @@ static int options_read(sd_bus_message *m, JobOptions *o, bool *ret_dry_run, sd_
         const char *key;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                if ((r = sd_bus_message_read(m, "s", &key)) < 0 || (r = option_read(m, key, o, error, ret_dry_run)) < 0)
+                if ((r = sd_bus_message_read(m, "s", &key)) < 0 ||
+                    (r = option_read(m, key, o, error, ret_dry_run)) < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
         }
@@ -147,7 +158,8 @@ static const Component *component_read(Agent *a, const char *name, sd_bus_error 
 {
         const Component *c = config_component(agent_config(a), name);
         if (!c)
-                (void) sd_bus_error_setf(error, ERROR_PREFIX "NoSuchComponent", "no component \"%.60s\" is configured", name);
+                (void) sd_bus_error_setf(error, ERROR_PREFIX "NoSuchComponent",
+                                         "no component \"%.60s\" is configured", name);
         return c;
 }
 
@@ -197,7 +209,8 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         if ((r = caller_may_change(m, &caller, error)) < 0)
                 return r;
         if (agent_leaving(a))
-                return sd_bus_error_set(error, ERROR_PREFIX "Leaving", "the agent is just leaving; call again");
+                return sd_bus_error_set(error, ERROR_PREFIX "Leaving",
+                                        "the agent is just leaving; call again");
 
         Job *job = agent_busy(a);
         bool joined = job && job_is_about(a, job, name) && kind_joins(job, kind);
@@ -306,7 +319,8 @@ static void discover_on_facts(const Facts *f, void *userdata)
         cJSON_AddBoolToObject(o, "running", f->running);
         cJSON_AddNumberToObject(o, "health_port", f->health_port);
         cJSON_AddStringToObject(o, "health_port_from", f->health_port_from);
-        cJSON_AddStringToObject(o, "refused", c->block == BLOCK_WHOLE ? "everything on it" : "new connections only");
+        cJSON_AddStringToObject(o, "refused",
+                                c->block == BLOCK_WHOLE ? "everything on it" : "new connections only");
         add_ports(o, "traffic_ports", f->traffic_ports, f->n_traffic);
         cJSON_AddStringToObject(o, "traffic_ports_from", f->traffic_from);
         add_ports(o, "other_ports", c->other_ports.ports, c->other_ports.n);
@@ -447,11 +461,14 @@ static cJSON *status_component(Agent *a, const Component *c)
                 status_hold(o, &hold);
         } else if (facts_held(c, port, &plan)) {
                 /* Refused without a record that says why: somebody must know. */
-                Hold unknown = { .by = "?", .reason = "the table inet " BLOCK_HOLD_TABLE " refuses it, but there is no record" };
+                Hold unknown = { .by = "?",
+                                 .reason = "the table inet " BLOCK_HOLD_TABLE
+                                           " refuses it, but there is no record" };
                 cJSON_AddStringToObject(o, "blocked", "hold");
                 status_hold(o, &unknown);
         } else
-                cJSON_AddStringToObject(o, "blocked", job && strcmp(job_component(job)->name, c->name) == 0 ? "job" : "no");
+                cJSON_AddStringToObject(o, "blocked",
+                                        job && strcmp(job_component(job)->name, c->name) == 0 ? "job" : "no");
         return o;
 }
 
@@ -506,8 +523,8 @@ static int job_find(sd_bus *bus, const char *path, const char *interface, void *
         return 1;
 }
 
-static int job_property(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                        void *userdata, sd_bus_error *error)
+static int job_property(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const Job *job = agent_job(userdata);
         (void) bus;
@@ -520,12 +537,12 @@ static int job_property(sd_bus *bus, const char *path, const char *interface, co
                 return sd_bus_message_append(reply, "t", job_id(job));
         if (strcmp(property, "Ended") == 0)
                 return sd_bus_message_append(reply, "b", (int) job_over(job));
-        const char *text = strcmp(property, "Component") == 0 ? job_component(job)->name :
-                           strcmp(property, "Kind") == 0      ? job_kind(job) :
-                           strcmp(property, "Phase") == 0     ? job_phase(job) :
-                           strcmp(property, "Awaiting") == 0  ? job_awaiting(job) :
-                           job_over(job)                      ? result_name(job_result(job)) :
-                                                                "";
+        const char *text = strcmp(property, "Component") == 0  ? job_component(job)->name
+                           : strcmp(property, "Kind") == 0     ? job_kind(job)
+                           : strcmp(property, "Phase") == 0    ? job_phase(job)
+                           : strcmp(property, "Awaiting") == 0 ? job_awaiting(job)
+                           : job_over(job)                     ? result_name(job_result(job))
+                                                               : "";
         return sd_bus_message_append(reply, "s", text);
 }
 
@@ -574,7 +591,8 @@ int bus_api_publish(sd_bus *bus, Agent *agent)
         int r = sd_bus_add_object_vtable(bus, NULL, AGENT_PATH, AGENT_INTERFACE, agent_vtable, agent);
         if (r < 0)
                 return r;
-        return sd_bus_add_fallback_vtable(bus, NULL, AGENT_JOB_PATH, AGENT_JOB_INTERFACE, job_vtable, job_find, agent);
+        return sd_bus_add_fallback_vtable(bus, NULL, AGENT_JOB_PATH, AGENT_JOB_INTERFACE, job_vtable,
+                                          job_find, agent);
 }
 
 void bus_api_event(sd_bus *bus, const Job *job, uint64_t seq, const char *json)

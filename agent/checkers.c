@@ -13,12 +13,12 @@ typedef struct Source {
         Usec interval_usec; /* the mean of what was seen, or learned; 0: not known */
         bool learned;       /* from an earlier job */
         bool awaited, dropped;
-        uint64_t base;      /* counter when the stage began */
-        uint64_t count;     /* since then */
-        Usec first, last;   /* when count first and last grew, in this stage; 0: never */
+        uint64_t base;          /* counter when the stage began */
+        uint64_t count;         /* since then */
+        Usec first, last;       /* when count first and last grew, in this stage; 0: never */
         uint64_t mark_count[2]; /* count at the last two whole intervals, the older first (mixed ports) */
         Usec mark_time[2];      /* 0: no such mark yet */
-        uint64_t watch_count; /* as seen while watching: for the interval */
+        uint64_t watch_count;   /* as seen while watching: for the interval */
         Usec watch_first, watch_last;
 } Source;
 
@@ -29,8 +29,8 @@ struct Checkers {
         Source sources[CHECKERS_MAX];
         size_t n;
         uint64_t conn_total, conn_watch_base;
-        Usec conn_last;       /* when the total last grew, or the stage began */
-        Usec conn_gap_usec;   /* mean gap between new connections while watching; 0: none came */
+        Usec conn_last;     /* when the total last grew, or the stage began */
+        Usec conn_gap_usec; /* mean gap between new connections while watching; 0: none came */
         uint64_t conn_watched;
         Usec watch_began;
 };
@@ -117,9 +117,11 @@ void checkers_block_begin(Checkers *c, Usec now, const BlockSource *refused, siz
         if (c->stage == STAGE_WATCH && c->conn_watched > 0)
                 c->conn_gap_usec = (now - c->watch_began) / c->conn_watched;
         checkers_begin(c, STAGE_BLOCK, now, refused, n);
-        /* One that comes so seldom that the watch may have missed it is waited for, until it should have come. */
+        /* One that comes so seldom that the watch may have missed it is waited for, until it should have
+         * come. */
         for (size_t i = 0; i < c->n; i++)
-                if (c->sources[i].learned && 2 * source_interval(c, &c->sources[i]) > c->config.watch_max_usec)
+                if (c->sources[i].learned &&
+                    2 * source_interval(c, &c->sources[i]) > c->config.watch_max_usec)
                         c->sources[i].awaited = true;
 }
 
@@ -146,7 +148,8 @@ void checkers_feed(Checkers *c, Usec now, const BlockSource *sources, size_t n)
                 if (!s)
                         continue;
                 /* The set's elements have a timeout: a counter can start again at zero. */
-                uint64_t count = sources[i].packets >= s->base ? sources[i].packets - s->base : sources[i].packets;
+                uint64_t count =
+                        sources[i].packets >= s->base ? sources[i].packets - s->base : sources[i].packets;
                 if (count <= s->count)
                         continue;
                 if (s->first == 0)
@@ -313,9 +316,14 @@ bool checkers_get(const Checkers *c, size_t i, CheckerInfo *ret)
 const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
 {
         static const char *const verbs[] = {
-                [STAGE_NONE] = "", [STAGE_WATCH] = "seen", [STAGE_BLOCK] = "refused", [STAGE_RETURN] = "let in",
+                [STAGE_NONE] = "",
+                [STAGE_WATCH] = "seen",
+                [STAGE_BLOCK] = "refused",
+                [STAGE_RETURN] = "let in",
         };
-        unsigned need = c->stage == STAGE_WATCH ? 2 : c->stage == STAGE_BLOCK ? c->config.fall : c->config.rise;
+        unsigned need = c->stage == STAGE_WATCH   ? 2
+                        : c->stage == STAGE_BLOCK ? c->config.fall
+                                                  : c->config.rise;
         char addr[ADDR_TEXT_SIZE], visitors[160] = "";
         size_t len = 0, shown = 0, hidden = 0;
 
@@ -326,7 +334,8 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                 if (!s->awaited) {
                         size_t used = strlen(visitors);
                         if (s->count > 0 && used + sizeof(addr) < sizeof(visitors))
-                                (void) snprintf(visitors + used, sizeof(visitors) - used, "%s%s", used ? ", " : "", addr);
+                                (void) snprintf(visitors + used, sizeof(visitors) - used, "%s%s",
+                                                used ? ", " : "", addr);
                         continue;
                 }
                 if (shown >= 4) {
@@ -334,8 +343,8 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                         continue;
                 }
                 Usec interval = source_interval(c, s);
-                int k = snprintf(buf + len, size - len, "%s%s%" PRIu64 "/%u by %s", shown ? ", " : verbs[c->stage],
-                                 shown ? "" : " ", s->count, need, addr);
+                int k = snprintf(buf + len, size - len, "%s%s%" PRIu64 "/%u by %s",
+                                 shown ? ", " : verbs[c->stage], shown ? "" : " ", s->count, need, addr);
                 if (k > 0 && (size_t) k < size - len)
                         len += (size_t) k;
                 if (interval) {
@@ -346,7 +355,8 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                 shown++;
         }
         if (shown == 0)
-                len += (size_t) snprintf(buf + len, size - len, "no checker %s", c->stage == STAGE_WATCH ? "yet" : "known");
+                len += (size_t) snprintf(buf + len, size - len, "no checker %s",
+                                         c->stage == STAGE_WATCH ? "yet" : "known");
         if (hidden && len < size)
                 len += (size_t) snprintf(buf + len, size - len, " and %zu more", hidden);
         if (c->stage == STAGE_BLOCK && len < size)

@@ -10,8 +10,8 @@
  * seen for three of its intervals is dropped.
  * Noticed: each checker was refused `fall` times, spread over (fall-1) of its intervals.
  * On a port that carries traffic too, checks cannot be told from requests, so a count proves nothing there:
- * refusals must go on for `fall` whole intervals, and in the last one no source may try more often than checks
- * do.
+ * refusals must go on for `fall` whole intervals, and in the last one no source may try more often than
+ * checks do.
  */
 
 #include <stdbool.h>
@@ -27,9 +27,9 @@
 typedef struct Checkers Checkers;
 
 typedef struct CheckersConfig {
-        Usec interval_usec;  /* known from the configuration or the documentation; 0: learned */
+        Usec interval_usec; /* known from the configuration or the documentation; 0: learned */
         unsigned fall, rise;
-        bool mixed;          /* the port carries API traffic too */
+        bool mixed; /* the port carries API traffic too */
         Usec watch_max_usec;
 } CheckersConfig;
 

@@ -6,7 +6,8 @@
 #include "agent/properties.h"
 #include "agent/cgroup.h"
 
-/* Edge's own limit to an answer of a message processor. Source: Apigee "Configuring Router timeout" (57 s). */
+/* Edge's own limit to an answer of a message processor. Source: Apigee "Configuring Router timeout" (57 s).
+ */
 #define REQUEST_LIMIT_DEFAULT_USEC (57 * USEC_PER_SEC)
 
 struct FactsCall {
@@ -20,7 +21,7 @@ struct FactsCall {
         Facts facts;
         Properties *properties;
         char properties_text[160]; /* which of the files could not be read, and why */
-        bool self_wrong; /* it answered, but not with what it should */
+        bool self_wrong;           /* it answered, but not with what it should */
 };
 
 FactsCall *facts_cancel(FactsCall *c)
@@ -62,8 +63,9 @@ static void ephemeral_ports(uint16_t *range)
 
 typedef struct Listeners {
         FactsCall *call;
-        uint16_t ephemeral[2]; /* ports the kernel gives away: RMI's, another one at each start, never a service's */
-        bool second; /* the pass that collects the traffic ports */
+        uint16_t ephemeral[2]; /* ports the kernel gives away: RMI's, another one at each start, never a
+                                  service's */
+        bool second;           /* the pass that collects the traffic ports */
         bool health_public;
 } Listeners;
 
@@ -86,7 +88,8 @@ static int facts_listener(const Sock *s, void *userdata)
                 }
                 return 0;
         }
-        if (loopback || !f->cgroup_id || port_in_range(s->local_port, l->ephemeral) || s->cgroup_id != f->cgroup_id || s->local_port == f->health_port ||
+        if (loopback || !f->cgroup_id || port_in_range(s->local_port, l->ephemeral) ||
+            s->cgroup_id != f->cgroup_id || s->local_port == f->health_port ||
             port_in(s->local_port, c->other_ports.ports, c->other_ports.n) ||
             port_in(s->local_port, f->traffic_ports, f->n_traffic) || f->n_traffic >= CONNS_PORTS_MAX)
                 return 0;
@@ -130,22 +133,25 @@ static void facts_sockets(FactsCall *call)
                 (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "the configuration");
         } else if (c->block == BLOCK_SYN) {
                 f->traffic_ports[f->n_traffic++] = f->health_port;
-                (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "the health port carries the traffic");
+                (void) snprintf(f->traffic_from, sizeof(f->traffic_from),
+                                "the health port carries the traffic");
         } else {
                 l.second = true;
                 ephemeral_ports(l.ephemeral);
                 if (conns_dump(call->conns, &all, facts_listener, &l, &err) < 0)
                         (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "%.120s", err.text);
                 else
-                        (void) snprintf(f->traffic_from, sizeof(f->traffic_from),
-                                        f->cgroup_id ? "listening sockets of the component below the ephemeral range" :
-                                                       "not known: this kernel does not tell whose a socket is; set "
-                                                       "traffic_ports");
+                        (void) snprintf(
+                                f->traffic_from, sizeof(f->traffic_from),
+                                f->cgroup_id ? "listening sockets of the component below the ephemeral range"
+                                             : "not known: this kernel does not tell whose a socket is; set "
+                                               "traffic_ports");
                 qsort(f->traffic_ports, f->n_traffic, sizeof(uint16_t), facts_compare_ports);
         }
 }
 
-/* http.port as the administrator set it. Source: Apigee "Configuring TLS between Router and Message Processor". */
+/* http.port as the administrator set it. Source: Apigee "Configuring TLS between Router and Message
+ * Processor". */
 static uint16_t facts_port_from_properties(const Properties *p, char *from, size_t size)
 {
         const char *v = properties_get(p, "message-processor-communication", "local.http.port");
@@ -169,7 +175,8 @@ static void facts_health_port(FactsCall *call)
         }
         if (f->self_known && f->self.http_port) {
                 f->health_port = f->self.http_port;
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "http.port of %s", c->self_url);
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "http.port of %s",
+                                c->self_url);
                 return;
         }
         if (call->self_wrong) {
@@ -177,17 +184,20 @@ static void facts_health_port(FactsCall *call)
                 (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s", f->self_text);
                 return;
         }
-        f->health_port = facts_port_from_properties(call->properties, f->health_port_from, sizeof(f->health_port_from));
+        f->health_port = facts_port_from_properties(call->properties, f->health_port_from,
+                                                    sizeof(f->health_port_from));
         if (f->health_port)
                 return;
         if (call->known_port) {
                 f->health_port = call->known_port;
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "the last good job (now: %.200s)",
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from),
+                                "the last good job (now: %.200s)",
                                 f->self_known ? "no http.port" : f->self_text);
                 return;
         }
         if (f->self_known)
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s names no http.port", c->self_url);
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s names no http.port",
+                                c->self_url);
         else
                 (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s", f->self_text);
 }
@@ -204,8 +214,8 @@ static void facts_limit(FactsCall *call)
         }
         Usec limit = 0, nginx = 0;
         Err err = { 0 };
-        int r = c->kind == KIND_MP ? properties_mp_timeout(call->properties, &limit, &err) :
-                                     properties_router_timeout(call->properties, &limit, &err);
+        int r = c->kind == KIND_MP ? properties_mp_timeout(call->properties, &limit, &err)
+                                   : properties_router_timeout(call->properties, &limit, &err);
         if (r < 0)
                 (void) snprintf(call->properties_text, sizeof(call->properties_text), "%.150s", err.text);
         if (*c->nginx_dir && properties_nginx_timeout(c->nginx_dir, &nginx, &err) == PROPERTIES_UNREADABLE)
@@ -215,7 +225,8 @@ static void facts_limit(FactsCall *call)
         if (limit || nginx) {
                 f->request_limit_usec = MAX(limit, nginx);
                 (void) snprintf(f->request_limit_from, sizeof(f->request_limit_from), "%s%s%s",
-                                nginx > limit ? "proxy_read_timeout of a virtual host" : "the properties", *odd ? "; " : "", odd);
+                                nginx > limit ? "proxy_read_timeout of a virtual host" : "the properties",
+                                *odd ? "; " : "", odd);
                 return;
         }
         f->request_limit_usec = REQUEST_LIMIT_DEFAULT_USEC;
@@ -254,7 +265,8 @@ static void facts_on_self(const HttpResult *r, void *userdata)
                 }
         } else if (r->outcome == HTTP_ANSWER) {
                 call->self_wrong = true;
-                (void) snprintf(f->self_text, sizeof(f->self_text), "%s: status %ld instead of 200", url, r->status);
+                (void) snprintf(f->self_text, sizeof(f->self_text), "%s: status %ld instead of 200", url,
+                                r->status);
         } else {
                 call->self_wrong = r->outcome == HTTP_TOO_LARGE || r->outcome == HTTP_PROTOCOL;
                 (void) snprintf(f->self_text, sizeof(f->self_text), "%.310s", r->text);
@@ -275,8 +287,8 @@ static void facts_on_up(const HttpResult *r, void *userdata)
         facts_finish(call);
 }
 
-int facts_gather(Http *http, Conns *conns, const Config *config, const Component *component, uint16_t known_port,
-                 FactsFn fn, void *userdata, FactsCall **ret, Err *err)
+int facts_gather(Http *http, Conns *conns, const Config *config, const Component *component,
+                 uint16_t known_port, FactsFn fn, void *userdata, FactsCall **ret, Err *err)
 {
         _cleanup_(facts_cancelp) FactsCall *c = calloc(1, sizeof(*c));
         if (!c)

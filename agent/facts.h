@@ -25,15 +25,15 @@ typedef struct Facts {
         char up_text[320];
 
         /* sockets */
-        uint16_t health_port;      /* 0: not known, see health_port_from */
+        uint16_t health_port;       /* 0: not known, see health_port_from */
         char health_port_from[320]; /* where the number comes from, or why there is none */
-        bool running;              /* somebody listens on it */
-        bool sockets_failed;       /* the kernel does not tell; traffic_from says why */
-        bool loopback_only;        /* ... but only on loopback: no checker can reach it */
+        bool running;               /* somebody listens on it */
+        bool sockets_failed;        /* the kernel does not tell; traffic_from says why */
+        bool loopback_only;         /* ... but only on loopback: no checker can reach it */
         uint32_t health_inode;
-        uint64_t cgroup_id;        /* of that listener; 0: this kernel does not tell */
+        uint64_t cgroup_id; /* of that listener; 0: this kernel does not tell */
         char cgroup[256];
-        char unit[256];            /* the unit of that cgroup; "" when not known */
+        char unit[256]; /* the unit of that cgroup; "" when not known */
         uint16_t traffic_ports[CONNS_PORTS_MAX];
         size_t n_traffic;
         char traffic_from[160];
@@ -52,14 +52,14 @@ typedef void (*FactsFn)(const Facts *facts, void *userdata); /* valid during the
  * answer at all falls back to the properties and to @known_port.
  * @fn: called once from the loop.
  */
-int facts_gather(Http *http, Conns *conns, const Config *config, const Component *component, uint16_t known_port,
-                 FactsFn fn, void *userdata, FactsCall **ret, Err *err) _must_check_;
+int facts_gather(Http *http, Conns *conns, const Config *config, const Component *component,
+                 uint16_t known_port, FactsFn fn, void *userdata, FactsCall **ret, Err *err) _must_check_;
 FactsCall *facts_cancel(FactsCall *c);
 DEFINE_CLEANUP(FactsCall, facts_cancel);
 
 /*
- * facts_held() - does the table of holds refuse @port, whatever the records say? @ret_plan: the plan that this is.
- * A table that cannot be read reads as false.
+ * facts_held() - does the table of holds refuse @port, whatever the records say? @ret_plan: the plan that
+ * this is. A table that cannot be read reads as false.
  */
 bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
 
@@ -67,4 +67,5 @@ bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
  * facts_listening() - how many of @ports are being listened on; @ret_inode_sum: changes when a listener was
  * replaced (the sum of the listeners' inodes). Return: number, or negative errno.
  */
-int facts_listening(Conns *conns, const uint16_t *ports, size_t n, uint64_t *ret_inode_sum, Err *err) _must_check_;
+int facts_listening(Conns *conns, const uint16_t *ports, size_t n, uint64_t *ret_inode_sum,
+                    Err *err) _must_check_;

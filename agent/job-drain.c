@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define LOOK_COST_FACTOR 64                     /* a full look at most every 64 times what it took: 1.6 % of a core */
-#define SPEAKERS_MAX 4096                       /* sockets asked about in one look */
+#define LOOK_COST_FACTOR      64   /* a full look at most every 64 times what it took: 1.6 % of a core */
+#define SPEAKERS_MAX          4096 /* sockets asked about in one look */
 #define GATE_BACKOFF_MIN_USEC (500 * USEC_PER_MSEC)
 #define GATE_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
 
@@ -37,7 +37,8 @@ int job_table(Job *job, Err *err)
 static bool block_close_read(Job *job, Err *err)
 {
         BlockState state;
-        if (block_close(job->block, JOB_BLOCK_TIMEOUT_USEC, err) < 0 || block_read(job->block, &state, err) < 0)
+        if (block_close(job->block, JOB_BLOCK_TIMEOUT_USEC, err) < 0 ||
+            block_read(job->block, &state, err) < 0)
                 return false;
         job->closed_at = time_now();
         if (!state.table || !state.refusing || state.expires_usec < JOB_BLOCK_TIMEOUT_USEC / 2) {
@@ -47,7 +48,8 @@ static bool block_close_read(Job *job, Err *err)
         return true;
 }
 
-/* Is it there, refusing, and never was away: what expires must be what we last put in, minus the time since. */
+/* Is it there, refusing, and never was away: what expires must be what we last put in, minus the time since.
+ */
 static bool block_intact(Job *job, BlockState *ret, Err *err)
 {
         BlockState state;
@@ -67,9 +69,9 @@ bool job_block_check(Job *job)
 
         if (!intact) {
                 job_warn(job, "the block was gone (%s); put back",
-                         !state.table  ? "the table was deleted by somebody" :
-                         !state.intact ? "somebody changed the table" :
-                                         "it had not been renewed in time");
+                         !state.table    ? "the table was deleted by somebody"
+                         : !state.intact ? "somebody changed the table"
+                                         : "it had not been renewed in time");
                 if ((!state.table || !state.intact) && block_install(job->block, &job->plan, &err) < 0)
                         job_warn(job, "the table cannot be put back: %s", err.text);
         }
@@ -95,8 +97,8 @@ static void block_enter(Job *job)
                 return;
         }
         job_renewing(job, true);
-        job_ok(job, "port %u refused, table inet " BLOCK_TABLE " (owner: %s), read back", job->facts.health_port,
-               block_owner_name(block_owner(job->block)));
+        job_ok(job, "port %u refused, table inet " BLOCK_TABLE " (owner: %s), read back",
+               job->facts.health_port, block_owner_name(block_owner(job->block)));
 }
 
 const PhaseOps job_block = { .enter = block_enter };
@@ -125,7 +127,9 @@ static void look_speakers(Job *job)
                 return; /* ties stay ties, which is safe */
         for (size_t i = 0; i < n; i++)
                 peers[i] = (BlockPeer){
-                        .addr = pending[i].peer, .port = pending[i].peer_port, .local_port = pending[i].local_port,
+                        .addr = pending[i].peer,
+                        .port = pending[i].peer_port,
+                        .local_port = pending[i].local_port,
                 };
         if (block_speakers(job->block, peers, n, speakers, NULL) < 0)
                 return;
@@ -187,9 +191,11 @@ static const char *stragglers_text(const InflightSummary *s, size_t max, char *b
         buf[0] = '\0';
         for (size_t i = 0; i < s->n_stragglers && i < max && len < size; i++) {
                 const InflightStraggler *t = &s->stragglers[i];
-                len += (size_t) snprintf(buf + len, size - len, "%s%s %s:%u for %.1f s, %" PRIu64 " bytes in, %" PRIu64 " out (%s)",
-                                         i ? "; " : "", t->upstream ? "to" : "from", addr_format(&t->peer, addr, sizeof(addr)),
-                                         t->peer_port, time_sec(t->busy_usec), t->bytes_received, t->bytes_sent, t->why);
+                len += (size_t) snprintf(buf + len, size - len,
+                                         "%s%s %s:%u for %.1f s, %" PRIu64 " bytes in, %" PRIu64 " out (%s)",
+                                         i ? "; " : "", t->upstream ? "to" : "from",
+                                         addr_format(&t->peer, addr, sizeof(addr)), t->peer_port,
+                                         time_sec(t->busy_usec), t->bytes_received, t->bytes_sent, t->why);
         }
         return buf;
 }
@@ -231,7 +237,8 @@ static void notice_enter(Job *job)
         _cleanup_(freep) BlockSource *sources = NULL;
         size_t n = 0;
         bool full;
-        /* Counts of before belong to a block that lapsed; without them (no table) everything counts from zero. */
+        /* Counts of before belong to a block that lapsed; without them (no table) everything counts from
+         * zero. */
         if (block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, NULL) < 0)
                 n = 0;
         checkers_block_begin(job->checkers, job->closed_at, sources, n);
@@ -248,11 +255,14 @@ static void notice_timeout(Job *job)
 
         if (block_sources(job->block, BLOCK_NEWCONN, &sources, &n, &full, NULL) == 0)
                 for (size_t i = 0; i < n && i < 5 && len < sizeof(who); i++)
-                        len += (size_t) snprintf(who + len, sizeof(who) - len, "%s%s", i ? ", " : "; still connecting: ",
+                        len += (size_t) snprintf(who + len, sizeof(who) - len, "%s%s",
+                                                 i ? ", " : "; still connecting: ",
                                                  addr_format(&sources[i].addr, addr, sizeof(addr)));
-        (void) snprintf(job->hint, sizeof(job->hint),
-                        "does the load balancer check this port, and does it stop sending when the check fails?");
-        job_feed(job, ROLL_EV_TIMEOUT, "not noticed: %s%s", checkers_text(job->checkers, time_now(), text, sizeof(text)), who);
+        (void) snprintf(
+                job->hint, sizeof(job->hint),
+                "does the load balancer check this port, and does it stop sending when the check fails?");
+        job_feed(job, ROLL_EV_TIMEOUT, "not noticed: %s%s",
+                 checkers_text(job->checkers, time_now(), text, sizeof(text)), who);
 }
 
 const PhaseOps job_notice = { .enter = notice_enter, .tick = notice_tick, .timeout = notice_timeout };
@@ -266,7 +276,8 @@ static void drain_text(const Job *job, InflightDrained drained, Usec wait, char 
 
         switch (drained) {
         case INFLIGHT_IN_FLIGHT:
-                (void) snprintf(buf, size, "in flight %u%s%s", s->busy + s->unknown + s->persistent_busy + s->accept_queue + s->syn_queue,
+                (void) snprintf(buf, size, "in flight %u%s%s",
+                                s->busy + s->unknown + s->persistent_busy + s->accept_queue + s->syn_queue,
                                 s->n_stragglers ? ": " : "", stragglers_text(s, 1, who, sizeof(who)));
                 if (s->unknown) {
                         size_t len = strlen(buf);
@@ -274,19 +285,21 @@ static void drain_text(const Job *job, InflightDrained drained, Usec wait, char 
                 }
                 return;
         case INFLIGHT_NOT_QUIET:
-                (void) snprintf(buf, size, "nothing in flight on %u connections; quiet for %.1f s of %.1f s", s->sockets,
-                                time_sec(s->quiet_usec == USEC_INFINITY ? 0 : s->quiet_usec),
+                (void) snprintf(buf, size, "nothing in flight on %u connections; quiet for %.1f s of %.1f s",
+                                s->sockets, time_sec(s->quiet_usec == USEC_INFINITY ? 0 : s->quiet_usec),
                                 time_sec(job->component->quiet_usec));
                 return;
         case INFLIGHT_UNCONFIRMED:
-                (void) snprintf(buf, size, "nothing in flight on %u connections; a second look must agree", s->sockets);
+                (void) snprintf(buf, size, "nothing in flight on %u connections; a second look must agree",
+                                s->sockets);
                 return;
         case INFLIGHT_PERSISTENT:
                 (void) snprintf(buf, size, "%u connections go on sending requests: %s", s->persistent,
                                 stragglers_text(s, 1, who, sizeof(who)));
                 return;
         case INFLIGHT_NOT_LOOKED:
-                (void) snprintf(buf, size, "no listener of the traffic ports is seen: the look cannot be believed");
+                (void) snprintf(buf, size,
+                                "no listener of the traffic ports is seen: the look cannot be believed");
                 return;
         case INFLIGHT_DRAINED:
         case INFLIGHT_DRAINED_COUNT:
@@ -301,10 +314,13 @@ static void drain_done(Job *job)
         char text[160] = "";
         if (s->persistent > 0)
                 (void) snprintf(text, sizeof(text), "; %u connections go on sending, %s", s->persistent,
-                                roll_kind(job->roll) == ROLL_DRAIN ? "and are served" : "the stop closes them");
-        job_ok(job, "no request in flight on %u connections, queues empty, nothing moved for %.1f s%s%s", s->sockets,
-               s->quiet_usec == USEC_INFINITY ? time_sec(job->component->quiet_usec) : time_sec(s->quiet_usec), text,
-               s->idle_by_age ? "; some of them idle by age only" : "");
+                                roll_kind(job->roll) == ROLL_DRAIN ? "and are served"
+                                                                   : "the stop closes them");
+        job_ok(job, "no request in flight on %u connections, queues empty, nothing moved for %.1f s%s%s",
+               s->sockets,
+               s->quiet_usec == USEC_INFINITY ? time_sec(job->component->quiet_usec)
+                                              : time_sec(s->quiet_usec),
+               text, s->idle_by_age ? "; some of them idle by age only" : "");
 }
 
 static void drain_tick(Job *job)
@@ -329,9 +345,10 @@ static void drain_tick(Job *job)
         job_progress(job, "%s", text);
         if (drained == INFLIGHT_PERSISTENT && job->options.persistent == PERSISTENT_GIVE_BACK) {
                 char who[400];
-                job_fail(job, RESULT_INVALID, "say --persistent=close or wait, or let the load balancer end them",
-                         "%u connections outlive the mark-down and go on sending: %s", job->summary.persistent,
-                         stragglers_text(&job->summary, 3, who, sizeof(who)));
+                job_fail(job, RESULT_INVALID,
+                         "say --persistent=close or wait, or let the load balancer end them",
+                         "%u connections outlive the mark-down and go on sending: %s",
+                         job->summary.persistent, stragglers_text(&job->summary, 3, who, sizeof(who)));
                 return;
         }
         /* What only needs time is looked at again when the time is there, not every second. */
@@ -364,7 +381,8 @@ static void drain_timeout(Job *job)
         }
         (void) snprintf(job->hint, sizeof(job->hint),
                         "wait until these are over and run again, or say --at-cap=go-on to lose them");
-        job_feed(job, ROLL_EV_TIMEOUT, "%u still in flight at the cap: %s", s->busy + s->unknown + s->persistent_busy, who);
+        job_feed(job, ROLL_EV_TIMEOUT, "%u still in flight at the cap: %s",
+                 s->busy + s->unknown + s->persistent_busy, who);
 }
 
 const PhaseOps job_drain = { .enter = drain_enter, .tick = drain_tick, .timeout = drain_timeout };
@@ -376,7 +394,8 @@ static void stop_monit_on(int r, const char *text, const Err *err, void *userdat
         Job *job = userdata;
         job->monit_running = false;
         if (r < 0)
-                job_fail(job, RESULT_INVALID, "see `monit summary`", "monit does not leave the component alone: %s", err->text);
+                job_fail(job, RESULT_INVALID, "see `monit summary`",
+                         "monit does not leave the component alone: %s", err->text);
         else
                 job_ok(job, "%s", text);
 }
@@ -415,8 +434,8 @@ static void gate_back(Job *job, const char *why)
 }
 
 /*
- * The freeze drops data together with the acknowledgements on it, so with clients that send all the time an answer
- * stays unacknowledged until the server's retransmission, 200 ms later: a second try waits for that.
+ * The freeze drops data together with the acknowledgements on it, so with clients that send all the time an
+ * answer stays unacknowledged until the server's retransmission, 200 ms later: a second try waits for that.
  */
 static Usec gate_freeze_usec(const Job *job)
 {
@@ -430,7 +449,8 @@ void job_thaw(Job *job)
                 return;
         job->frozen = false;
         if (block_thaw(job->block, &err) < 0)
-                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC), err.text);
+                job_warn(job, "cannot thaw (the kernel does in %.0f s): %s", time_sec(JOB_FREEZE_MAX_USEC),
+                         err.text);
 }
 
 /* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called. */
@@ -465,7 +485,9 @@ static void gate_tick(Job *job)
                 job_ok(job, "told to go on with what is still in flight; block and monit as they should be");
                 return;
         }
-        job_ok(job, "traffic frozen for %" PRIu64 " ms: nothing in flight on %u connections, block and monit as they should be",
+        job_ok(job,
+               "traffic frozen for %" PRIu64
+               " ms: nothing in flight on %u connections, block and monit as they should be",
                gate_freeze_usec(job) / USEC_PER_MSEC, job->summary.sockets);
 }
 
@@ -514,7 +536,8 @@ static void gate_on_unit(int r, const UnitState *state, const Err *err, void *us
 static void gate_enter(Job *job)
 {
         Err err = { 0 };
-        /* The intent is on disk before the freeze: nothing may take its time between the last look and the stop. */
+        /* The intent is on disk before the freeze: nothing may take its time between the last look and the
+         * stop. */
         job->changes.stopped = true;
         (void) job_save(job);
         job_progress(job, "the last look");

@@ -12,13 +12,13 @@
 #include "probes/snapshot.h"
 #include "probes/window.h"
 
-#define JOB_BLOCK_TIMEOUT_USEC  (30 * USEC_PER_SEC) /* a dead agent opens the node after this long */
-#define JOB_BLOCK_RENEW_USEC    (5 * USEC_PER_SEC)
-#define JOB_FREEZE_USEC         (50 * USEC_PER_MSEC) /* kernel-side quiet before the last look */
-#define JOB_FREEZE_LONG_USEC    (260 * USEC_PER_MSEC) /* ... when the first look did not pass */
-#define JOB_FREEZE_MAX_USEC     (2 * USEC_PER_SEC)   /* the kernel thaws by itself after this long */
-#define JOB_POLL_USEC           (50 * USEC_PER_MSEC) /* counters and sockets are read this often */
-#define JOB_PROGRESS_USEC       (200 * USEC_PER_MSEC) /* progress is told at most this often */
+#define JOB_BLOCK_TIMEOUT_USEC (30 * USEC_PER_SEC) /* a dead agent opens the node after this long */
+#define JOB_BLOCK_RENEW_USEC   (5 * USEC_PER_SEC)
+#define JOB_FREEZE_USEC        (50 * USEC_PER_MSEC)  /* kernel-side quiet before the last look */
+#define JOB_FREEZE_LONG_USEC   (260 * USEC_PER_MSEC) /* ... when the first look did not pass */
+#define JOB_FREEZE_MAX_USEC    (2 * USEC_PER_SEC)    /* the kernel thaws by itself after this long */
+#define JOB_POLL_USEC          (50 * USEC_PER_MSEC)  /* counters and sockets are read this often */
+#define JOB_PROGRESS_USEC      (200 * USEC_PER_MSEC) /* progress is told at most this often */
 
 /* What the job has changed outside: worked backwards by undo, settled by hold and unblock. */
 typedef struct JobChanges {
@@ -35,10 +35,10 @@ struct Job {
         JobOptions options;
         Roll *roll;
         Result result;
-        Usec started;      /* monotonic */
+        Usec started; /* monotonic */
         Usec started_wall;
         bool over;
-        bool resumed;      /* an earlier agent began it */
+        bool resumed;       /* an earlier agent began it */
         Phase resume_phase; /* where; PHASE_NONE: at the beginning */
 
         /* events */
@@ -50,9 +50,9 @@ struct Job {
         Usec told_progress;
         char told_text[512];
         char evidence[PHASE_COUNT][512]; /* what ended each phase */
-        char failure[512];   /* the first thing that went wrong */
-        char hint[512];      /* what to do about it */
-        cJSON *warnings;     /* array of strings */
+        char failure[512];               /* the first thing that went wrong */
+        char hint[512];                  /* what to do about it */
+        cJSON *warnings;                 /* array of strings */
 
         /* timers and calls of the present phase */
         sd_event_source *deadline, *tick, *renew;
@@ -66,17 +66,17 @@ struct Job {
         /* what is known */
         JobChanges changes;
         Facts facts;
-        UnitState unit;        /* before */
-        uint64_t inode_sum;    /* of the listeners before */
+        UnitState unit;     /* before */
+        uint64_t inode_sum; /* of the listeners before */
         MonitPrior monit;
         Snapshot *before;
-        bool held;             /* a hold was there when the job began */
+        bool held; /* a hold was there when the job began */
         Hold hold;
         BlockPlan plan;
 
         /* drain */
         Block *block;
-        Usec closed_at;        /* when the block was last closed or renewed */
+        Usec closed_at; /* when the block was last closed or renewed */
         Checkers *checkers;
         Inflight *inflight;
         InflightSummary summary;
@@ -88,17 +88,17 @@ struct Job {
         Usec frozen_at;
 
         /* restart */
-        size_t unit_index;     /* which of the component's units is being asked about */
+        size_t unit_index; /* which of the component's units is being asked about */
         bool job_done;
-        bool stop_called;      /* StopUnit was sent by this agent */
-        bool stop_failed;      /* the stop did not end as it should */
+        bool stop_called; /* StopUnit was sent by this agent */
+        bool stop_failed; /* the stop did not end as it should */
         char job_text[256];
         Window window;
-        bool round_good;       /* the present round of probes */
+        bool round_good; /* the present round of probes */
         char round_text[256];
         Usec probes_good_since; /* when the window was first full; 0: not yet */
         bool ready_command_done, ready_compared;
-        char missing[512];     /* what was loaded before and is not loaded again yet */
+        char missing[512]; /* what was loaded before and is not loaded again yet */
 };
 
 /* --- job.c --- */
@@ -129,20 +129,21 @@ void job_renewing(Job *job, bool on);
 /* --- the phases --- */
 typedef struct PhaseOps {
         void (*enter)(Job *job);
-        void (*tick)(Job *job);    /* may be NULL */
+        void (*tick)(Job *job);                   /* may be NULL */
         void (*leave)(Job *job, RollEvent event); /* may be NULL: timers and calls are dropped anyway */
-        void (*timeout)(Job *job); /* may be NULL: the phase simply times out */
+        void (*timeout)(Job *job);                /* may be NULL: the phase simply times out */
 } PhaseOps;
 
-extern const PhaseOps job_preflight, job_discover, job_watch;             /* job-prepare.c */
-extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate; /* job-drain.c */
+extern const PhaseOps job_preflight, job_discover, job_watch;                           /* job-prepare.c */
+extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate;       /* job-drain.c */
 extern const PhaseOps job_stop, job_start_unit, job_ready, job_verify, job_start_monit; /* job-restart.c */
-extern const PhaseOps job_unblock, job_return, job_undo, job_hold;        /* job-return.c */
+extern const PhaseOps job_unblock, job_return, job_undo, job_hold;                      /* job-return.c */
 
 /* --- job-prepare.c --- */
 /* job_setup() - plan, checkers and in-flight engine from what is known (facts); also after a resume. */
 int job_setup(Job *job, Err *err) _must_check_;
-/* job_learn() - keep what was learned, for the next job; what was loaded before, when the restart is not good. */
+/* job_learn() - keep what was learned, for the next job; what was loaded before, when the restart is not
+ * good. */
 void job_learn(Job *job, Result result);
 
 /* job_ports() - health port and traffic ports together. @ports: CONNS_PORTS_MAX. Return: how many. */
@@ -151,7 +152,8 @@ size_t job_ports(const Job *job, uint16_t *ports);
 /* --- job-drain.c --- */
 /* job_table() - the nft table exists and counts. */
 int job_table(Job *job, Err *err) _must_check_;
-/* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back). */
+/* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back).
+ */
 bool job_block_check(Job *job);
 /* job_thaw() - end a freeze, if there is one. */
 void job_thaw(Job *job);

@@ -14,7 +14,8 @@
 
 static bool kind_restarts(RollKind kind)
 {
-        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_START || kind == ROLL_DRY_RUN;
+        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_START ||
+               kind == ROLL_DRY_RUN;
 }
 
 static const char *preflight_loaded(const Job *job, char *buf, size_t size)
@@ -32,8 +33,12 @@ static void preflight_done(Job *job, const char *monit)
         const Facts *f = &job->facts;
 
         job_ok(job, "%s %s%s%s%s; %s%s%s", job->unit.unit, job->unit.active, f->self_known ? ", server " : "",
-               f->self_known ? f->self.uuid : "", f->up ? ", up" : f->running ? ", not up" : "", monit,
-               preflight_loaded(job, loaded, sizeof(loaded)), job->held ? "; held until this job is done" : "");
+               f->self_known ? f->self.uuid : "",
+               f->up        ? ", up"
+               : f->running ? ", not up"
+                            : "",
+               monit, preflight_loaded(job, loaded, sizeof(loaded)),
+               job->held ? "; held until this job is done" : "");
 }
 
 /* Held because a restart was not proven good, and not by hand. */
@@ -45,7 +50,8 @@ static bool preflight_failed_before(const Job *job)
 /* A component that is held because something was missing is measured by what it had before that. */
 static void preflight_measure(Job *job)
 {
-        Snapshot *before = preflight_failed_before(job) ? known_before(job->env.config, job->component) : NULL;
+        Snapshot *before =
+                preflight_failed_before(job) ? known_before(job->env.config, job->component) : NULL;
         if (!before)
                 return;
         snapshot_free(job->before);
@@ -62,13 +68,14 @@ static void preflight_on_snapshot(Snapshot *s, void *userdata)
         preflight_done(job, job->awaiting);
 }
 
-static void preflight_on_monit(int r, const MonitPrior *prior, const char *text, const Err *err, void *userdata)
+static void preflight_on_monit(int r, const MonitPrior *prior, const char *text, const Err *err,
+                               void *userdata)
 {
         Job *job = userdata;
         job->monit_running = false;
         if (r < 0) {
-                job_fail(job, RESULT_REFUSED, "see `systemctl status monit apigee-monit`", "monit's state is not known: %s",
-                         err->text);
+                job_fail(job, RESULT_REFUSED, "see `systemctl status monit apigee-monit`",
+                         "monit's state is not known: %s", err->text);
                 return;
         }
         job->monit = *prior;
@@ -84,7 +91,8 @@ static void preflight_on_monit(int r, const MonitPrior *prior, const char *text,
                 .limit_usec = 10 * USEC_PER_SEC,
         };
         Err e = { 0 };
-        if (snapshot_fetch(job->env.http, job->env.event, &request, preflight_on_snapshot, job, &job->snapshot_call, &e) < 0)
+        if (snapshot_fetch(job->env.http, job->env.event, &request, preflight_on_snapshot, job,
+                           &job->snapshot_call, &e) < 0)
                 job_fail(job, RESULT_FAILED, NULL, "%s", e.text);
 }
 
@@ -113,12 +121,14 @@ static void preflight_on_unit(int r, const UnitState *state, const Err *err, voi
         job->call = NULL;
 
         if (r < 0) {
-                job_fail(job, RESULT_REFUSED, "see `systemctl status`", "systemd does not tell about %s: %s", name, err->text);
+                job_fail(job, RESULT_REFUSED, "see `systemctl status`", "systemd does not tell about %s: %s",
+                         name, err->text);
                 return;
         }
-        /* Running: the unit of the listener's cgroup, or (where the kernel does not tell) the one that is active.
-         * Stopped: the first that exists. */
-        bool ours = job->facts.running ? (*job->facts.unit ? strcmp(job->facts.unit, name) == 0 : active) : state->loaded;
+        /* Running: the unit of the listener's cgroup, or (where the kernel does not tell) the one that is
+         * active. Stopped: the first that exists. */
+        bool ours = job->facts.running ? (*job->facts.unit ? strcmp(job->facts.unit, name) == 0 : active)
+                                       : state->loaded;
         if (!ours) {
                 job->unit_index++;
                 preflight_unit(job);
@@ -128,8 +138,8 @@ static void preflight_on_unit(int r, const UnitState *state, const Err *err, voi
         if (job->facts.running && !active) {
                 job_fail(job, RESULT_REFUSED,
                          "stop it the way it was started, then `edge-roll restart COMPONENT --start`",
-                         "%s says %s, but port %u is being served: it was not started by this unit", name, state->active,
-                         job->facts.health_port);
+                         "%s says %s, but port %u is being served: it was not started by this unit", name,
+                         state->active, job->facts.health_port);
                 return;
         }
         preflight_monit(job);
@@ -142,11 +152,12 @@ static void preflight_unit(Job *job)
 
         if (!name) {
                 if (job->facts.running && *job->facts.cgroup)
-                        job_fail(job, RESULT_REFUSED,
-                                 "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
-                                 "unit in `units`",
-                                 "port %u is served from %s, which is none of the units of %s", job->facts.health_port,
-                                 job->facts.cgroup, job->component->name);
+                        job_fail(
+                                job, RESULT_REFUSED,
+                                "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
+                                "unit in `units`",
+                                "port %u is served from %s, which is none of the units of %s",
+                                job->facts.health_port, job->facts.cgroup, job->component->name);
                 else
                         job_fail(job, RESULT_REFUSED, "name its unit in `units` of the configuration",
                                  "none of the units of %s exists%s", job->component->name,
@@ -167,24 +178,27 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         job->facts = *facts;
         /* A hold names its ports itself: it can be ended whatever the component answers. */
         if (kind == ROLL_UNDRAIN && job->hold.plan.n_whole + job->hold.plan.n_syn > 0)
-                job->facts.health_port =
-                        job->hold.plan.n_whole > 0 ? job->hold.plan.whole_ports[0] : job->hold.plan.syn_ports[0];
+                job->facts.health_port = job->hold.plan.n_whole > 0 ? job->hold.plan.whole_ports[0]
+                                                                    : job->hold.plan.syn_ports[0];
         facts = &job->facts;
 
         if (facts->health_port == 0) {
-                job_fail(job, RESULT_REFUSED,
-                         "see what it answers with `curl -s` on its self_url, or set health_port in the configuration",
-                         "the health port of %s is not known: %s", c->name, facts->health_port_from);
+                job_fail(
+                        job, RESULT_REFUSED,
+                        "see what it answers with `curl -s` on its self_url, or set health_port in the configuration",
+                        "the health port of %s is not known: %s", c->name, facts->health_port_from);
                 return;
         }
         if (facts->sockets_failed) {
-                job_fail(job, RESULT_REFUSED, NULL, "the listening sockets cannot be looked at: %s", facts->traffic_from);
+                job_fail(job, RESULT_REFUSED, NULL, "the listening sockets cannot be looked at: %s",
+                         facts->traffic_from);
                 return;
         }
         if (facts->running && facts->loopback_only && kind != ROLL_UNDRAIN) {
-                job_fail(job, RESULT_REFUSED, "let it listen where its checkers come from, or set health_port",
-                         "port %u of %s listens on loopback only: nobody can check it from outside", facts->health_port,
-                         c->name);
+                job_fail(job, RESULT_REFUSED,
+                         "let it listen where its checkers come from, or set health_port",
+                         "port %u of %s listens on loopback only: nobody can check it from outside",
+                         facts->health_port, c->name);
                 return;
         }
         /* One that a failed restart has left stopped is started without being told again. */
@@ -211,11 +225,12 @@ static void preflight_enter(Job *job)
         Err err = { 0 };
 
         if (hold_read(config->state_dir, job->component->name, &job->hold, &job->held, &err) < 0) {
-                job_fail(job, RESULT_REFUSED, "repair or delete that file", "the hold record cannot be read: %s", err.text);
+                job_fail(job, RESULT_REFUSED, "repair or delete that file",
+                         "the hold record cannot be read: %s", err.text);
                 return;
         }
-        uint16_t port = job->component->health_port.automatic ? known_port(config, job->component) :
-                                                                job->component->health_port.ports[0];
+        uint16_t port = job->component->health_port.automatic ? known_port(config, job->component)
+                                                              : job->component->health_port.ports[0];
         if (!job->held && facts_held(job->component, port, &job->hold.plan)) {
                 /* Its record is lost; what refuses is the table. */
                 job->held = true;
@@ -227,8 +242,9 @@ static void preflight_enter(Job *job)
                 return;
         }
         if (kind == ROLL_DRAIN && job->held) {
-                job_fail(job, RESULT_NOT_NEEDED, "end it with `edge-roll undrain`", "%s is held already, by %s: %s",
-                         job->component->name, job->hold.by, job->hold.reason);
+                job_fail(job, RESULT_NOT_NEEDED, "end it with `edge-roll undrain`",
+                         "%s is held already, by %s: %s", job->component->name, job->hold.by,
+                         job->hold.reason);
                 return;
         }
         /* Only the table counts: where it is gone the balancer has let the node in again. */
@@ -241,15 +257,16 @@ static void preflight_enter(Job *job)
             strcmp(config->lock, "none") == 0 && !*job->options.unprotected) {
                 job_fail(job, RESULT_UNPROTECTED,
                          "make sure that no other node of the pool is out, then say --unprotected=REASON",
-                         "this node has pool mates (%s, ...) and no lock covers the pool", config->pool_members[0]);
+                         "this node has pool mates (%s, ...) and no lock covers the pool",
+                         config->pool_members[0]);
                 return;
         }
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)
                 return;
         job_progress(job, "asking %s", job->component->self_url);
         if (facts_gather(job->env.http, job->env.conns, config, job->component,
-                         known_port(config, job->component), preflight_on_facts, job,
-                         &job->facts_call, &err) < 0)
+                         known_port(config, job->component), preflight_on_facts, job, &job->facts_call,
+                         &err) < 0)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
 
@@ -340,9 +357,10 @@ static void discover_enter(Job *job)
         Err err = { 0 };
 
         if (f->n_traffic == 0 && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_DRAIN)) {
-                job_fail(job, RESULT_REFUSED, "set traffic_ports in the configuration",
-                         "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
-                         c->name, f->traffic_from);
+                job_fail(
+                        job, RESULT_REFUSED, "set traffic_ports in the configuration",
+                        "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
+                        c->name, f->traffic_from);
                 return;
         }
         int r = job_setup(job, &err);
@@ -351,8 +369,10 @@ static void discover_enter(Job *job)
                 return;
         }
         if (kind == ROLL_DRY_RUN) {
-                job_ok(job, "health port %u (%s), refused %s; traffic ports %s; a request lasts at most %s (%s)", f->health_port,
-                       f->health_port_from, c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
+                job_ok(job,
+                       "health port %u (%s), refused %s; traffic ports %s; a request lasts at most %s (%s)",
+                       f->health_port, f->health_port_from,
+                       c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
                        ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
                        time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
                 return;
@@ -364,14 +384,16 @@ static void discover_enter(Job *job)
                 return;
         }
         if (!job->block && block_new(&job->block, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
-                job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN", "%s", err.text);
+                job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN",
+                         "%s", err.text);
                 return;
         }
 
         Usec cap = f->request_limit_usec + DRAIN_MARGIN_USEC;
         if (cap > c->drain_max_usec) {
                 char max[32];
-                job_warn(job, "a request may last %s (%s), longer than drain_max (%s): drain ends after drain_max",
+                job_warn(job,
+                         "a request may last %s (%s), longer than drain_max (%s): drain ends after drain_max",
                          time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from,
                          time_format(c->drain_max_usec, max, sizeof(max)));
                 cap = c->drain_max_usec;
@@ -414,9 +436,11 @@ static void watch_end(Job *job)
         /* Slow checkers need longer limits, unless somebody has set them. */
         Usec slowest = checkers_slowest(job->checkers);
         if (!c->limit_usec[PHASE_NOTICE])
-                roll_set_limit(job->roll, PHASE_NOTICE, MAX(component_limit(c, PHASE_NOTICE), slowest * (c->check_fall + 3)));
+                roll_set_limit(job->roll, PHASE_NOTICE,
+                               MAX(component_limit(c, PHASE_NOTICE), slowest * (c->check_fall + 3)));
         if (!c->limit_usec[PHASE_RETURN])
-                roll_set_limit(job->roll, PHASE_RETURN, MAX(component_limit(c, PHASE_RETURN), slowest * (c->check_rise + 3)));
+                roll_set_limit(job->roll, PHASE_RETURN,
+                               MAX(component_limit(c, PHASE_RETURN), slowest * (c->check_rise + 3)));
         if (checkers_count(job->checkers) > 0) {
                 job_ok(job, "%s", text);
                 return;
@@ -427,10 +451,11 @@ static void watch_end(Job *job)
                 job_ok(job, "%s; check_interval is configured", text);
                 return;
         }
-        job_fail(job, RESULT_NO_CHECKER,
-                 "let the load balancer check this port, or say how it checks with check_interval and check_fall",
-                 "nobody was seen twice checking port %u within %.1f s, so notice cannot be proven: %s", job->facts.health_port,
-                 time_sec(c->watch_max_usec), text);
+        job_fail(
+                job, RESULT_NO_CHECKER,
+                "let the load balancer check this port, or say how it checks with check_interval and check_fall",
+                "nobody was seen twice checking port %u within %.1f s, so notice cannot be proven: %s",
+                job->facts.health_port, time_sec(c->watch_max_usec), text);
 }
 
 static void watch_tick(Job *job)

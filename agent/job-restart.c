@@ -9,9 +9,9 @@
 #include "agent/cgroup.h"
 #include "base/words.h"
 
-#define THAW_AFTER_USEC     USEC_PER_SEC          /* a stop that does not close its listeners by then thaws */
-#define STOP_POLL_USEC      (20 * USEC_PER_MSEC)
-#define APIGEE_SERVICE      "/opt/apigee/apigee-service/bin/apigee-service"
+#define THAW_AFTER_USEC USEC_PER_SEC /* a stop that does not close its listeners by then thaws */
+#define STOP_POLL_USEC  (20 * USEC_PER_MSEC)
+#define APIGEE_SERVICE  "/opt/apigee/apigee-service/bin/apigee-service"
 
 static int component_listening(Job *job, size_t *ret_of, uint64_t *ret_inode_sum)
 {
@@ -36,7 +36,8 @@ static void stop_on_job(JobResult result, const char *text, void *userdata)
                 /* It was not even tried: the component serves on, so the node is given back. */
                 job->changes.stopped = false;
                 if (!*job->failure)
-                        (void) snprintf(job->failure, sizeof(job->failure), "systemd does not stop it: %.480s", text);
+                        (void) snprintf(job->failure, sizeof(job->failure),
+                                        "systemd does not stop it: %.480s", text);
                 job_feed(job, ROLL_EV_REFUSED, "systemd does not stop it: %s", text);
                 return;
         }
@@ -62,8 +63,9 @@ static void stop_tick(Job *job)
                 job_ok(job, "%s stopped (%s), ports closed, processes gone", job->unit.unit, job->job_text);
                 return;
         }
-        job_progress(job, "%s; %d of %zu ports open, %d processes", job->job_done ? "systemd's job is over" : "systemd is stopping it",
-                     MAX(listening, 0), of, MAX(pids, 0));
+        job_progress(job, "%s; %d of %zu ports open, %d processes",
+                     job->job_done ? "systemd's job is over" : "systemd is stopping it", MAX(listening, 0),
+                     of, MAX(pids, 0));
         job_tick(job, STOP_POLL_USEC);
 }
 
@@ -72,7 +74,8 @@ static void stop_call(Job *job)
         Err err = { 0 };
         job->job_done = false;
         job->stop_called = true;
-        if (systemd_job(job->env.systemd, UNIT_STOP, job->unit.unit, stop_on_job, job, &job->call, &err) < 0) {
+        if (systemd_job(job->env.systemd, UNIT_STOP, job->unit.unit, stop_on_job, job, &job->call, &err) <
+            0) {
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
         }
@@ -96,7 +99,8 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
         }
         if (serves) {
                 job->changes.stopped = false;
-                job_feed(job, ROLL_EV_BACK, "the stop had not been called yet; everything is proven again first");
+                job_feed(job, ROLL_EV_BACK,
+                         "the stop had not been called yet; everything is proven again first");
                 return;
         }
         stop_call(job);
@@ -147,20 +151,22 @@ static void start_on_state(int r, const UnitState *state, const Err *err, void *
         if (job->job_done && !state->job_pending && strcmp(state->active, "active") != 0 &&
             strcmp(state->active, "activating") != 0) {
                 char hint[400];
-                (void) snprintf(hint, sizeof(hint), "see `journalctl -u %s`; then `edge-roll restart` again, or `edge-roll undrain`",
-                                state->unit);
-                job_fail(job, RESULT_HELD, hint, "%s did not start: %s (%s, result %s)", state->unit, job->job_text,
-                         state->active, state->result);
+                (void) snprintf(
+                        hint, sizeof(hint),
+                        "see `journalctl -u %s`; then `edge-roll restart` again, or `edge-roll undrain`",
+                        state->unit);
+                job_fail(job, RESULT_HELD, hint, "%s did not start: %s (%s, result %s)", state->unit,
+                         job->job_text, state->active, state->result);
                 return;
         }
         int listening = component_listening(job, &of, &inode_sum);
         if (job->job_done && new_run && listening == (int) of && inode_sum != job->inode_sum) {
-                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets", state->unit,
-                       state->invocation_id, state->main_pid, of);
+                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets",
+                       state->unit, state->invocation_id, state->main_pid, of);
                 return;
         }
-        job_progress(job, "%s; %d of %zu ports open", job->job_done ? state->active : "systemd is starting it", MAX(listening, 0),
-                     of);
+        job_progress(job, "%s; %d of %zu ports open",
+                     job->job_done ? state->active : "systemd is starting it", MAX(listening, 0), of);
         job_tick(job, 2 * JOB_POLL_USEC);
 }
 
@@ -189,7 +195,8 @@ static void start_tick(Job *job)
         if (job->call2) {
                 size_t of;
                 int listening = component_listening(job, &of, NULL);
-                job_progress(job, "systemd is starting %s; %d of %zu ports open", job->unit.unit, MAX(listening, 0), of);
+                job_progress(job, "systemd is starting %s; %d of %zu ports open", job->unit.unit,
+                             MAX(listening, 0), of);
                 job_tick(job, 4 * JOB_POLL_USEC);
         } else
                 start_state(job);
@@ -206,7 +213,8 @@ static void start_enter(Job *job)
         size_t of;
         bool dead = component_listening(job, &of, NULL) == 0;
         bool odd = kind == ROLL_START || kind == ROLL_RECOVER || job->stop_failed;
-        if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit, start_on_job, job, &job->call2, &err) < 0) {
+        if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit,
+                        start_on_job, job, &job->call2, &err) < 0) {
                 job_fail(job, RESULT_HELD, NULL, "%s", err.text);
                 return;
         }
@@ -231,10 +239,11 @@ static void ready_bad(Job *job, const char *fmt, ...)
 
 static void ready_missing(Job *job)
 {
-        job_fail(job, RESULT_HELD,
-                 "see system.log and startupruntimeerrors.log of the message processor; then `edge-roll restart` again, or "
-                 "`edge-roll undrain` to serve without it",
-                 "not everything that was loaded before is loaded again: %s", job->missing);
+        job_fail(
+                job, RESULT_HELD,
+                "see system.log and startupruntimeerrors.log of the message processor; then `edge-roll restart` again, or "
+                "`edge-roll undrain` to serve without it",
+                "not everything that was loaded before is loaded again: %s", job->missing);
 }
 
 static void ready_compared(Job *job, const SnapshotDiff *diff)
@@ -263,7 +272,8 @@ static void ready_check(Job *job)
                 return;
         char loaded[200] = "", text[160];
         if (job->before)
-                (void) snprintf(loaded, sizeof(loaded), "; loaded again: %s", snapshot_summary(job->before, text, sizeof(text)));
+                (void) snprintf(loaded, sizeof(loaded), "; loaded again: %s",
+                                snapshot_summary(job->before, text, sizeof(text)));
         job_ok(job, "probes good %u times in a row, same server id%s%s", job->window.have,
                job->facts.self_known ? "" : " (not known before)", loaded);
 }
@@ -295,8 +305,8 @@ static void ready_round_done(Job *job)
         if (!full) {
                 if (!job->round_good)
                         job->probes_good_since = 0;
-                job_progress(job, "ready %u/%u%s%s", job->window.have, job->window.need, *job->round_text ? "; " : "",
-                             job->round_text);
+                job_progress(job, "ready %u/%u%s%s", job->window.have, job->window.need,
+                             *job->round_text ? "; " : "", job->round_text);
                 return;
         }
         if (job->probes_good_since == 0)
@@ -309,7 +319,8 @@ static void ready_round_done(Job *job)
                         .organizations = job->component->organizations,
                         .limit_usec = 10 * USEC_PER_SEC,
                 };
-                if (snapshot_fetch(job->env.http, job->env.event, &request, ready_on_snapshot, job, &job->snapshot_call, &err) < 0)
+                if (snapshot_fetch(job->env.http, job->env.event, &request, ready_on_snapshot, job,
+                                   &job->snapshot_call, &err) < 0)
                         job_warn(job, "%s", err.text);
         }
         if (*job->missing)
@@ -324,7 +335,8 @@ static void ready_on_up(const HttpResult *r, void *userdata)
         if (r->outcome != HTTP_ANSWER)
                 ready_bad(job, "%s", r->text);
         else if (r->status != 200 || !edge_up_is_true(r->body, r->body_len))
-                ready_bad(job, "%s says status %ld, \"%.40s\" instead of 200, \"true\"", job->component->up_url, r->status, r->body);
+                ready_bad(job, "%s says status %ld, \"%.40s\" instead of 200, \"true\"",
+                          job->component->up_url, r->status, r->body);
         ready_round_done(job);
 }
 
@@ -351,8 +363,10 @@ static void ready_on_self(const HttpResult *r, void *userdata)
                 ready_bad(job, "%s says status %ld instead of 200", job->component->self_url, r->status);
         else if (edge_self_parse(r->body, r->body_len, &self, &err) < 0)
                 ready_bad(job, "%s: %s", job->component->self_url, err.text);
-        else if (job->facts.self_known && *job->facts.self.uuid && strcmp(self.uuid, job->facts.self.uuid) != 0) {
-                job_fail(job, RESULT_HELD, "is this the same installation? compare with /v1/servers of the Management Server",
+        else if (job->facts.self_known && *job->facts.self.uuid &&
+                 strcmp(self.uuid, job->facts.self.uuid) != 0) {
+                job_fail(job, RESULT_HELD,
+                         "is this the same installation? compare with /v1/servers of the Management Server",
                          "another server id than before: %s, it was %s", self.uuid, job->facts.self.uuid);
                 return;
         }
@@ -418,9 +432,11 @@ static void ready_enter(Job *job)
         int r = ready_command(job->component, &argv);
         if (r == 0 && argv[0]) {
                 char unit[256];
-                (void) snprintf(unit, sizeof(unit), "edge-roll-run-wait-for-ready-%.100s.service", job->component->name);
-                r = systemd_run(job->env.systemd, unit, argv, NULL, component_limit(job->component, PHASE_READY), ready_on_command,
-                                job, &job->call, &err);
+                (void) snprintf(unit, sizeof(unit), "edge-roll-run-wait-for-ready-%.100s.service",
+                                job->component->name);
+                r = systemd_run(job->env.systemd, unit, argv, NULL,
+                                component_limit(job->component, PHASE_READY), ready_on_command, job,
+                                &job->call, &err);
                 if (r < 0)
                         job_warn(job, "wait_for_ready: %s", err.text);
         }
@@ -455,8 +471,8 @@ static void start_monit_on(int r, const char *text, const Err *err, void *userda
         job->monit_running = false;
         if (r < 0) {
                 job_warn(job, "monit is not as it was: %s", err->text);
-                job_fail(job, RESULT_INVALID, "start monit and monitor the component by hand", "monit is not as it was: %s",
-                         err->text);
+                job_fail(job, RESULT_INVALID, "start monit and monitor the component by hand",
+                         "monit is not as it was: %s", err->text);
                 return;
         }
         job->changes.monit = false;
@@ -490,4 +506,6 @@ static void start_monit_timeout(Job *job)
         job_feed(job, ROLL_EV_TIMEOUT, "monit is not as it was: %s", job->awaiting);
 }
 
-const PhaseOps job_start_monit = { .enter = start_monit_enter, .tick = start_monit_tick, .timeout = start_monit_timeout };
+const PhaseOps job_start_monit = { .enter = start_monit_enter,
+                                   .tick = start_monit_tick,
+                                   .timeout = start_monit_timeout };

@@ -11,9 +11,9 @@
 /* ---- the table of holds ---- */
 
 /*
- * The table as the records of all other components want it, and ours if @ours: the table is what refuses, so it is
- * put right here; edge-roll-hold.service follows, which puts it up again after a reboot. A record that cannot be read
- * (told) counts with the port that the configuration knows.
+ * The table as the records of all other components want it, and ours if @ours: the table is what refuses, so
+ * it is put right here; edge-roll-hold.service follows, which puts it up again after a reboot. A record that
+ * cannot be read (told) counts with the port that the configuration knows.
  */
 static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
 {
@@ -103,15 +103,16 @@ static void unblock_tick(Job *job)
         /* Table first, record last: as long as something refuses, something says why. */
         bool holds = true;
         size_t others = 0;
-        if (hold_table(job, false, &others, &err) < 0 || block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds ||
+        if (hold_table(job, false, &others, &err) < 0 ||
+            block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds ||
             hold_remove(job->env.config->state_dir, job->component->name, &err) < 0) {
                 job_progress(job, "the hold cannot be ended: %s", err.text);
                 job_tick(job, RETRY_USEC);
                 return;
         }
         job->held = false;
-        if (systemd_job(job->env.systemd, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT, unblock_on_unit, job,
-                        &job->call, &err) < 0)
+        if (systemd_job(job->env.systemd, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT,
+                        unblock_on_unit, job, &job->call, &err) < 0)
                 unblock_open(job);
 }
 
@@ -130,7 +131,8 @@ static void unblock_enter(Job *job)
 static void unblock_timeout(Job *job)
 {
         (void) snprintf(job->hint, sizeof(job->hint),
-                        "`nft list ruleset` shows inet " BLOCK_TABLE "; its refusals end by themselves within 30 s; a hold ends "
+                        "`nft list ruleset` shows inet " BLOCK_TABLE
+                        "; its refusals end by themselves within 30 s; a hold ends "
                         "with `systemctl stop edge-roll-hold`");
         job_feed(job, ROLL_EV_TIMEOUT, "still blocked: %s", job->awaiting);
 }
@@ -175,8 +177,9 @@ static void return_timeout(Job *job)
 {
         char text[400];
         checkers_text(job->checkers, time_now(), text, sizeof(text));
-        (void) snprintf(job->hint, sizeof(job->hint),
-                        "the component is up and open: look at the load balancer; `edge-roll status` shows this node");
+        (void) snprintf(
+                job->hint, sizeof(job->hint),
+                "the component is up and open: look at the load balancer; `edge-roll status` shows this node");
         job_feed(job, ROLL_EV_TIMEOUT, "not readmitted: %s", text);
 }
 
@@ -191,8 +194,8 @@ static void undo_on_monit(int r, const char *text, const Err *err, void *userdat
         job->monit_running = false;
         if (r < 0) {
                 job_warn(job, "monit is not as it was: %s", err->text);
-                job_fail(job, RESULT_INVALID, "start monit by hand and monitor the component", "monit is not as it was: %s",
-                         err->text);
+                job_fail(job, RESULT_INVALID, "start monit by hand and monitor the component",
+                         "monit is not as it was: %s", err->text);
                 return;
         }
         job->changes.monit = false;
@@ -208,7 +211,8 @@ static void undo_tick(Job *job)
         job_thaw(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
-                if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
+                if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 ||
+                    state.refusing) {
                         /* A table that somebody deleted refuses nothing: that is what is wanted. */
                         if (block_read(job->block, &state, &err) < 0 || state.refusing) {
                                 job_progress(job, "the rule is still there: %s", err.text);
@@ -245,13 +249,15 @@ static void hold_finish(Job *job, const char *monit)
 {
         char stamp[32], until[64] = "";
         if (job->hold.until_wall_usec)
-                (void) snprintf(until, sizeof(until), ", until %s", time_stamp(job->hold.until_wall_usec, stamp, sizeof(stamp)));
+                (void) snprintf(until, sizeof(until), ", until %s",
+                                time_stamp(job->hold.until_wall_usec, stamp, sizeof(stamp)));
         if (roll_kind(job->roll) != ROLL_DRAIN && !*job->hint)
-                (void) snprintf(job->hint, sizeof(job->hint),
-                                "mend the cause and run `edge-roll restart %s` again, or give it back with `edge-roll undrain %s`",
-                                job->component->name, job->component->name);
-        job_ok(job, "port %u is held refused (table inet " BLOCK_HOLD_TABLE ")%s%s%s", job->facts.health_port, until,
-               *monit ? "; " : "", monit);
+                (void) snprintf(
+                        job->hint, sizeof(job->hint),
+                        "mend the cause and run `edge-roll restart %s` again, or give it back with `edge-roll undrain %s`",
+                        job->component->name, job->component->name);
+        job_ok(job, "port %u is held refused (table inet " BLOCK_HOLD_TABLE ")%s%s%s", job->facts.health_port,
+               until, *monit ? "; " : "", monit);
 }
 
 static void hold_on_monit(int r, const char *text, const Err *err, void *userdata)
@@ -310,17 +316,21 @@ static void hold_tick(Job *job)
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
-                        !h->by_hand ? job->failure : *job->options.reason ? job->options.reason : "drained by hand");
+                        !h->by_hand            ? job->failure
+                        : *job->options.reason ? job->options.reason
+                                               : "drained by hand");
         if (hold_write(job->env.config->state_dir, h, &err) < 0)
                 job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err.text);
         bool refused = false;
         size_t others;
-        if (hold_table(job, true, &others, &err) < 0 || block_hold_read(&job->plan, &refused, NULL, &err) < 0 || !refused) {
+        if (hold_table(job, true, &others, &err) < 0 ||
+            block_hold_read(&job->plan, &refused, NULL, &err) < 0 || !refused) {
                 job_progress(job, "the hold is not in place yet: %s", err.text);
                 job_tick(job, RETRY_USEC);
                 return;
         }
-        if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job, &job->call, &err) < 0)
+        if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job, &job->call,
+                        &err) < 0)
                 hold_in_place(job);
 }
 
@@ -331,7 +341,8 @@ static void hold_enter(Job *job)
         hold_tick(job);
 }
 
-/* Ending here would open the node unproven, so this goes on: the transit block is renewed as long as we live. */
+/* Ending here would open the node unproven, so this goes on: the transit block is renewed as long as we live.
+ */
 static void hold_timeout(Job *job)
 {
         if (job->monit_running) {
@@ -350,7 +361,8 @@ static void hold_timeout(Job *job)
                 job_extend(job);
                 return;
         }
-        job_warn(job, "the hold is still not in place (%s); the agent keeps the block itself and tries on", job->awaiting);
+        job_warn(job, "the hold is still not in place (%s); the agent keeps the block itself and tries on",
+                 job->awaiting);
         job_extend(job);
 }
 

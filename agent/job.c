@@ -10,12 +10,23 @@
 #define PROGRESS_KEPT 256 /* progress events a late joiner is shown */
 
 static const PhaseOps *const job_ops[PHASE_END] = {
-        [PHASE_PREFLIGHT] = &job_preflight, [PHASE_DISCOVER] = &job_discover, [PHASE_WATCH] = &job_watch,
-        [PHASE_BLOCK] = &job_block,         [PHASE_NOTICE] = &job_notice,     [PHASE_DRAIN] = &job_drain,
-        [PHASE_STOP_MONIT] = &job_stop_monit, [PHASE_GATE] = &job_gate,       [PHASE_STOP] = &job_stop,
-        [PHASE_START] = &job_start_unit,    [PHASE_READY] = &job_ready,       [PHASE_VERIFY] = &job_verify,
-        [PHASE_START_MONIT] = &job_start_monit, [PHASE_UNBLOCK] = &job_unblock, [PHASE_RETURN] = &job_return,
-        [PHASE_UNDO] = &job_undo,           [PHASE_HOLD] = &job_hold,
+        [PHASE_PREFLIGHT] = &job_preflight,
+        [PHASE_DISCOVER] = &job_discover,
+        [PHASE_WATCH] = &job_watch,
+        [PHASE_BLOCK] = &job_block,
+        [PHASE_NOTICE] = &job_notice,
+        [PHASE_DRAIN] = &job_drain,
+        [PHASE_STOP_MONIT] = &job_stop_monit,
+        [PHASE_GATE] = &job_gate,
+        [PHASE_STOP] = &job_stop,
+        [PHASE_START] = &job_start_unit,
+        [PHASE_READY] = &job_ready,
+        [PHASE_VERIFY] = &job_verify,
+        [PHASE_START_MONIT] = &job_start_monit,
+        [PHASE_UNBLOCK] = &job_unblock,
+        [PHASE_RETURN] = &job_return,
+        [PHASE_UNDO] = &job_undo,
+        [PHASE_HOLD] = &job_hold,
 };
 
 /* ---- what is told ---- */
@@ -37,7 +48,8 @@ static void job_tell(Job *job, cJSON *object, bool progress)
         cJSON_Delete(object);
         if (!text)
                 return;
-        /* Texts of others are cut where they are too long, perhaps within a character; D-Bus takes no half ones. */
+        /* Texts of others are cut where they are too long, perhaps within a character; D-Bus takes no half
+         * ones. */
         for (char *p = text; *p; p++)
                 if ((unsigned char) *p >= 0x7f)
                         *p = '?';
@@ -73,8 +85,7 @@ static void job_add_seconds(cJSON *o, const char *key, Usec usec)
 {
         if (usec == USEC_INFINITY)
                 cJSON_AddNullToObject(o, key);
-        else
-                {
+        else {
                 Usec msec = usec / USEC_PER_MSEC; /* three decimals are enough for people and programs */
                 cJSON_AddNumberToObject(o, key, (double) msec / 1000.0);
         }
@@ -287,15 +298,16 @@ static bool record_bool(const cJSON *o, const char *key)
 static void job_load_ports(Job *job, const cJSON *record)
 {
         const cJSON *a = cJSON_GetObjectItemCaseSensitive(record, "traffic_ports"), *v;
-        cJSON_ArrayForEach (v, a)
-                if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 && job->facts.n_traffic < CONNS_PORTS_MAX)
-                        job->facts.traffic_ports[job->facts.n_traffic++] = (uint16_t) v->valueint;
+        cJSON_ArrayForEach(v, a) if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 &&
+                                     job->facts.n_traffic < CONNS_PORTS_MAX)
+                job->facts.traffic_ports[job->facts.n_traffic++] = (uint16_t) v->valueint;
 }
 
 /*
- * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let the
- * checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself, forwards.
- * After a reboot: what had been stopped is started behind a new block; what had not is as it was, but for monit.
+ * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let
+ * the checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself,
+ * forwards. After a reboot: what had been stopped is started behind a new block; what had not is as it was,
+ * but for monit.
  */
 static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
 {
@@ -330,7 +342,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
 
         (void) snprintf(options.by, sizeof(options.by), "%s", record_string(record, "by"));
         (void) snprintf(options.reason, sizeof(options.reason), "%s", record_string(record, "reason"));
-        (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s", record_string(record, "unprotected"));
+        (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s",
+                        record_string(record, "unprotected"));
         options.start = record_bool(record, "start");
         options.persistent = persistent_from_name(record_string(record, "persistent"));
         options.at_cap = at_cap_from_name(record_string(record, "at_cap"));
@@ -358,8 +371,10 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         }
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
         job_load_ports(job, record);
-        job->facts.request_limit_usec = (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);
-        (void) snprintf(job->facts.self.uuid, sizeof(job->facts.self.uuid), "%s", record_string(record, "uuid"));
+        job->facts.request_limit_usec =
+                (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);
+        (void) snprintf(job->facts.self.uuid, sizeof(job->facts.self.uuid), "%s",
+                        record_string(record, "uuid"));
         job->facts.self_known = *job->facts.self.uuid;
         (void) snprintf(job->unit.unit, sizeof(job->unit.unit), "%s", record_string(record, "unit"));
         (void) snprintf(job->unit.invocation_id, sizeof(job->unit.invocation_id), "%s",
@@ -370,8 +385,10 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         job->monit.check = monit_check_state_from_name(record_string(record, "monit_check"));
         if ((r = hold_read(env->config->state_dir, component->name, &job->hold, &job->held, err)) < 0)
                 return r;
-        (void) snprintf(job->unit.control_group, sizeof(job->unit.control_group), "%s", record_string(record, "control_group"));
-        if (*record_string(record, "snapshot") && (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
+        (void) snprintf(job->unit.control_group, sizeof(job->unit.control_group), "%s",
+                        record_string(record, "control_group"));
+        if (*record_string(record, "snapshot") &&
+            (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
 
         job->resume_phase = job_resume_phase(job, phase, same_boot);
@@ -380,11 +397,13 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 if (r < 0)
                         return r;
                 const cJSON *v;
-                cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(record, "checkers")) {
+                cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(record, "checkers"))
+                {
                         Addr addr;
                         if (addr_parse(record_string(v, "address"), &addr))
                                 checkers_learned(job->checkers, &addr,
-                                                 (Usec) (record_number(v, "interval") * (double) USEC_PER_SEC));
+                                                 (Usec) (record_number(v, "interval") *
+                                                         (double) USEC_PER_SEC));
                 }
                 r = block_new(&job->block, TAKE_FD(fd), (BlockOwner) env->config->nft_owner, err);
                 if (r < 0)
@@ -538,10 +557,10 @@ static void job_finished(Result result, void *userdata)
 {
         Job *job = userdata;
         JournalContext c = job_context(job);
-        const char *id = result == RESULT_DONE       ? JOURNAL_JOB_DONE :
-                         result == RESULT_HELD       ? JOURNAL_HELD :
-                         result == RESULT_FAILED || result == RESULT_NOT_READMITTED ? JOURNAL_BAD_END :
-                                                       JOURNAL_JOB_ENDED;
+        const char *id = result == RESULT_DONE                                        ? JOURNAL_JOB_DONE
+                         : result == RESULT_HELD                                      ? JOURNAL_HELD
+                         : result == RESULT_FAILED || result == RESULT_NOT_READMITTED ? JOURNAL_BAD_END
+                                                                                      : JOURNAL_JOB_ENDED;
 
         job->deadline = sd_event_source_unref(job->deadline);
         job_renewing(job, false);
@@ -566,7 +585,8 @@ static void job_finished(Result result, void *userdata)
                 journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
         else
                 journal_log(result == RESULT_HELD || result == RESULT_FAILED ? LOG_ERR : LOG_WARNING, id, &c,
-                            "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result), job->failure);
+                            "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
+                            job->failure);
         cJSON *o = job_result_object(job, result);
         if (result != RESULT_BUSY && roll_kind(job->roll) != ROLL_DRY_RUN)
                 job_keep_result(job, o);
@@ -595,7 +615,8 @@ void job_fail(Job *job, Result result, const char *hint, const char *fmt, ...)
         job_evidence(job, fmt, ap);
         va_end(ap);
         if (!*job->failure) {
-                (void) snprintf(job->failure, sizeof(job->failure), "%s", job->evidence[roll_phase(job->roll)]);
+                (void) snprintf(job->failure, sizeof(job->failure), "%s",
+                                job->evidence[roll_phase(job->roll)]);
                 (void) snprintf(job->hint, sizeof(job->hint), "%s", hint ? hint : "");
         }
         (void) roll_feed(job->roll, ROLL_EV_FAIL, result, time_now());
@@ -608,8 +629,8 @@ void job_feed(Job *job, RollEvent event, const char *fmt, ...)
         job_evidence(job, fmt, ap);
         va_end(ap);
         if ((event == ROLL_EV_TIMEOUT || event == ROLL_EV_CANCEL) && !*job->failure)
-                (void) snprintf(job->failure, sizeof(job->failure), "%s: %.480s", phase_name(roll_phase(job->roll)),
-                                job->evidence[roll_phase(job->roll)]);
+                (void) snprintf(job->failure, sizeof(job->failure), "%s: %.480s",
+                                phase_name(roll_phase(job->roll)), job->evidence[roll_phase(job->roll)]);
         (void) roll_feed(job->roll, event, RESULT_INVALID, time_now());
 }
 
@@ -618,7 +639,9 @@ void job_feed(Job *job, RollEvent event, const char *fmt, ...)
 int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *component, RollKind kind,
             const JobOptions *options, Err *err)
 {
-        static const RollEffects effects = { .enter = job_enter, .leave = job_leave, .finished = job_finished };
+        static const RollEffects effects = { .enter = job_enter,
+                                             .leave = job_leave,
+                                             .finished = job_finished };
         Usec limits[PHASE_COUNT];
 
         _cleanup_(job_freep) Job *job = calloc(1, sizeof(*job));
@@ -646,8 +669,8 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
 }
 
 /*
- * What a phase may assume when it is entered: the table is ours, and where something is blocked it is renewed. The
- * phases up to `block` see to that themselves.
+ * What a phase may assume when it is entered: the table is ours, and where something is blocked it is
+ * renewed. The phases up to `block` see to that themselves.
  */
 static void job_take_over(Job *job)
 {
@@ -674,7 +697,8 @@ void job_start(Job *job)
         if (job->resumed)
                 job_take_over(job);
         if (job->resumed && job->resume_phase == PHASE_UNDO && !*job->failure)
-                (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by a reboot or in the middle of undoing");
+                (void) snprintf(job->failure, sizeof(job->failure),
+                                "the job was cut off, by a reboot or in the middle of undoing");
         roll_start(job->roll, job->resume_phase, time_now());
 }
 

@@ -57,7 +57,8 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
  * from the call on.
  * Return: 0; -EBADMSG (the record makes no sense: which key).
  */
-int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd, Err *err) _must_check_;
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd,
+               Err *err) _must_check_;
 
 #define JOB_RECORD "job.json"
 

@@ -8,7 +8,8 @@
 
 #define FIELDS_MAX 8
 
-static void journal_field(struct iovec *iov, int *n, char *buf, size_t size, const char *key, const char *value)
+static void journal_field(struct iovec *iov, int *n, char *buf, size_t size, const char *key,
+                          const char *value)
 {
         if (!value || !*value || *n >= FIELDS_MAX)
                 return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The only logger. Entries are structured: EDGE_ROLL_ID, EDGE_ROLL_COMPONENT, EDGE_ROLL_PHASE and, where there
- * is one, OBJECT_SYSTEMD_UNIT, so that `journalctl -u UNIT` shows what was done to it. */
+/* The only logger. Entries are structured: EDGE_ROLL_ID, EDGE_ROLL_COMPONENT, EDGE_ROLL_PHASE and, where
+ * there is one, OBJECT_SYSTEMD_UNIT, so that `journalctl -u UNIT` shows what was done to it. */
 
 #include <stdint.h>
 
@@ -11,12 +11,13 @@
 /* Message ids, catalogued in units/edge-roll.catalog. */
 #define JOURNAL_JOB_BEGIN "6f0ad1d0b2a34b6c9a8f3de0a1c7b501"
 #define JOURNAL_JOB_DONE  "6f0ad1d0b2a34b6c9a8f3de0a1c7b502"
-#define JOURNAL_JOB_ENDED "6f0ad1d0b2a34b6c9a8f3de0a1c7b503" /* refused or given back: the node is as it was */
-#define JOURNAL_HELD      "6f0ad1d0b2a34b6c9a8f3de0a1c7b504"
-#define JOURNAL_PHASE     "6f0ad1d0b2a34b6c9a8f3de0a1c7b505"
-#define JOURNAL_WARNING   "6f0ad1d0b2a34b6c9a8f3de0a1c7b506"
-#define JOURNAL_AGENT     "6f0ad1d0b2a34b6c9a8f3de0a1c7b507"
-#define JOURNAL_BAD_END   "6f0ad1d0b2a34b6c9a8f3de0a1c7b508" /* not readmitted, or an internal error */
+#define JOURNAL_JOB_ENDED \
+        "6f0ad1d0b2a34b6c9a8f3de0a1c7b503" /* refused or given back: the node is as it was */
+#define JOURNAL_HELD    "6f0ad1d0b2a34b6c9a8f3de0a1c7b504"
+#define JOURNAL_PHASE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b505"
+#define JOURNAL_WARNING "6f0ad1d0b2a34b6c9a8f3de0a1c7b506"
+#define JOURNAL_AGENT   "6f0ad1d0b2a34b6c9a8f3de0a1c7b507"
+#define JOURNAL_BAD_END "6f0ad1d0b2a34b6c9a8f3de0a1c7b508" /* not readmitted, or an internal error */
 
 typedef struct JournalContext {
         uint64_t id;
@@ -24,4 +25,5 @@ typedef struct JournalContext {
 } JournalContext;
 
 /* journal_log() - @priority: syslog(3). @message_id: one of the above. @c: may be NULL. */
-void journal_log(int priority, const char *message_id, const JournalContext *c, const char *fmt, ...) _printf_(4, 5);
+void journal_log(int priority, const char *message_id, const JournalContext *c, const char *fmt, ...)
+        _printf_(4, 5);

@@ -25,7 +25,8 @@ uint16_t known_port(const Config *config, const Component *component)
 {
         cJSON *o = known_read(config, component);
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, "health_port");
-        uint16_t port = cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 ? (uint16_t) v->valueint : 0;
+        uint16_t port =
+                cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 ? (uint16_t) v->valueint : 0;
         cJSON_Delete(o);
         return port;
 }
@@ -34,18 +35,22 @@ void known_checkers(const Config *config, const Component *component, Checkers *
 {
         cJSON *o = known_read(config, component);
         const cJSON *v;
-        cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(o, "checkers")) {
+        cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(o, "checkers"))
+        {
                 const cJSON *text = cJSON_GetObjectItemCaseSensitive(v, "address");
                 const cJSON *interval = cJSON_GetObjectItemCaseSensitive(v, "interval");
                 Addr addr;
-                if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) && cJSON_IsNumber(interval) &&
-                    interval->valuedouble >= 0 && interval->valuedouble < DAY_SECONDS)
-                        checkers_learned(checkers, &addr, (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
+                if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) &&
+                    cJSON_IsNumber(interval) && interval->valuedouble >= 0 &&
+                    interval->valuedouble < DAY_SECONDS)
+                        checkers_learned(checkers, &addr,
+                                         (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
         }
         cJSON_Delete(o);
 }
 
-int known_write(const Config *config, const Component *component, uint16_t port, const Checkers *checkers, Err *err)
+int known_write(const Config *config, const Component *component, uint16_t port, const Checkers *checkers,
+                Err *err)
 {
         char name[128], addr[ADDR_TEXT_SIZE];
         CheckerInfo info;
@@ -60,8 +65,8 @@ int known_write(const Config *config, const Component *component, uint16_t port,
                 cJSON_AddItemToArray(a, c);
         }
         cJSON_AddNumberToObject(o, "health_port", port);
-        int r = o ? state_write(config->state_dir, known_name(component, name, sizeof(name)), o, err) :
-                    err_set(err, -ENOMEM, "out of memory");
+        int r = o ? state_write(config->state_dir, known_name(component, name, sizeof(name)), o, err)
+                  : err_set(err, -ENOMEM, "out of memory");
         cJSON_Delete(o);
         return r;
 }

@@ -17,14 +17,15 @@ uint16_t known_port(const Config *config, const Component *component);
 void known_checkers(const Config *config, const Component *component, Checkers *checkers);
 
 /*
- * known_before() - what a component had loaded before a restart that was not proven good, so that the next one is
- * not measured by the bad state. Return: NULL when there is none (or none that can be read).
+ * known_before() - what a component had loaded before a restart that was not proven good, so that the next
+ * one is not measured by the bad state. Return: NULL when there is none (or none that can be read).
  */
 Snapshot *known_before(const Config *config, const Component *component);
 
 /* known_before_write() - keep it; @before NULL: forget it. Return: 0; errors of state_write(). */
-int known_before_write(const Config *config, const Component *component, const Snapshot *before, Err *err) _must_check_;
+int known_before_write(const Config *config, const Component *component, const Snapshot *before,
+                       Err *err) _must_check_;
 
 /* known_write() - keep port and awaited checkers. Return: 0; errors of state_write(). */
-int known_write(const Config *config, const Component *component, uint16_t port, const Checkers *checkers, Err *err)
-        _must_check_;
+int known_write(const Config *config, const Component *component, uint16_t port, const Checkers *checkers,
+                Err *err) _must_check_;

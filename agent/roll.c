@@ -4,9 +4,9 @@
 #include <string.h>
 
 typedef struct RollRow {
-        Phase ok[ROLL_KIND_COUNT];      /* what follows when it has its proof; absent: not part of this kind */
-        Phase next[ROLL_EVENT_COUNT];   /* what follows any other event; absent (0): the event is refused */
-        Result bad;                     /* what a job ends with that ends badly here */
+        Phase ok[ROLL_KIND_COUNT];    /* what follows when it has its proof; absent: not part of this kind */
+        Phase next[ROLL_EVENT_COUNT]; /* what follows any other event; absent (0): the event is refused */
+        Result bad;                   /* what a job ends with that ends badly here */
 } RollRow;
 
 /* clang-format off */
@@ -134,14 +134,15 @@ _Static_assert(ELEMENTS(roll_table) == PHASE_END + 1, "every phase has a row");
 
 static const char *const roll_kind_names[] = {
         [ROLL_RESTART] = "restart", [ROLL_RESTART_HELD] = "restart-held", [ROLL_START] = "start",
-        [ROLL_DRAIN] = "drain",     [ROLL_UNDRAIN] = "undrain",
-        [ROLL_DRY_RUN] = "dry-run", [ROLL_RECOVER] = "recover",
+        [ROLL_DRAIN] = "drain",     [ROLL_UNDRAIN] = "undrain",           [ROLL_DRY_RUN] = "dry-run",
+        [ROLL_RECOVER] = "recover",
 };
 _Static_assert(ELEMENTS(roll_kind_names) == ROLL_KIND_COUNT, "every kind has a name");
 
 static const char *const roll_event_names[] = {
-        [ROLL_EV_OK] = "ok",         [ROLL_EV_FAIL] = "failed", [ROLL_EV_TIMEOUT] = "timeout",
-        [ROLL_EV_CANCEL] = "cancelled", [ROLL_EV_BACK] = "back",   [ROLL_EV_LAPSED] = "lapsed",
+        [ROLL_EV_OK] = "ok",           [ROLL_EV_FAIL] = "failed",
+        [ROLL_EV_TIMEOUT] = "timeout", [ROLL_EV_CANCEL] = "cancelled",
+        [ROLL_EV_BACK] = "back",       [ROLL_EV_LAPSED] = "lapsed",
         [ROLL_EV_REFUSED] = "refused",
 };
 _Static_assert(ELEMENTS(roll_event_names) == ROLL_EVENT_COUNT, "every event has a name");

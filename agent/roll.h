@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * One job on one component as a state machine. Pure: no clock (now is an argument), no socket, no bus, no log.
- * One table says which phase follows which; one function changes phase. What a phase does is an effect,
+ * One job on one component as a state machine. Pure: no clock (now is an argument), no socket, no bus, no
+ * log. One table says which phase follows which; one function changes phase. What a phase does is an effect,
  * behind RollEffects; its end comes back as an event.
  *
- * Before `stop` every way out leads through `undo` (worked backwards: the node as it was); from `stop` on only
- * forwards: started, ready, unblocked, or `hold`.
+ * Before `stop` every way out leads through `undo` (worked backwards: the node as it was); from `stop` on
+ * only forwards: started, ready, unblocked, or `hold`.
  */
 
 #include "agent/phase.h"
@@ -48,19 +48,21 @@ typedef struct Roll Roll;
 
 /* Called by the machine; none may free the Roll. enter() may feed events (they are taken afterwards). */
 typedef struct RollEffects {
-        void (*enter)(Phase phase, void *userdata);                       /* start what the phase does */
-        void (*leave)(Phase phase, RollEvent event, void *userdata);      /* drop its timers and calls; always runs */
-        void (*finished)(Result result, void *userdata);                  /* last call; nothing follows */
+        void (*enter)(Phase phase, void *userdata); /* start what the phase does */
+        void (*leave)(Phase phase, RollEvent event,
+                      void *userdata);                   /* drop its timers and calls; always runs */
+        void (*finished)(Result result, void *userdata); /* last call; nothing follows */
 } RollEffects;
 
 /* roll_new() - @limit_usec: PHASE_COUNT limits, copied; they are for the sum of all stays in a phase. */
-int roll_new(Roll **ret, RollKind kind, const RollEffects *effects, const Usec *limit_usec, void *userdata) _must_check_;
+int roll_new(Roll **ret, RollKind kind, const RollEffects *effects, const Usec *limit_usec,
+             void *userdata) _must_check_;
 Roll *roll_free(Roll *r);
 DEFINE_CLEANUP(Roll, roll_free);
 
 /*
- * roll_start() - enter @phase: PHASE_NONE for the first of the kind, another one to go on after a crash. Whoever
- * goes on in undo or hold ends as what leads there (gave-back, held), not as done.
+ * roll_start() - enter @phase: PHASE_NONE for the first of the kind, another one to go on after a crash.
+ * Whoever goes on in undo or hold ends as what leads there (gave-back, held), not as done.
  */
 void roll_start(Roll *r, Phase phase, Usec now);
 

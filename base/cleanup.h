@@ -15,32 +15,32 @@
 #define _printf_(fmt, arg) __attribute__((format(printf, fmt, arg)))
 #define _unused_           __attribute__((unused))
 
-#define ELEMENTS(a)        (sizeof(a) / sizeof((a)[0]))
-#define MAX(a, b)          ((a) > (b) ? (a) : (b))
-#define MIN(a, b)          ((a) < (b) ? (a) : (b))
+#define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#define MAX(a, b)   ((a) > (b) ? (a) : (b))
+#define MIN(a, b)   ((a) < (b) ? (a) : (b))
 
 /* TAKE_PTR() - the pointer's value; the variable is NULL afterwards, so its cleanup does nothing. */
-#define TAKE_PTR(ptr)                                                                                        \
-        ({                                                                                                   \
-                __typeof__(ptr) _taken = (ptr);                                                              \
-                (ptr) = NULL;                                                                                \
-                _taken;                                                                                      \
+#define TAKE_PTR(ptr)                           \
+        ({                                      \
+                __typeof__(ptr) _taken = (ptr); \
+                (ptr) = NULL;                   \
+                _taken;                         \
         })
 
 /* TAKE_FD() - the descriptor; the variable is -1 afterwards. */
-#define TAKE_FD(fd)                                                                                          \
-        ({                                                                                                   \
-                int _taken = (fd);                                                                           \
-                (fd) = -1;                                                                                   \
-                _taken;                                                                                      \
+#define TAKE_FD(fd)                \
+        ({                         \
+                int _taken = (fd); \
+                (fd) = -1;         \
+                _taken;            \
         })
 
 /* DEFINE_CLEANUP() - a cleanup function NAMEp for `_cleanup_(NAMEp) Type *x`, calling NAME(x). */
-#define DEFINE_CLEANUP(type, name)                                                                           \
-        static inline void name##p(type **p)                                                                 \
-        {                                                                                                    \
-                (void) name(*p);                                                                             \
-        }                                                                                                    \
+#define DEFINE_CLEANUP(type, name)           \
+        static inline void name##p(type **p) \
+        {                                    \
+                (void) name(*p);             \
+        }                                    \
         _Static_assert(1, "")
 
 static inline void freep(void *p)

@@ -20,8 +20,8 @@ typedef struct Err {
 /*
  * err_set() - record an error.
  * @e: may be NULL (the sentence is then dropped). @code: negative errno (a positive one is negated, 0 becomes
- * -EIO, so that a failure never reads as success). @fmt: the sentence; anything but printable ASCII becomes '?'.
- * Return: the negative errno, so that `return err_set(...)` is the idiom.
+ * -EIO, so that a failure never reads as success). @fmt: the sentence; anything but printable ASCII becomes
+ * '?'. Return: the negative errno, so that `return err_set(...)` is the idiom.
  */
 int err_set(Err *e, int code, const char *fmt, ...) _printf_(3, 4);
 

@@ -84,8 +84,7 @@ const char *time_stamp(Usec wall_usec, char *buf, size_t size)
         char day[32];
         (void) gmtime_r(&sec, &tm);
         (void) strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-        (void) snprintf(buf, size, "%s.%03uZ", day,
-                        (unsigned) (wall_usec % USEC_PER_SEC / USEC_PER_MSEC));
+        (void) snprintf(buf, size, "%s.%03uZ", day, (unsigned) (wall_usec % USEC_PER_SEC / USEC_PER_MSEC));
         return buf;
 }
 
@@ -117,7 +116,8 @@ static int time_number(const char **p, Usec unit_usec, bool *ret_fraction, Usec 
         return 0;
 }
 
-static int time_parse_units(const char *text, const TimeUnit *units, size_t n_units, Usec bare_usec, Usec *ret)
+static int time_parse_units(const char *text, const TimeUnit *units, size_t n_units, Usec bare_usec,
+                            Usec *ret)
 {
         Usec sum = 0;
         const char *p = text;
@@ -200,9 +200,10 @@ const char *time_format(Usec usec, char *buf, size_t size)
         else if (s < 60)
                 (void) snprintf(buf, size, "%" PRIu64 " s", s);
         else if (s < 3600)
-                (void) snprintf(buf, size, s % 60 ? "%" PRIu64 " m %" PRIu64 " s" : "%" PRIu64 " m", s / 60, s % 60);
+                (void) snprintf(buf, size, s % 60 ? "%" PRIu64 " m %" PRIu64 " s" : "%" PRIu64 " m", s / 60,
+                                s % 60);
         else
-                (void) snprintf(buf, size, s % 3600 / 60 ? "%" PRIu64 " h %" PRIu64 " m" : "%" PRIu64 " h", s / 3600,
-                                s % 3600 / 60);
+                (void) snprintf(buf, size, s % 3600 / 60 ? "%" PRIu64 " h %" PRIu64 " m" : "%" PRIu64 " h",
+                                s / 3600, s % 3600 / 60);
         return buf;
 }

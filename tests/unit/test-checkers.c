@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* Checkers: learned, awaited, dropped, noticed, back. Time is simulated: a world of sources with intervals. */
+/* Checkers: learned, awaited, dropped, noticed, back. Time is simulated: a world of sources with intervals.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,11 @@ static Addr address(const char *text)
 static void sim_begin(Sim *s, Usec configured, bool mixed, Usec watch_max)
 {
         CheckersConfig config = {
-                .interval_usec = configured, .fall = 3, .rise = 2, .mixed = mixed, .watch_max_usec = watch_max,
+                .interval_usec = configured,
+                .fall = 3,
+                .rise = 2,
+                .mixed = mixed,
+                .watch_max_usec = watch_max,
         };
         *s = (Sim){ .now = 1000 * SEC };
         assert_int_equal(checkers_new(&s->c, &config), 0);
@@ -247,7 +252,8 @@ static void test_configured_without_anybody(void **state)
         checkers_free(s.c);
 }
 
-/* Requests and checks on one port: many refusals at once are no notice; a pace of checks for long enough is. */
+/* Requests and checks on one port: many refusals at once are no notice; a pace of checks for long enough is.
+ */
 static void test_mixed_port(void **state)
 {
         Sim s;

@@ -17,12 +17,12 @@
 /* The recorder: what the machine did to the world, as a job would. */
 typedef struct World {
         Roll *roll;
-        Phase inside;        /* entered and not left; PHASE_NONE between */
+        Phase inside; /* entered and not left; PHASE_NONE between */
         unsigned entered[PHASE_COUNT];
         unsigned finished;
         Result result;
         bool blocked, monit_off, stopped, started_ok, held, recover, undo_failed;
-        RollEvent answer;    /* fed from within enter() when >= 0 */
+        RollEvent answer; /* fed from within enter() when >= 0 */
 } World;
 
 static void on_enter(Phase phase, void *userdata)
@@ -96,11 +96,14 @@ static void world_begin(World *w, RollKind kind)
 static void test_ways(void **state)
 {
         static const char *const ways[ROLL_KIND_COUNT] = {
-                [ROLL_RESTART] = "preflight discover watch block notice stop-monit drain gate stop start ready verify "
-                                 "start-monit unblock return ",
-                [ROLL_RESTART_HELD] = "preflight discover block stop-monit drain gate stop start ready verify start-monit "
-                                      "unblock return ",
-                [ROLL_START] = "preflight discover block stop-monit start ready verify start-monit unblock return ",
+                [ROLL_RESTART] =
+                        "preflight discover watch block notice stop-monit drain gate stop start ready verify "
+                        "start-monit unblock return ",
+                [ROLL_RESTART_HELD] =
+                        "preflight discover block stop-monit drain gate stop start ready verify start-monit "
+                        "unblock return ",
+                [ROLL_START] =
+                        "preflight discover block stop-monit start ready verify start-monit unblock return ",
                 [ROLL_DRAIN] = "preflight discover watch block notice drain hold ",
                 [ROLL_UNDRAIN] = "preflight discover unblock return ",
                 [ROLL_DRY_RUN] = "preflight discover ",
@@ -138,14 +141,16 @@ static void check_end(const World *w, RollKind kind)
 {
         assert_int_equal(w->finished, 1);
         if (w->stopped || w->entered[PHASE_START]) {
-                /* Past the point of no return: serving again only when proven, else held (or told as failed). */
+                /* Past the point of no return: serving again only when proven, else held (or told as failed).
+                 */
                 if (!w->started_ok)
                         assert_true(w->held || w->result == RESULT_FAILED || w->result == RESULT_HELD);
                 assert_int_equal(w->entered[PHASE_UNDO], 0);
                 if (!w->blocked)
                         assert_true(w->started_ok);
         } else if (w->blocked)
-                /* Still blocked on purpose (a drain by hand), or undo itself failed: never "done" or "gave back". */
+                /* Still blocked on purpose (a drain by hand), or undo itself failed: never "done" or "gave
+                 * back". */
                 assert_true(w->held || w->entered[PHASE_UNDO] || w->entered[PHASE_HOLD]);
         if (w->result == RESULT_DONE && kind != ROLL_DRAIN)
                 assert_false(w->blocked || w->monit_off);
@@ -157,8 +162,8 @@ static void check_end(const World *w, RollKind kind)
         if (w->result == RESULT_REFUSED)
                 assert_false(w->entered[PHASE_BLOCK] > 0);
         /* Every way out before `stop` works the list of changes backwards. */
-        if (w->result != RESULT_DONE && !w->stopped && !w->entered[PHASE_START] && !w->entered[PHASE_UNBLOCK] &&
-            !w->entered[PHASE_HOLD])
+        if (w->result != RESULT_DONE && !w->stopped && !w->entered[PHASE_START] &&
+            !w->entered[PHASE_UNBLOCK] && !w->entered[PHASE_HOLD])
                 assert_int_equal(w->entered[PHASE_UNDO], 1);
 }
 
@@ -315,12 +320,9 @@ static void test_first_result_stays(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ways),
-                cmocka_unit_test(test_synchronous),
-                cmocka_unit_test(test_every_sequence),
-                cmocka_unit_test(test_from_every_phase),
-                cmocka_unit_test(test_limits_add_up),
-                cmocka_unit_test(test_first_result_stays),
+                cmocka_unit_test(test_ways),           cmocka_unit_test(test_synchronous),
+                cmocka_unit_test(test_every_sequence), cmocka_unit_test(test_from_every_phase),
+                cmocka_unit_test(test_limits_add_up),  cmocka_unit_test(test_first_result_stays),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
