@@ -594,6 +594,7 @@ static void job_finished(Result result, void *userdata)
         job->env.ended(job, result, job->env.userdata);
 }
 
+static void job_evidence(Job *job, const char *fmt, va_list ap) _printf_(2, 0);
 static void job_evidence(Job *job, const char *fmt, va_list ap)
 {
         (void) vsnprintf(job->evidence[roll_phase(job->roll)], sizeof(job->evidence[0]), fmt, ap);
