@@ -74,7 +74,7 @@ OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 all: $(B)/edge-roll
 
 $(B)/edge-roll: $(B)/agent/main.o $(OBJECTS)
-	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl -lm
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -104,7 +104,7 @@ $(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
-	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lpthread
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lm -lpthread
 
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
