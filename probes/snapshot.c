@@ -420,6 +420,12 @@ static void diff_revisions(Diff *d, const Node *before, const Node *after)
         if (node_same_children(before, after))
                 return;
         node_path(before, path, sizeof(path));
+        /* Still listed, but nothing of it is deployed: it serves nobody. */
+        if (after->n_children == 0) {
+                (void) snprintf(what, sizeof(what), "proxy %s (no revision of it)", path);
+                diff_add(&d->lost, what);
+                return;
+        }
         node_join(before, from, sizeof(from));
         node_join(after, to, sizeof(to));
         (void) snprintf(what, sizeof(what), "proxy %s from %s to %s", path, from, to);

@@ -152,9 +152,12 @@ static void test_changed(void **state _unused_)
                     "changed: proxy a/b/c from 11 to 12");
         expect_diff("{\"a\":{\"b\":{\"c\":[\"11\"]}}}", "{\"a\":{\"b\":{\"c\":[\"11\",\"12\"]}}}", 0, 0, 1,
                     false, "changed: proxy a/b/c from 11 to 11+12");
-        /* Deployed no more is a change of revisions, since the proxy itself is still listed. */
-        expect_diff("{\"a\":{\"b\":{\"c\":[\"11\"]}}}", "{\"a\":{\"b\":{\"c\":[]}}}", 0, 0, 1, false,
-                    "changed: proxy a/b/c from 11 to none");
+        /* Deployed no more is lost, though the proxy itself is still listed; the other way it is deployed
+         * anew. */
+        expect_diff("{\"a\":{\"b\":{\"c\":[\"11\"]}}}", "{\"a\":{\"b\":{\"c\":[]}}}", 1, 0, 0, false,
+                    "lost: proxy a/b/c (no revision of it)");
+        expect_diff("{\"a\":{\"b\":{\"c\":[]}}}", "{\"a\":{\"b\":{\"c\":[\"11\"]}}}", 0, 0, 1, false,
+                    "changed: proxy a/b/c from none to 11");
 }
 
 static void test_unknown(void **state _unused_)
