@@ -48,8 +48,7 @@ static bool block_close_read(Job *job, Err *err)
         return true;
 }
 
-/* Is it there, refusing, and never was away: what expires must be what we last put in, minus the time since.
- */
+/* Is it there and refusing, with an element that cannot have expired since we last put it in? */
 static bool block_intact(Job *job, BlockState *ret, Err *err)
 {
         BlockState state;

@@ -73,10 +73,9 @@ static void job_tell(Job *job, cJSON *object, bool progress)
         job->env.told(job, seq, text, job->env.userdata);
 }
 
-static cJSON *job_object(const Job *job, const char *event)
+static cJSON *job_object(const char *event)
 {
         cJSON *o = cJSON_CreateObject();
-        (void) job;
         cJSON_AddStringToObject(o, "event", event);
         return o;
 }
@@ -106,7 +105,7 @@ void job_progress(Job *job, const char *fmt, ...)
 
         Phase phase = roll_phase(job->roll);
         Usec elapsed = roll_elapsed(job->roll, phase, now);
-        cJSON *o = job_object(job, "progress");
+        cJSON *o = job_object("progress");
         cJSON_AddStringToObject(o, "phase", phase_name(phase));
         job_add_seconds(o, "elapsed", elapsed);
         job_add_seconds(o, "limit", time_add(elapsed, time_left(roll_deadline(job->roll), now)));
@@ -125,7 +124,7 @@ void job_warn(Job *job, const char *fmt, ...)
         JournalContext c = job_context(job);
         journal_log(LOG_WARNING, JOURNAL_WARNING, &c, "%s: %s", job->component->name, text);
         cJSON_AddItemToArray(job->warnings, cJSON_CreateString(text));
-        cJSON *o = job_object(job, "warning");
+        cJSON *o = job_object("warning");
         cJSON_AddStringToObject(o, "phase", phase_name(roll_phase(job->roll)));
         cJSON_AddStringToObject(o, "text", text);
         job_tell(job, o, false);
@@ -134,7 +133,7 @@ void job_warn(Job *job, const char *fmt, ...)
 static void job_tell_begin(Job *job)
 {
         char stamp[32];
-        cJSON *o = job_object(job, "job");
+        cJSON *o = job_object("job");
         cJSON_AddStringToObject(o, "time", time_stamp(job->started_wall, stamp, sizeof(stamp)));
         cJSON_AddNumberToObject(o, "job", (double) job->id);
         cJSON_AddStringToObject(o, "component", job->component->name);
@@ -179,7 +178,7 @@ static cJSON *job_result_object(Job *job, Result result)
 {
         Usec now = time_now();
         char stamp[32];
-        cJSON *o = job_object(job, "result");
+        cJSON *o = job_object("result");
         cJSON_AddStringToObject(o, "time", time_stamp(time_wall(), stamp, sizeof(stamp)));
         cJSON_AddNumberToObject(o, "job", (double) job->id);
         cJSON_AddStringToObject(o, "component", job->component->name);
@@ -513,7 +512,7 @@ static void job_enter(Phase phase, void *userdata)
         job->told_progress = 0;
         if (deadline != USEC_INFINITY)
                 job_timer(job, &job->deadline, deadline, job_on_deadline);
-        cJSON *o = job_object(job, "phase");
+        cJSON *o = job_object("phase");
         cJSON_AddStringToObject(o, "phase", phase_name(phase));
         cJSON_AddStringToObject(o, "state", "begin");
         job_add_seconds(o, "limit", time_left(deadline, now));
@@ -529,7 +528,7 @@ static void job_leave(Phase phase, RollEvent event, void *userdata)
         job_drop_calls(job);
         if (ops->leave)
                 ops->leave(job, event);
-        cJSON *o = job_object(job, "phase");
+        cJSON *o = job_object("phase");
         cJSON_AddStringToObject(o, "phase", phase_name(phase));
         cJSON_AddStringToObject(o, "state", "end");
         cJSON_AddStringToObject(o, "outcome", roll_event_name(event));
