@@ -193,10 +193,10 @@ C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agen
 CPPCHECK_BLIND := --suppress=resourceLeak --suppress=memleak --suppress=nullPointer:agent/systemd.c \
                   --suppress=uninitvar:drain/inflight.c
 
-.PHONY: lint lint-deps lint-sleep analyze format format-check
+.PHONY: lint lint-deps lint-sleep lint-pipe analyze format format-check
 lint:
 	@tests/packages.sh build test lint
-	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep
+	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)clang-tidy --quiet $(SOURCES) agent/main.c -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
@@ -213,6 +213,10 @@ lint-deps:
 lint-sleep:
 	@! grep -nE '(^|[^a-z_-])(sleep|usleep) +[0-9]' -r tests --include=*.sh --include=run || \
 		{ echo 'a test sleeps instead of waiting for an event' >&2; false; }
+
+# grep -q leaves at the first match; under pipefail the writer's SIGPIPE then fails the whole pipe.
+lint-pipe:
+	@! grep -nE '\| *grep -[a-zA-Z]*q' -r tests/e2e || { echo 'say `shows PATTERN` at the end of a pipe' >&2; false; }
 
 analyze:
 	$(Q)$(MAKE) --no-print-directory VARIANT=analyze CFLAGS="-fanalyzer" all

@@ -75,7 +75,7 @@ restart_measured() {
         load_more 30
         load_stop
         failed=$(load_total failed)
-        if ! tail -n 1 "$LAB/events" | grep -q '"result":"done"'; then
+        if ! tail -n 1 "$LAB/events" | shows '"result":"done"'; then
                 echo "restart of $node, $what: FAILED: $(tail -n 1 "$LAB/events" | cut -c1-300)"
                 return 1
         fi

@@ -87,11 +87,19 @@ assert_no_block() {
         [ -z "$tables" ] || fail "$1 still has: $tables"
 }
 
-has_hold() { in_node "$1" nft list tables | grep -q 'inet edge_roll_hold$'; }
+# shows PATTERN: grep -q at the end of a pipe, but reads everything: under pipefail a writer that is cut off by SIGPIPE
+# would make what was found look as if it had not been.
+shows() {
+        local all
+        all=$(cat)
+        grep -q "$@" <<<"$all"
+}
 
-has_block() { in_node "$1" nft list tables | grep -q 'inet edge_roll$'; }
+has_hold() { in_node "$1" nft list tables | shows 'inet edge_roll_hold$'; }
 
-no_block() { ! in_node "$1" nft list tables | grep -q edge_roll; }
+has_block() { in_node "$1" nft list tables | shows 'inet edge_roll$'; }
+
+no_block() { ! in_node "$1" nft list tables | shows edge_roll; }
 
 # life NODE: changes with each start of the component, whoever does it.
 life() { in_node "$1" sh -c "cat /proc/\$(cat /run/standin/$(component_of "$1")/pid)/stat" | awk '{ print $1 "@" $22 }'; }
@@ -113,8 +121,8 @@ lb_lost() { awk '$4 == "clients" && ($7 != 200 || $11 != "----")' "$LAB/lb/log";
 lb_health() { grep -E '^[0-9].*(Health check|Server routers/)' "$LAB/lb/log" || :; }
 
 assert_lb_saw_down_and_up() {
-        lb_health | grep -q "Server routers/$1 is DOWN" || fail "the load balancer never took $1 out"
-        lb_health | grep -q "Server routers/$1 is UP" || fail "the load balancer never took $1 in again"
+        lb_health | shows "Server routers/$1 is DOWN" || fail "the load balancer never took $1 out"
+        lb_health | shows "Server routers/$1 is UP" || fail "the load balancer never took $1 in again"
 }
 
 # assert_nothing_lost: the load's summary and the load balancer's log agree that every request was answered in full.

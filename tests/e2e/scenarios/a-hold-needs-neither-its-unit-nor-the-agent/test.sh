@@ -6,7 +6,7 @@ in_node r1 systemctl mask --runtime edge-roll-hold.service
 er r1 drain router --reason "by hand"
 assert_same "$ER_EXIT" 0 "exit status of drain"
 assert has_hold r1
-result '.warnings[]' | grep -q edge-roll-hold || fail "no warning that the hold does not survive a reboot"
+result '.warnings[]' | shows edge-roll-hold || fail "no warning that the hold does not survive a reboot"
 in_node r1 systemctl kill --signal=KILL edge-roll-agent.service
 assert has_hold r1
 assert lb_says r1 DOWN

@@ -10,7 +10,7 @@ wait_for 40 er_phase start
 lb_stop
 er_wait
 assert_result not-readmitted 17
-result .reason | grep -q "$(ip4 lb)" || fail "the checker that stays away is not named: $(result .reason)"
+result .reason | shows "$(ip4 lb)" || fail "the checker that stays away is not named: $(result .reason)"
 assert_restarted r1 "$before"
 assert_no_block r1
 assert monit_says r1 1

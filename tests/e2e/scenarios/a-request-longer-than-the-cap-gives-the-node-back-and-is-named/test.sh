@@ -7,7 +7,7 @@ monit_start r1
 before=$(life r1)
 in_net client curl -s -m 120 -o /dev/null "http://$(ip4 r1):9001/slow/60" &
 long=$!
-wait_for 5 eval 'in_node r1 ss -Htn state established sport = :9001 | grep -q 10.77.0.9'
+wait_for 5 eval 'in_node r1 ss -Htn state established sport = :9001 | shows 10.77.0.9'
 
 er r1 restart router
 assert_result gave-back 15

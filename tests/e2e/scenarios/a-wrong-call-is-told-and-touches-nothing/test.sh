@@ -15,5 +15,5 @@ assert_as_it_was r1 "$before"
 config r1 '[component router]' 'quiet_time = often'
 er r1 restart router
 assert_same "$ER_EXIT" 2 "wrong configuration"
-cat "$ER_CALL.json" "$ER_CALL.err" | grep -q '60-scenario.conf:2' || fail "the place of the fault is not named"
+cat "$ER_CALL.json" "$ER_CALL.err" | shows '60-scenario.conf:2' || fail "the place of the fault is not named"
 assert_as_it_was r1 "$before"

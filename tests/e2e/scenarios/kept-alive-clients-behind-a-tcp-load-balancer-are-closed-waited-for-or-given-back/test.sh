@@ -9,7 +9,7 @@ before=$(life r1)
 
 er r1 restart router --persistent=give-back
 assert_result gave-back 15
-result .reason | grep -q "$(ip4 lb)" || fail "who goes on sending is not named: $(result .reason)"
+result .reason | shows "$(ip4 lb)" || fail "who goes on sending is not named: $(result .reason)"
 assert_as_it_was r1 "$before"
 wait_for 10 lb_says r1 UP
 
@@ -22,7 +22,7 @@ wait_for 10 lb_says r1 UP
 er r1 restart router --persistent=close
 assert_result "done" 0
 assert_restarted r1 "$before"
-result '.drained.persistent' | grep -qv '^0$' || fail "persistent connections are not counted"
+result '.drained.persistent' | shows -v '^0$' || fail "persistent connections are not counted"
 load_more 60
 load_stop
 # The stop closes their connections as any server closes idle ones: some clients had a request on its way just then.
