@@ -4,129 +4,70 @@
 #include <string.h>
 
 typedef struct RollRow {
-        Phase ok[ROLL_KIND_COUNT];    /* what follows when it has its proof; absent: not part of this kind */
-        Phase next[ROLL_EVENT_COUNT]; /* what follows any other event; absent (0): the event is refused */
+        Phase next[ROLL_EVENT_COUNT]; /* what follows any event but ok; absent (0): the event is refused */
         Result bad;                   /* what a job ends with that ends badly here */
 } RollRow;
 
 /* clang-format off */
-static const Phase roll_first[] = {
-        [ROLL_RESTART] = PHASE_PREFLIGHT,
-        [ROLL_RESTART_HELD] = PHASE_PREFLIGHT,
-        [ROLL_START] = PHASE_PREFLIGHT,
-        [ROLL_DRAIN] = PHASE_PREFLIGHT,
-        [ROLL_UNDRAIN] = PHASE_PREFLIGHT,
-        [ROLL_DRY_RUN] = PHASE_PREFLIGHT,
-        [ROLL_RECOVER] = PHASE_BLOCK,
+
+/*
+ * The way of each kind when every phase has its proof. stop-monit stands before drain, not behind it: monit takes a
+ * second to stop, which passes while requests end anyway.
+ */
+static const Phase roll_way[][PHASE_COUNT] = {
+        [ROLL_RESTART] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_STOP_MONIT,
+                PHASE_DRAIN, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
+                PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_RESTART_HELD] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
+                PHASE_DRAIN, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
+                PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_START] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
+                PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_DRAIN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_DRAIN, PHASE_HOLD,
+                PHASE_END },
+        [ROLL_UNDRAIN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_DRY_RUN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_END },
+        [ROLL_RECOVER] = { PHASE_BLOCK, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK,
+                PHASE_RETURN, PHASE_END },
 };
-_Static_assert(ELEMENTS(roll_first) == ROLL_KIND_COUNT, "every kind has a first phase");
+_Static_assert(ELEMENTS(roll_way) == ROLL_KIND_COUNT, "every kind has a way");
 
 #define BEFORE_STOP                                                                                                   \
         [ROLL_EV_FAIL] = PHASE_UNDO, [ROLL_EV_TIMEOUT] = PHASE_UNDO, [ROLL_EV_CANCEL] = PHASE_UNDO
+#define BEHIND_START [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD
+#define LAST_THING   [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END
 
 static const RollRow roll_table[] = {
-        [PHASE_PREFLIGHT] = {
-                .ok = { [ROLL_RESTART] = PHASE_DISCOVER, [ROLL_RESTART_HELD] = PHASE_DISCOVER,
-                        [ROLL_START] = PHASE_DISCOVER, [ROLL_DRAIN] = PHASE_DISCOVER, [ROLL_UNDRAIN] = PHASE_DISCOVER,
-                        [ROLL_DRY_RUN] = PHASE_DISCOVER },
-                .next = { BEFORE_STOP },
-                .bad = RESULT_REFUSED,
-        },
-        [PHASE_DISCOVER] = {
-                .ok = { [ROLL_RESTART] = PHASE_WATCH, [ROLL_RESTART_HELD] = PHASE_BLOCK, [ROLL_START] = PHASE_BLOCK,
-                        [ROLL_DRAIN] = PHASE_WATCH, [ROLL_UNDRAIN] = PHASE_UNBLOCK, [ROLL_DRY_RUN] = PHASE_END },
-                .next = { BEFORE_STOP },
-                .bad = RESULT_REFUSED,
-        },
-        [PHASE_WATCH] = {
-                .ok = { [ROLL_RESTART] = PHASE_BLOCK, [ROLL_DRAIN] = PHASE_BLOCK },
-                .next = { BEFORE_STOP },
-                .bad = RESULT_NO_CHECKER,
-        },
-        [PHASE_BLOCK] = {
-                .ok = { [ROLL_RESTART] = PHASE_NOTICE, [ROLL_RESTART_HELD] = PHASE_STOP_MONIT, [ROLL_START] = PHASE_STOP_MONIT,
-                        [ROLL_DRAIN] = PHASE_NOTICE, [ROLL_RECOVER] = PHASE_START },
-                .next = { BEFORE_STOP },
-                .bad = RESULT_GAVE_BACK,
-        },
-        [PHASE_NOTICE] = {
-                .ok = { [ROLL_RESTART] = PHASE_STOP_MONIT, [ROLL_RESTART_HELD] = PHASE_STOP_MONIT, [ROLL_DRAIN] = PHASE_DRAIN },
-                .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE },
-                .bad = RESULT_GAVE_BACK,
-        },
-        /* Before drain, not behind it: monit takes a second to stop, which passes while requests end anyway. */
-        [PHASE_STOP_MONIT] = {
-                .ok = { [ROLL_RESTART] = PHASE_DRAIN, [ROLL_RESTART_HELD] = PHASE_DRAIN, [ROLL_START] = PHASE_START },
-                .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE },
-                .bad = RESULT_GAVE_BACK,
-        },
-        [PHASE_DRAIN] = {
-                .ok = { [ROLL_RESTART] = PHASE_GATE, [ROLL_RESTART_HELD] = PHASE_GATE, [ROLL_DRAIN] = PHASE_HOLD },
-                .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE },
-                .bad = RESULT_GAVE_BACK,
-        },
+        [PHASE_PREFLIGHT] = { .next = { BEFORE_STOP }, .bad = RESULT_REFUSED },
+        [PHASE_DISCOVER] = { .next = { BEFORE_STOP }, .bad = RESULT_REFUSED },
+        [PHASE_WATCH] = { .next = { BEFORE_STOP }, .bad = RESULT_NO_CHECKER },
+        [PHASE_BLOCK] = { .next = { BEFORE_STOP }, .bad = RESULT_GAVE_BACK },
+        [PHASE_NOTICE] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
+        [PHASE_STOP_MONIT] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
+        [PHASE_DRAIN] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
         [PHASE_GATE] = {
-                .ok = { [ROLL_RESTART] = PHASE_STOP, [ROLL_RESTART_HELD] = PHASE_STOP },
                 .next = { BEFORE_STOP, [ROLL_EV_BACK] = PHASE_DRAIN, [ROLL_EV_LAPSED] = PHASE_NOTICE },
                 .bad = RESULT_GAVE_BACK,
         },
         /* A component that did not stop as it should is started again all the same: only forwards from here. Back
          * is only for an agent that finds that its predecessor died before it called `stop`. */
         [PHASE_STOP] = {
-                .ok = { [ROLL_RESTART] = PHASE_START, [ROLL_RESTART_HELD] = PHASE_START },
                 .next = { [ROLL_EV_FAIL] = PHASE_START, [ROLL_EV_TIMEOUT] = PHASE_START, [ROLL_EV_BACK] = PHASE_BLOCK,
                           [ROLL_EV_REFUSED] = PHASE_UNDO },
                 .bad = RESULT_DONE,
         },
-        [PHASE_START] = {
-                .ok = { [ROLL_RESTART] = PHASE_READY, [ROLL_RESTART_HELD] = PHASE_READY, [ROLL_START] = PHASE_READY,
-                        [ROLL_RECOVER] = PHASE_READY },
-                .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
-                .bad = RESULT_HELD,
-        },
-        [PHASE_READY] = {
-                .ok = { [ROLL_RESTART] = PHASE_VERIFY, [ROLL_RESTART_HELD] = PHASE_VERIFY, [ROLL_START] = PHASE_VERIFY,
-                        [ROLL_RECOVER] = PHASE_VERIFY },
-                .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
-                .bad = RESULT_HELD,
-        },
-        [PHASE_VERIFY] = {
-                .ok = { [ROLL_RESTART] = PHASE_START_MONIT, [ROLL_RESTART_HELD] = PHASE_START_MONIT,
-                        [ROLL_START] = PHASE_START_MONIT, [ROLL_RECOVER] = PHASE_START_MONIT },
-                .next = { [ROLL_EV_FAIL] = PHASE_HOLD, [ROLL_EV_TIMEOUT] = PHASE_HOLD },
-                .bad = RESULT_HELD,
-        },
+        [PHASE_START] = { .next = { BEHIND_START }, .bad = RESULT_HELD },
+        [PHASE_READY] = { .next = { BEHIND_START }, .bad = RESULT_HELD },
+        [PHASE_VERIFY] = { .next = { BEHIND_START }, .bad = RESULT_HELD },
         /* A good component is not kept out because monit does not come back; but that is no "done" either. */
         [PHASE_START_MONIT] = {
-                .ok = { [ROLL_RESTART] = PHASE_UNBLOCK, [ROLL_RESTART_HELD] = PHASE_UNBLOCK, [ROLL_START] = PHASE_UNBLOCK,
-                        [ROLL_RECOVER] = PHASE_UNBLOCK },
                 .next = { [ROLL_EV_FAIL] = PHASE_UNBLOCK, [ROLL_EV_TIMEOUT] = PHASE_UNBLOCK },
                 .bad = RESULT_FAILED,
         },
-        [PHASE_UNBLOCK] = {
-                .ok = { [ROLL_RESTART] = PHASE_RETURN, [ROLL_RESTART_HELD] = PHASE_RETURN, [ROLL_START] = PHASE_RETURN,
-                        [ROLL_UNDRAIN] = PHASE_RETURN, [ROLL_RECOVER] = PHASE_RETURN },
-                .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
-                .bad = RESULT_FAILED,
-        },
-        [PHASE_RETURN] = {
-                .ok = { [ROLL_RESTART] = PHASE_END, [ROLL_RESTART_HELD] = PHASE_END, [ROLL_START] = PHASE_END,
-                        [ROLL_UNDRAIN] = PHASE_END, [ROLL_RECOVER] = PHASE_END },
-                .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
-                .bad = RESULT_NOT_READMITTED,
-        },
-        [PHASE_UNDO] = {
-                .ok = { [ROLL_RESTART] = PHASE_END, [ROLL_RESTART_HELD] = PHASE_END, [ROLL_START] = PHASE_END,
-                        [ROLL_DRAIN] = PHASE_END, [ROLL_UNDRAIN] = PHASE_END, [ROLL_DRY_RUN] = PHASE_END },
-                .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
-                .bad = RESULT_FAILED,
-        },
-        [PHASE_HOLD] = {
-                .ok = { [ROLL_RESTART] = PHASE_END, [ROLL_RESTART_HELD] = PHASE_END, [ROLL_START] = PHASE_END,
-                        [ROLL_DRAIN] = PHASE_END, [ROLL_RECOVER] = PHASE_END },
-                .next = { [ROLL_EV_FAIL] = PHASE_END, [ROLL_EV_TIMEOUT] = PHASE_END },
-                .bad = RESULT_FAILED,
-        },
+        [PHASE_UNBLOCK] = { .next = { LAST_THING }, .bad = RESULT_FAILED },
+        [PHASE_RETURN] = { .next = { LAST_THING }, .bad = RESULT_NOT_READMITTED },
+        [PHASE_UNDO] = { .next = { LAST_THING }, .bad = RESULT_FAILED },
+        [PHASE_HOLD] = { .next = { LAST_THING }, .bad = RESULT_FAILED },
         [PHASE_END] = { .bad = RESULT_DONE },
 };
 /* clang-format on */
@@ -207,8 +148,7 @@ Roll *roll_free(Roll *r)
 
 static Phase roll_successor(const Roll *r, RollEvent event)
 {
-        const RollRow *row = &roll_table[r->phase];
-        Phase next = event == ROLL_EV_OK ? row->ok[r->kind] : row->next[event];
+        Phase next = event == ROLL_EV_OK ? roll_next(r->kind, r->phase) : roll_table[r->phase].next[event];
         if (r->kind != ROLL_RECOVER || next != PHASE_UNDO)
                 return next;
         /* Behind `stop` there is no way back, also when a reboot came between. */
@@ -279,7 +219,7 @@ void roll_start(Roll *r, Phase phase, Usec now)
         else if (phase == PHASE_HOLD && r->kind != ROLL_DRAIN)
                 r->result = RESULT_HELD;
         r->running = true;
-        roll_enter(r, phase == PHASE_NONE ? roll_first[r->kind] : phase, ROLL_EV_OK, now);
+        roll_enter(r, phase == PHASE_NONE ? roll_way[r->kind][0] : phase, ROLL_EV_OK, now);
         roll_run(r);
 }
 
@@ -352,5 +292,13 @@ bool roll_can_cancel(const Roll *r)
 
 Phase roll_next(RollKind kind, Phase phase)
 {
-        return phase == PHASE_NONE ? roll_first[kind] : roll_table[phase].ok[kind];
+        const Phase *way = roll_way[kind];
+        if (phase == PHASE_NONE)
+                return way[0];
+        /* The two ends that are on no way, or only on that of drain. */
+        if (phase == PHASE_UNDO || phase == PHASE_HOLD)
+                return PHASE_END;
+        while (*way != PHASE_END && *way != phase)
+                way++;
+        return *way == PHASE_END ? PHASE_NONE : way[1];
 }
