@@ -118,7 +118,7 @@ tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(TOOLS)
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh --e2e "tests/e2e/run" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
+	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
 
 # The quick part of it: seconds, no nodes.
 check-unit: deps
@@ -133,7 +133,7 @@ check-asan: deps
 
 e2e: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run $(if $(ONLY),--only "$(ONLY)")
+	$(Q)tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory tests

@@ -15,6 +15,7 @@
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 RUN_PREFIX=${TMPDIR:-/tmp}/edge-roll-lab.
+QUEUE_PREFIX=${TMPDIR:-/tmp}/edge-roll-queue.
 LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light libnginx-mod-http-echo monit dbus jq procps curl util-linux gcc libc6-dev"
 
 . "$E2E/lib/wait.sh"
@@ -135,6 +136,9 @@ lab_clean() {
                 else
                         echo "$run is in use"
                 fi
+        done
+        for run in "$QUEUE_PREFIX"*; do
+                [ ! -d "$run" ] || ! flock -n "$run/.lock" true || rm -rf "$run"
         done
         for root in $(cgroup_roots); do
                 for d in "$root"/edge-roll-lab-*; do
