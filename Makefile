@@ -4,6 +4,7 @@
 # make check        installs what is missing, builds, runs every test, ends with "N passed, M failed"
 # make demo         boots a small cluster on this machine and restarts two of its nodes under load
 # make bench        the numbers of the README
+# make torture      every fault in every phase: long
 # make help         all targets
 
 prefix      ?= /usr
@@ -109,7 +110,7 @@ $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/tes
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
 
-.PHONY: deps tests check check-unit check-asan e2e demo bench
+.PHONY: deps tests check check-unit check-asan e2e torture demo bench
 deps:
 	@tests/packages.sh build test
 
@@ -134,6 +135,10 @@ check-asan: deps
 e2e: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+
+torture: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY),--only "$(ONLY)")
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory tests
@@ -232,5 +237,5 @@ clean:
 	$(Q)rm -rf build
 
 help:
-	@sed -n '3,8p' Makefile | sed 's/^# \{0,1\}//'
+	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
 	@echo 'Also: install uninstall check-unit check-asan e2e [ONLY=pattern] lint analyze format format-check clean'
