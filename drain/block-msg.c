@@ -195,11 +195,11 @@ static void put_source_set(NftMsg *m, const char *table, const char *name, int f
  * set. Without one the set grows with its elements, and the rule that updates it bounds it all the same, at
  * 65535 (nft_dynset_init()).
  */
-static void put_speaker_set(NftMsg *m, int family, uint32_t size)
+static void put_speaker_set(NftMsg *m, const char *table, int family, uint32_t size)
 {
         const bool six = family == AF_INET6;
         NftSetShape shape = {
-                .table = BLOCK_TABLE,
+                .table = table,
                 .name = block_msg_speaker_set(family),
                 .key_type = KEY_SPEAKER(six ? KEY_IPV6 : KEY_IPV4),
                 .key_bytes = (six ? 16 : 4) + 4 + 4, /* each in whole registers */
@@ -213,11 +213,12 @@ static void put_speaker_set(NftMsg *m, int family, uint32_t size)
  * Add, delete, add. Adding alone does not renew an element that is there; deleting first fails, with the
  * whole batch, when it has expired; after the first add there is always one to delete.
  */
-static void put_renewal(NftMsg *m, const char *set, const uint16_t *ports, size_t n, uint64_t timeout_msec)
+static void put_renewal(NftMsg *m, const char *table, const char *set, const uint16_t *ports, size_t n,
+                        uint64_t timeout_msec)
 {
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, set, ports, n, timeout_msec, "a port");
-        nft_msg_ports(m, NFT_MSG_DELSETELEM, BLOCK_TABLE, set, ports, n, 0, "a port's renewal");
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, set, ports, n, timeout_msec, "a port's renewal");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, set, ports, n, timeout_msec, "a port");
+        nft_msg_ports(m, NFT_MSG_DELSETELEM, table, set, ports, n, 0, "a port's renewal");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, set, ports, n, timeout_msec, "a port's renewal");
 }
 
 /* Rules. */
@@ -272,11 +273,11 @@ static void put_reject(NftMsg *m, const char *table)
  * behind the header ends the rule when the packet ends there. The PSH flag alone would not do: the first
  * segments of a large request come without it.
  */
-static void put_data(NftMsg *m, const char *chain, int verdict)
+static void put_data(NftMsg *m, const char *table, const char *chain, int verdict)
 {
         for (size_t i = 0; i < ELEMENTS(tcp_words); i++) {
                 const uint8_t high = (uint8_t) (tcp_words[i] << 4), any = 0;
-                NftRule r = nft_rule_new(m, BLOCK_TABLE, chain);
+                NftRule r = nft_rule_new(m, table, chain);
 
                 nft_rule_tcp(&r);
                 nft_rule_load(&r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TCP_WORDS, 1);
@@ -291,17 +292,17 @@ static void put_data(NftMsg *m, const char *chain, int verdict)
 }
 
 /* From either side: what carries data is to be noted, and with that each family is in a rule of its own. */
-static void put_spoke(NftMsg *m, const char *chain, NftEnd peer, Usec timeout_usec)
+static void put_spoke(NftMsg *m, const char *table, const char *chain, NftEnd peer, Usec timeout_usec)
 {
-        NftRule data = nft_rule_new(m, BLOCK_TABLE, chain);
+        NftRule data = nft_rule_new(m, table, chain);
         nft_rule_verdict(&data, NFT_JUMP, CHAIN_DATA);
         nft_rule_put(&data);
 
-        NftRule four = nft_rule_new(m, BLOCK_TABLE, chain);
+        NftRule four = nft_rule_new(m, table, chain);
         nft_rule_remember_peer(&four, SET_SPEAKERS4, AF_INET, peer, timeout_usec);
         nft_rule_put(&four);
 
-        NftRule six = nft_rule_new(m, BLOCK_TABLE, chain);
+        NftRule six = nft_rule_new(m, table, chain);
         nft_rule_remember_peer(&six, SET_SPEAKERS6, AF_INET6, peer, timeout_usec);
         nft_rule_put(&six);
 }
@@ -312,58 +313,58 @@ static void put_spoke(NftMsg *m, const char *chain, NftEnd peer, Usec timeout_us
  * updated in place, by either side: deleting and adding would pile up dead ones until the kernel collects
  * them.
  */
-static void put_speakers(NftMsg *m, uint32_t size)
+static void put_speakers(NftMsg *m, const char *table, uint32_t size)
 {
         const NftHook output = { .number = NF_INET_LOCAL_OUT, .priority = BLOCK_MSG_PRIORITY };
 
         nft_msg_part_begin(m);
-        put_speaker_set(m, AF_INET, size);
-        put_speaker_set(m, AF_INET6, size);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_OUTPUT, &output);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROM_PEER, NULL);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROM_SELF, NULL);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_DATA, NULL);
+        put_speaker_set(m, table, AF_INET, size);
+        put_speaker_set(m, table, AF_INET6, size);
+        nft_msg_chain(m, table, CHAIN_OUTPUT, &output);
+        nft_msg_chain(m, table, CHAIN_FROM_PEER, NULL);
+        nft_msg_chain(m, table, CHAIN_FROM_SELF, NULL);
+        nft_msg_chain(m, table, CHAIN_DATA, NULL);
 
-        NftRule heard = nft_rule_new(m, BLOCK_TABLE, CHAIN_INPUT);
+        NftRule heard = nft_rule_new(m, table, CHAIN_INPUT);
         nft_rule_tcp(&heard);
         nft_rule_syn(&heard, NFT_CMP_NEQ);
         nft_rule_port_in(&heard, NFT_RULE_TCP_DPORT, SET_TRAFFIC);
         nft_rule_verdict(&heard, NFT_JUMP, CHAIN_FROM_PEER);
         nft_rule_put(&heard);
-        put_spoke(m, CHAIN_FROM_PEER, NFT_END_SOURCE, BLOCK_MSG_PEER_TIMEOUT);
+        put_spoke(m, table, CHAIN_FROM_PEER, NFT_END_SOURCE, BLOCK_MSG_PEER_TIMEOUT);
 
         /* All that the node sends comes by here, so what is not ours leaves after one rule. */
-        NftRule said = nft_rule_new(m, BLOCK_TABLE, CHAIN_OUTPUT);
+        NftRule said = nft_rule_new(m, table, CHAIN_OUTPUT);
         nft_rule_tcp(&said);
         nft_rule_port_in(&said, NFT_RULE_TCP_SPORT, SET_TRAFFIC);
         nft_rule_verdict(&said, NFT_JUMP, CHAIN_FROM_SELF);
         nft_rule_put(&said);
         /* Whose words are not heard (the input chain lets them pass first), to those no answer is noted. */
-        put_loopback(m, BLOCK_TABLE, CHAIN_FROM_SELF, NFT_END_DESTINATION);
-        put_spoke(m, CHAIN_FROM_SELF, NFT_END_DESTINATION, BLOCK_MSG_SELF_TIMEOUT);
+        put_loopback(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION);
+        put_spoke(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION, BLOCK_MSG_SELF_TIMEOUT);
 
         /* Only data comes back from here. The rest is neither a SYN, which came another way, nor refused. */
-        put_data(m, CHAIN_DATA, NFT_RETURN);
-        NftRule empty = nft_rule_new(m, BLOCK_TABLE, CHAIN_DATA);
+        put_data(m, table, CHAIN_DATA, NFT_RETURN);
+        NftRule empty = nft_rule_new(m, table, CHAIN_DATA);
         nft_rule_verdict(&empty, NF_ACCEPT, NULL);
         nft_rule_put(&empty);
         nft_msg_part_end(m);
 }
 
 /* counter name NAME; update @NAME4 { ip saddr counter }; update @NAME6 { ip6 saddr counter } */
-static void put_counting(NftMsg *m, const Counter *counter)
+static void put_counting(NftMsg *m, const char *table, const Counter *counter)
 {
         /* A full set breaks its own rule, so the total must not share one with it. */
-        NftRule total = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        NftRule total = nft_rule_new(m, table, counter->chain);
         nft_rule_count(&total, counter->name);
         nft_rule_put(&total);
 
-        NftRule four = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        NftRule four = nft_rule_new(m, table, counter->chain);
         nft_rule_address(&four, AF_INET, NFT_END_SOURCE, 4);
         nft_rule_remember(&four, counter->set4);
         nft_rule_put(&four);
 
-        NftRule six = nft_rule_new(m, BLOCK_TABLE, counter->chain);
+        NftRule six = nft_rule_new(m, table, counter->chain);
         nft_rule_address(&six, AF_INET6, NFT_END_SOURCE, 16);
         nft_rule_remember(&six, counter->set6);
         nft_rule_put(&six);
@@ -394,75 +395,75 @@ static size_t health_ports(const BlockPlan *plan, uint16_t *ret)
         return plan->n_whole + plan->n_syn;
 }
 
-int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, uint32_t speakers,
-                      Err *err)
+int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, BlockOwner owner, uint32_t sources,
+                      uint32_t speakers, Err *err)
 {
         const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_PRIORITY };
         uint16_t health[2 * BLOCK_PORTS_MAX];
         size_t n_health = health_ports(plan, health);
 
         nft_msg_batch_begin(m);
-        put_clear(m, BLOCK_TABLE);
-        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, owner_flags(owner), "the table and its owner");
+        put_clear(m, table);
+        nft_msg_table(m, NFT_MSG_NEWTABLE, table, owner_flags(owner), "the table and its owner");
 
-        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, true, 0);
-        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN, true, 0);
-        put_port_set(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, true, 0);
-        put_port_set(m, BLOCK_TABLE, SET_HEALTH, false, n_health);
-        put_port_set(m, BLOCK_TABLE, SET_TRAFFIC, false, plan->n_traffic);
+        put_port_set(m, table, BLOCK_MSG_SET_WHOLE, true, 0);
+        put_port_set(m, table, BLOCK_MSG_SET_SYN, true, 0);
+        put_port_set(m, table, BLOCK_MSG_SET_FROZEN, true, 0);
+        put_port_set(m, table, SET_HEALTH, false, n_health);
+        put_port_set(m, table, SET_TRAFFIC, false, plan->n_traffic);
         for (size_t i = 0; i < ELEMENTS(counters); i++) {
-                nft_msg_counter(m, BLOCK_TABLE, counters[i].name);
-                put_source_set(m, BLOCK_TABLE, counters[i].set4, AF_INET, sources);
-                put_source_set(m, BLOCK_TABLE, counters[i].set6, AF_INET6, sources);
+                nft_msg_counter(m, table, counters[i].name);
+                put_source_set(m, table, counters[i].set4, AF_INET, sources);
+                put_source_set(m, table, counters[i].set6, AF_INET6, sources);
         }
 
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_INPUT, &input);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_FROZEN, NULL);
-        nft_msg_chain(m, BLOCK_TABLE, CHAIN_REFUSE, NULL);
+        nft_msg_chain(m, table, CHAIN_INPUT, &input);
+        nft_msg_chain(m, table, CHAIN_FROZEN, NULL);
+        nft_msg_chain(m, table, CHAIN_REFUSE, NULL);
         for (size_t i = 0; i < ELEMENTS(counters); i++)
-                nft_msg_chain(m, BLOCK_TABLE, counters[i].chain, NULL);
+                nft_msg_chain(m, table, counters[i].chain, NULL);
 
-        put_loopback(m, BLOCK_TABLE, CHAIN_INPUT, NFT_END_SOURCE);
-        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
-        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+        put_loopback(m, table, CHAIN_INPUT, NFT_END_SOURCE);
+        put_jump(m, table, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
+        put_jump(m, table, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
         /* Behind the freeze: what is dropped was not said. */
         if (speakers > 0)
-                put_speakers(m, speakers);
+                put_speakers(m, table, speakers);
 
         /* From here on only connection attempts are of interest. */
-        NftRule rest = nft_rule_new(m, BLOCK_TABLE, CHAIN_INPUT);
+        NftRule rest = nft_rule_new(m, table, CHAIN_INPUT);
         nft_rule_tcp(&rest);
         nft_rule_syn(&rest, NFT_CMP_NEQ);
         nft_rule_verdict(&rest, NF_ACCEPT, NULL);
         nft_rule_put(&rest);
 
-        put_jump(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN, CHAIN_REFUSE);
-        put_jump(m, BLOCK_TABLE, SET_HEALTH, counters[BLOCK_CHECKS].chain);
-        put_jump(m, BLOCK_TABLE, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
+        put_jump(m, table, BLOCK_MSG_SET_SYN, CHAIN_REFUSE);
+        put_jump(m, table, SET_HEALTH, counters[BLOCK_CHECKS].chain);
+        put_jump(m, table, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
 
-        put_data(m, CHAIN_FROZEN, NF_DROP);
+        put_data(m, table, CHAIN_FROZEN, NF_DROP);
 
         /* One attempt is one count, so what else a whole port is sent is refused uncounted. */
-        NftRule attempt = nft_rule_new(m, BLOCK_TABLE, CHAIN_REFUSE);
+        NftRule attempt = nft_rule_new(m, table, CHAIN_REFUSE);
         nft_rule_tcp(&attempt);
         nft_rule_syn(&attempt, NFT_CMP_EQ);
         nft_rule_verdict(&attempt, NFT_JUMP, counters[BLOCK_REFUSED].chain);
         nft_rule_put(&attempt);
-        put_reject(m, BLOCK_TABLE);
+        put_reject(m, table);
 
         for (size_t i = 0; i < ELEMENTS(counters); i++)
-                put_counting(m, &counters[i]);
+                put_counting(m, table, &counters[i]);
 
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, SET_HEALTH, health, n_health, 0, "a health port");
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_TABLE, SET_TRAFFIC, plan->traffic_ports, plan->n_traffic,
-                      0, "a traffic port");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, SET_HEALTH, health, n_health, 0, "a health port");
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, SET_TRAFFIC, plan->traffic_ports, plan->n_traffic, 0,
+                      "a traffic port");
         return nft_msg_batch_end(m, err);
 }
 
-int block_msg_adopt(NftMsg *m, Err *err)
+int block_msg_adopt(NftMsg *m, const char *table, Err *err)
 {
         nft_msg_batch_begin(m);
-        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_TABLE, owner_flags(BLOCK_OWNER_PERSIST),
+        nft_msg_table(m, NFT_MSG_NEWTABLE, table, owner_flags(BLOCK_OWNER_PERSIST),
                       "the table and its owner");
         return nft_msg_batch_end(m, err);
 }
@@ -479,7 +480,7 @@ static uint64_t timeout_msec(Usec timeout_usec)
         return timeout_usec / USEC_PER_MSEC + (timeout_usec % USEC_PER_MSEC != 0);
 }
 
-int block_msg_close(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err)
+int block_msg_close(NftMsg *m, const char *table, const BlockPlan *plan, Usec timeout_usec, Err *err)
 {
         const uint64_t msec = timeout_msec(timeout_usec);
         int r = timeout_check(timeout_usec, err);
@@ -489,20 +490,20 @@ int block_msg_close(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *er
         if (plan->n_whole + plan->n_syn == 0)
                 return err_set(err, -EINVAL, "there is no health port to refuse");
         nft_msg_batch_begin(m);
-        put_renewal(m, BLOCK_MSG_SET_WHOLE, plan->whole_ports, plan->n_whole, msec);
-        put_renewal(m, BLOCK_MSG_SET_SYN, plan->syn_ports, plan->n_syn, msec);
+        put_renewal(m, table, BLOCK_MSG_SET_WHOLE, plan->whole_ports, plan->n_whole, msec);
+        put_renewal(m, table, BLOCK_MSG_SET_SYN, plan->syn_ports, plan->n_syn, msec);
         return nft_msg_batch_end(m, err);
 }
 
-int block_msg_open(NftMsg *m, Err *err)
+int block_msg_open(NftMsg *m, const char *table, Err *err)
 {
         nft_msg_batch_begin(m);
-        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE);
-        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_SYN);
+        nft_msg_flush(m, table, BLOCK_MSG_SET_WHOLE);
+        nft_msg_flush(m, table, BLOCK_MSG_SET_SYN);
         return nft_msg_batch_end(m, err);
 }
 
-int block_msg_freeze(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err)
+int block_msg_freeze(NftMsg *m, const char *table, const BlockPlan *plan, Usec timeout_usec, Err *err)
 {
         const uint64_t msec = timeout_msec(timeout_usec);
         int r = timeout_check(timeout_usec, err);
@@ -512,14 +513,14 @@ int block_msg_freeze(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *e
         if (plan->n_traffic == 0)
                 return err_set(err, -EINVAL, "there is no traffic port to freeze");
         nft_msg_batch_begin(m);
-        put_renewal(m, BLOCK_MSG_SET_FROZEN, plan->traffic_ports, plan->n_traffic, msec);
+        put_renewal(m, table, BLOCK_MSG_SET_FROZEN, plan->traffic_ports, plan->n_traffic, msec);
         return nft_msg_batch_end(m, err);
 }
 
-int block_msg_thaw(NftMsg *m, Err *err)
+int block_msg_thaw(NftMsg *m, const char *table, Err *err)
 {
         nft_msg_batch_begin(m);
-        nft_msg_flush(m, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN);
+        nft_msg_flush(m, table, BLOCK_MSG_SET_FROZEN);
         return nft_msg_batch_end(m, err);
 }
 

@@ -43,7 +43,8 @@ extern const NftTableShape block_msg_held;
 int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err) _must_check_;
 
 /*
- * Builders: each fills an empty @m with one complete batch.
+ * Builders: each fills an empty @m with one complete batch about @table (BLOCK_TABLE or
+ * BLOCK_PARTNER_TABLE; with the same rules, so the shapes above are for both but for their name).
  * Return: 0; -ENOMEM; -E2BIG (more than fits); -EINVAL (as said).
  */
 
@@ -52,26 +53,28 @@ int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err) _must_check
  * @sources: size of each source set, at least 1. @speakers: of each speaker set; 0: none of what belongs to
  * them, which otherwise is the part of the batch that can be done without (nft_msg_in_part()).
  */
-int block_msg_install(NftMsg *m, const BlockPlan *plan, BlockOwner owner, uint32_t sources, uint32_t speakers,
-                      Err *err) _must_check_;
+int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, BlockOwner owner, uint32_t sources,
+                      uint32_t speakers, Err *err) _must_check_;
 
 /* block_msg_adopt() - become the owner of a table that persisted without one. */
-int block_msg_adopt(NftMsg *m, Err *err) _must_check_;
+int block_msg_adopt(NftMsg *m, const char *table, Err *err) _must_check_;
 
 /*
  * block_msg_close() - refuse, or renew: add, delete, add of each health port. @timeout_usec: rounded up to
  * whole milliseconds; -EINVAL for 0, infinity, or a plan without health ports.
  */
-int block_msg_close(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err) _must_check_;
+int block_msg_close(NftMsg *m, const char *table, const BlockPlan *plan, Usec timeout_usec,
+                    Err *err) _must_check_;
 
 /* block_msg_open() - empty both refusing sets. */
-int block_msg_open(NftMsg *m, Err *err) _must_check_;
+int block_msg_open(NftMsg *m, const char *table, Err *err) _must_check_;
 
 /* block_msg_freeze() - freeze the traffic ports; as block_msg_close(). */
-int block_msg_freeze(NftMsg *m, const BlockPlan *plan, Usec timeout_usec, Err *err) _must_check_;
+int block_msg_freeze(NftMsg *m, const char *table, const BlockPlan *plan, Usec timeout_usec,
+                     Err *err) _must_check_;
 
 /* block_msg_thaw() - empty the frozen set. */
-int block_msg_thaw(NftMsg *m, Err *err) _must_check_;
+int block_msg_thaw(NftMsg *m, const char *table, Err *err) _must_check_;
 
 /* block_msg_remove() - delete @table; the batch succeeds when there is none too. */
 int block_msg_remove(NftMsg *m, const char *table, Err *err) _must_check_;

@@ -21,6 +21,7 @@
 
 struct Block {
         Nft nft;
+        const char *table;
         BlockOwner owner; /* the ceiling until the table is installed or adopted, then what it has */
         uint32_t sources;
         uint32_t speakers; /* to be installed; 0: without */
@@ -57,9 +58,11 @@ int block_new(Block **ret, int fd, BlockOwner ceiling, Err *err)
         b = calloc(1, sizeof(*b));
         if (!b)
                 return err_errno(err, -ENOMEM, "cannot use the firewall");
-        *b = (Block){
-                .nft = { .fd = -1 }, .owner = ceiling, .sources = BLOCK_SOURCES, .speakers = BLOCK_SPEAKERS
-        };
+        *b = (Block){ .nft = { .fd = -1 },
+                      .table = BLOCK_TABLE,
+                      .owner = ceiling,
+                      .sources = BLOCK_SOURCES,
+                      .speakers = BLOCK_SPEAKERS };
         r = nft_open(&b->nft, TAKE_FD(own), err);
         if (r < 0)
                 return r;
@@ -85,6 +88,16 @@ BlockOwner block_owner(const Block *b)
         return b->owner;
 }
 
+void block_set_table(Block *b, const char *table)
+{
+        b->table = table;
+}
+
+const char *block_table(const Block *b)
+{
+        return b->table;
+}
+
 void block_set_sources(Block *b, uint32_t sources)
 {
         b->sources = MAX(1u, MIN(sources, (uint32_t) BLOCK_SOURCES));
@@ -100,18 +113,26 @@ bool block_has_speakers(const Block *b)
         return b->has_speakers;
 }
 
-static const NftTableShape *shape(const Block *b)
+static NftTableShape shape_with(const Block *b, bool speakers)
 {
-        return b->has_speakers ? &block_msg_transit_speakers : &block_msg_transit;
+        NftTableShape s = speakers ? block_msg_transit_speakers : block_msg_transit;
+        s.name = b->table;
+        return s;
 }
 
-static int busy(uint32_t owner, Err *err)
+static int read_table(Block *b, bool speakers, NftTable *ret, Err *err)
+{
+        const NftTableShape shape = shape_with(b, speakers);
+        return nft_read_table(&b->nft, &shape, ret, err);
+}
+
+static int busy(const Block *b, uint32_t owner, Err *err)
 {
         return err_set(
                 err, -EBUSY,
                 "the firewall table inet %s belongs to another running process (netlink port %u, which is "
                 "usually its process id); end that process first",
-                BLOCK_TABLE, owner);
+                b->table, owner);
 }
 
 /*
@@ -121,9 +142,9 @@ static int busy(uint32_t owner, Err *err)
 static int not_permitted(Block *b, Err *err)
 {
         NftTable table;
-        int r = nft_read_table(&b->nft, &block_msg_transit, &table, err);
+        int r = read_table(b, false, &table, err);
 
-        return r < 0 ? r : busy(table.owner, err);
+        return r < 0 ? r : busy(b, table.owner, err);
 }
 
 /* Send @m, which the builder left with @built. */
@@ -137,7 +158,7 @@ static int carry_out(Block *b, NftMsg *m, int built, const char *what, Err *err)
         if (r == -EPERM && failure.index > 0)
                 r = not_permitted(b, err);
         else if (r == -ENOENT)
-                r = err_set(err, r, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+                r = err_set(err, r, "there is no firewall table inet %s (any more)", b->table);
         return r < 0 ? err_prefix(err, r, "cannot %s", what) : 0;
 }
 
@@ -159,7 +180,7 @@ static int install_with(Block *b, const BlockPlan *plan, BlockOwner owner, uint3
         *ret_refused = REFUSED_OTHER;
         if (r < 0)
                 return r;
-        r = block_msg_install(m, plan, owner, b->sources, speakers, err);
+        r = block_msg_install(m, b->table, plan, owner, b->sources, speakers, err);
         if (r < 0)
                 return r;
         r = nft_batch(&b->nft, m, &failure, err);
@@ -208,15 +229,15 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
 
         if (r < 0)
                 return r;
-        r = nft_read_table(&b->nft, &block_msg_transit_speakers, &table, err);
+        r = read_table(b, true, &table, err);
         if (r < 0)
                 return r;
         if (!table.exists)
-                return err_set(err, -ENOENT, "there is no firewall table inet %s to go on with", BLOCK_TABLE);
+                return err_set(err, -ENOENT, "there is no firewall table inet %s to go on with", b->table);
         /* A damaged one counts as one without, which it is not: block_read() will not find it intact. */
         const bool has_speakers = table.intact;
         if ((table.flags & NFT_MSG_TABLE_OWNER) && table.owner != b->nft.port_id)
-                return busy(table.owner, err);
+                return busy(b, table.owner, err);
 
         BlockOwner owner = owner_from_flags(table.flags);
         /* One that persisted without its owner: become the new one, or live with a table without. */
@@ -227,7 +248,7 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
                 r = nft_prepare(&b->nft, &m, err);
                 if (r < 0)
                         return r;
-                r = carry_out(b, m, block_msg_adopt(m, err), "take over the firewall table", err);
+                r = carry_out(b, m, block_msg_adopt(m, b->table, err), "take over the firewall table", err);
                 if (r < 0)
                         return r;
                 owner = BLOCK_OWNER_PERSIST;
@@ -245,8 +266,8 @@ int block_close(Block *b, Usec timeout_usec, Err *err)
 
         if (r < 0)
                 return r;
-        return carry_out(b, m, block_msg_close(m, &b->plan, timeout_usec, err), "refuse the health ports",
-                         err);
+        return carry_out(b, m, block_msg_close(m, b->table, &b->plan, timeout_usec, err),
+                         "refuse the health ports", err);
 }
 
 int block_open(Block *b, Err *err)
@@ -256,7 +277,7 @@ int block_open(Block *b, Err *err)
 
         if (r < 0)
                 return r;
-        r = carry_out(b, m, block_msg_open(m, err), "let the health ports open", err);
+        r = carry_out(b, m, block_msg_open(m, b->table, err), "let the health ports open", err);
         return r == -ENOENT ? 0 : r;
 }
 
@@ -267,8 +288,8 @@ int block_freeze(Block *b, Usec timeout_usec, Err *err)
 
         if (r < 0)
                 return r;
-        return carry_out(b, m, block_msg_freeze(m, &b->plan, timeout_usec, err), "freeze the traffic ports",
-                         err);
+        return carry_out(b, m, block_msg_freeze(m, b->table, &b->plan, timeout_usec, err),
+                         "freeze the traffic ports", err);
 }
 
 int block_thaw(Block *b, Err *err)
@@ -278,7 +299,7 @@ int block_thaw(Block *b, Err *err)
 
         if (r < 0)
                 return r;
-        r = carry_out(b, m, block_msg_thaw(m, err), "thaw the traffic ports", err);
+        r = carry_out(b, m, block_msg_thaw(m, b->table, err), "thaw the traffic ports", err);
         return r == -ENOENT ? 0 : r;
 }
 
@@ -289,7 +310,7 @@ int block_remove(Block *b, Err *err)
 
         if (r < 0)
                 return r;
-        return carry_out(b, m, block_msg_remove(m, BLOCK_TABLE, err), "remove the firewall table", err);
+        return carry_out(b, m, block_msg_remove(m, b->table, err), "remove the firewall table", err);
 }
 
 int block_read(Block *b, BlockState *ret, Err *err)
@@ -299,7 +320,7 @@ int block_read(Block *b, BlockState *ret, Err *err)
         NftPorts syn = { .want = b->plan.syn_ports, .n_want = b->plan.n_syn };
         NftPorts frozen = { .want = b->plan.traffic_ports, .n_want = b->plan.n_traffic };
         NftTable table;
-        int r = nft_read_table(&b->nft, shape(b), &table, err);
+        int r = read_table(b, b->has_speakers, &table, err);
 
         if (r < 0)
                 return r;
@@ -307,13 +328,13 @@ int block_read(Block *b, BlockState *ret, Err *err)
                 *ret = state;
                 return 0;
         }
-        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_WHOLE, &whole, err);
+        r = nft_read_ports(&b->nft, b->table, BLOCK_MSG_SET_WHOLE, &whole, err);
         if (r < 0)
                 return r;
-        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_SYN, &syn, err);
+        r = nft_read_ports(&b->nft, b->table, BLOCK_MSG_SET_SYN, &syn, err);
         if (r < 0)
                 return r;
-        r = nft_read_ports(&b->nft, BLOCK_TABLE, BLOCK_MSG_SET_FROZEN, &frozen, err);
+        r = nft_read_ports(&b->nft, b->table, BLOCK_MSG_SET_FROZEN, &frozen, err);
         if (r < 0)
                 return r;
 
@@ -408,7 +429,7 @@ static int sources_read(Block *b, const char *set, Sources *s, Err *err)
 
         if (r < 0)
                 return r;
-        r = nft_msg_get_elements(m, BLOCK_TABLE, set, err);
+        r = nft_msg_get_elements(m, b->table, set, err);
         if (r < 0)
                 return r;
         s->n_before = s->n;
@@ -416,7 +437,7 @@ static int sources_read(Block *b, const char *set, Sources *s, Err *err)
         if (r < 0)
                 return r;
         if (!found)
-                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", b->table);
         if (s->no_memory)
                 return err_errno(err, -ENOMEM, "cannot read who connects");
         if (s->n - s->n_before >= s->limit)
@@ -492,8 +513,8 @@ static int speakers_ask(Block *b, const BlockPeer *peers, size_t n, BlockSpeaker
                 uint8_t key[BLOCK_MSG_SPEAKER_KEY_MAX];
                 const size_t bytes = block_msg_speaker_key(&peers[i], key);
 
-                r = nft_msg_get_element(m, BLOCK_TABLE, block_msg_speaker_set(peers[i].addr.family), key,
-                                        bytes, err);
+                r = nft_msg_get_element(m, b->table, block_msg_speaker_set(peers[i].addr.family), key, bytes,
+                                        err);
                 if (r < 0)
                         return r;
         }
@@ -515,11 +536,11 @@ static int speakers_read(Block *b, const BlockPeer *peers, size_t n, BlockSpeake
          * Afterwards: with half of its rules gone a table would take every request for answered, and a table
          * that was made anew in between has forgotten all.
          */
-        r = nft_read_table(&b->nft, shape(b), &table, err);
+        r = read_table(b, b->has_speakers, &table, err);
         if (r < 0)
                 return r;
         if (!table.exists)
-                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", BLOCK_TABLE);
+                return err_set(err, -ENOENT, "there is no firewall table inet %s (any more)", b->table);
         if (!table.intact)
                 speakers_forget(ret, n);
         return 0;

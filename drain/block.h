@@ -46,11 +46,12 @@
 #include "base/err.h"
 #include "base/time.h"
 
-#define BLOCK_TABLE      "edge_roll"
-#define BLOCK_HOLD_TABLE "edge_roll_hold"
-#define BLOCK_PORTS_MAX  64    /* ports in one plan, each kind */
-#define BLOCK_SOURCES    1024  /* sources remembered, each counter and family */
-#define BLOCK_SPEAKERS   65535 /* speakers remembered, each family; the kernel has no more either */
+#define BLOCK_TABLE         "edge_roll"
+#define BLOCK_PARTNER_TABLE "edge_roll_partner" /* of a second component, while the first one is blocked */
+#define BLOCK_HOLD_TABLE    "edge_roll_hold"
+#define BLOCK_PORTS_MAX     64    /* ports in one plan, each kind */
+#define BLOCK_SOURCES       1024  /* sources remembered, each counter and family */
+#define BLOCK_SPEAKERS      65535 /* speakers remembered, each family; the kernel has no more either */
 
 /* How long it is known for certain who spoke last: see block_speakers(). */
 #define BLOCK_SPEAKER_LIMIT (500 * USEC_PER_SEC)
@@ -134,6 +135,14 @@ int block_fd(const Block *b);
 
 /* block_owner() - what block_install() used; before it, the ceiling. */
 BlockOwner block_owner(const Block *b);
+
+/*
+ * block_set_table() - another name for the table than BLOCK_TABLE: two components are two tables, each with
+ * an owner and counters of its own, and neither knows of the other. @table: static. To be called before
+ * anything else. block_table() - what it is called.
+ */
+void block_set_table(Block *b, const char *table);
+const char *block_table(const Block *b);
 
 /*
  * block_set_sources() - remember fewer sources than BLOCK_SOURCES in each counter and family (at least 1).

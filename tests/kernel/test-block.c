@@ -682,6 +682,47 @@ static void the_socket_can_be_passed_on(void **state)
         assert_false(look(observer).table);
 }
 
+/* Two components of one node: each table is closed, renewed and dropped without the other. */
+static void two_tables_know_nothing_of_each_other(void **state)
+{
+        static const BlockPlan one = { .whole_ports = { PORT_WHOLE }, .n_whole = 1 };
+        static const BlockPlan other = { .syn_ports = { PORT_SYN }, .n_syn = 1 };
+        const BlockOwner owner = best_owner();
+        Block *first = make(owner);
+        _cleanup_(block_freep) Block *second = make(owner);
+        Err err = { 0 };
+
+        (void) state;
+        block_set_table(second, BLOCK_PARTNER_TABLE);
+        assert_string_equal(block_table(first), BLOCK_TABLE);
+        check(block_install(first, &one, &err), &err);
+        check(block_install(second, &other, &err), &err);
+        shut(first, LONG);
+        expect(REFUSED, client, NULL, NODE4, PORT_WHOLE);
+        expect(LET_IN, client, NULL, NODE4, PORT_SYN);
+        shut(second, LONG);
+        expect(REFUSED, client, NULL, NODE4, PORT_SYN);
+        assert_int_equal(look(first).total[BLOCK_REFUSED], 1);
+        assert_int_equal(look(second).total[BLOCK_REFUSED], 1);
+
+        /* Taken over by name, through its own socket. */
+        int fd = dup(block_fd(second));
+        block_free(second);
+        second = NULL;
+        assert_int_equal(block_new(&second, fd, owner, NULL), 0);
+        block_set_table(second, BLOCK_PARTNER_TABLE);
+        check(block_adopt(second, &other, &err), &err);
+        assert_true(look(second).refusing);
+
+        assert_int_equal(block_remove(first, NULL), 0);
+        assert_false(look(first).table);
+        first = block_free(first);
+        expect(LET_IN, client, NULL, NODE4, PORT_WHOLE);
+        expect(REFUSED, client, NULL, NODE4, PORT_SYN);
+        assert_int_equal(block_remove(second, NULL), 0);
+        expect(LET_IN, client, NULL, NODE4, PORT_SYN);
+}
+
 static void the_table_of_a_killed_owner_goes(void **state)
 {
         need_owner(BLOCK_OWNER_SOCKET);
@@ -1622,6 +1663,7 @@ int main(void)
                 TEST(one_failed_message_fails_the_batch),
                 TEST(an_owned_table_is_closed_to_others),
                 TEST(the_socket_can_be_passed_on),
+                TEST(two_tables_know_nothing_of_each_other),
                 TEST(the_table_of_a_killed_owner_goes),
                 TEST(a_table_that_persisted_is_adopted_and_protected_again),
                 TEST(adopting_what_is_not_there_is_told),

@@ -364,10 +364,13 @@ static void the_rules_are_these(void **state)
         _cleanup_(nft_msg_freep) NftMsg *hold = empty();
 
         (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_PERSIST, 1024, BLOCK_SPEAKERS, NULL), 0);
+        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, BLOCK_SPEAKERS,
+                                           NULL),
+                         0);
         is_batch(m);
         has_rules(m, &block_msg_transit_speakers, transit_speakers_rules, ELEMENTS(transit_speakers_rules));
-        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL), 0);
+        assert_int_equal(block_msg_install(without, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL),
+                         0);
         is_batch(without);
         has_rules(without, &block_msg_transit, transit_rules, ELEMENTS(transit_rules));
         assert_int_equal(block_msg_hold(hold, &plan, 1, NULL), 0);
@@ -389,7 +392,7 @@ static void a_table_is_replaced_and_the_flags_are_asked_for_once(void **state)
                 _cleanup_(nft_msg_freep) NftMsg *m = empty();
                 Walk w;
 
-                assert_int_equal(block_msg_install(m, &plan, owner, 1, 1, NULL), 0);
+                assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, owner, 1, 1, NULL), 0);
                 w = walk(m);
                 (void) next(&w);
                 for (size_t i = 0; i < ELEMENTS(types); i++) {
@@ -423,8 +426,9 @@ static void the_speakers_are_a_part_of_the_batch(void **state)
         uint32_t part = 0;
 
         (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_PERSIST, 1024, 5, NULL), 0);
-        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL), 0);
+        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, 5, NULL), 0);
+        assert_int_equal(block_msg_install(without, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL),
+                         0);
         with = walk(m);
         rest = walk(without);
         while ((nlh = next(&with))) {
@@ -480,8 +484,8 @@ static void the_hold_comes_after_the_transit_table(void **state)
         bool output;
 
         (void) state;
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 1024, 1, NULL), 0);
-        assert_int_equal(block_msg_install(without, &plan, BLOCK_OWNER_NONE, 1024, 0, NULL), 0);
+        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_NONE, 1024, 1, NULL), 0);
+        assert_int_equal(block_msg_install(without, BLOCK_TABLE, &plan, BLOCK_OWNER_NONE, 1024, 0, NULL), 0);
         assert_int_equal(block_msg_hold(hold, &plan, 1, NULL), 0);
         assert_int_equal(base_priority(m, &output), -10);
         assert_true(output);
@@ -499,7 +503,7 @@ static void sets_are(uint32_t speakers, uint32_t size)
         Walk w;
         const struct nlmsghdr *nlh;
 
-        assert_int_equal(block_msg_install(m, &plan, BLOCK_OWNER_NONE, 77, speakers, NULL), 0);
+        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_NONE, 77, speakers, NULL), 0);
         w = walk(m);
         while ((nlh = next(&w))) {
                 struct nftnl_set *s;
@@ -618,19 +622,19 @@ static void renewal_is_add_delete_add(void **state)
         BlockPlan syn_only = plan;
 
         (void) state;
-        assert_int_equal(block_msg_close(shut, &plan, 1234001, NULL), 0); /* rounded up */
+        assert_int_equal(block_msg_close(shut, BLOCK_TABLE, &plan, 1234001, NULL), 0); /* rounded up */
         is_batch(shut);
         has_elements(shut, both, ELEMENTS(both));
         syn_only.n_whole = 0;
-        assert_int_equal(block_msg_close(part, &syn_only, 1234001, NULL), 0);
+        assert_int_equal(block_msg_close(part, BLOCK_TABLE, &syn_only, 1234001, NULL), 0);
         has_elements(part, both + 3, 3);
-        assert_int_equal(block_msg_freeze(freeze, &plan, 1, NULL), 0);
+        assert_int_equal(block_msg_freeze(freeze, BLOCK_TABLE, &plan, 1, NULL), 0);
         is_batch(freeze);
         has_elements(freeze, frozen, ELEMENTS(frozen));
-        assert_int_equal(block_msg_open(open, NULL), 0);
+        assert_int_equal(block_msg_open(open, BLOCK_TABLE, NULL), 0);
         is_batch(open);
         has_elements(open, opened, ELEMENTS(opened));
-        assert_int_equal(block_msg_thaw(thaw, NULL), 0);
+        assert_int_equal(block_msg_thaw(thaw, BLOCK_TABLE, NULL), 0);
         is_batch(thaw);
         has_elements(thaw, thawed, ELEMENTS(thawed));
 }
@@ -642,11 +646,11 @@ static void a_block_without_end_or_ports_is_refused(void **state)
         Err err = { 0 };
 
         (void) state;
-        assert_int_equal(block_msg_close(m, &plan, 0, &err), -EINVAL);
-        assert_int_equal(block_msg_close(m, &plan, USEC_INFINITY, &err), -EINVAL);
-        assert_int_equal(block_msg_close(m, &nothing, 1, &err), -EINVAL);
-        assert_int_equal(block_msg_freeze(m, &plan, USEC_INFINITY, &err), -EINVAL);
-        assert_int_equal(block_msg_freeze(m, &nothing, 1, &err), -EINVAL);
+        assert_int_equal(block_msg_close(m, BLOCK_TABLE, &plan, 0, &err), -EINVAL);
+        assert_int_equal(block_msg_close(m, BLOCK_TABLE, &plan, USEC_INFINITY, &err), -EINVAL);
+        assert_int_equal(block_msg_close(m, BLOCK_TABLE, &nothing, 1, &err), -EINVAL);
+        assert_int_equal(block_msg_freeze(m, BLOCK_TABLE, &plan, USEC_INFINITY, &err), -EINVAL);
+        assert_int_equal(block_msg_freeze(m, BLOCK_TABLE, &nothing, 1, &err), -EINVAL);
         assert_int_equal(block_msg_hold(m, &nothing, 1, &err), -EINVAL);
         assert_int_equal(nft_msg_count(m), 0);
 }
