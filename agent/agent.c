@@ -14,7 +14,6 @@
 #include "agent/version.h"
 
 #define BUS_RETRY_USEC (200 * USEC_PER_MSEC)
-#define FD_NAME        "nft"
 
 struct Agent {
         const Config *given;      /* the caller's, of the start */
@@ -32,7 +31,7 @@ struct Agent {
         uint64_t next_id;
         bool ready;   /* the name is ours for the first time: systemd was told */
         bool leaving; /* giving the name back; exits with the answer */
-        bool fd_stored;
+        bool fd_stored[JOB_PLACE_COUNT];
         char stale[1024]; /* why an unfinished job's record cannot go on: nothing new begins over it */
         unsigned pins;    /* calls that refer to the configuration */
 };
@@ -77,34 +76,37 @@ bool agent_leaving(const Agent *a)
 /* ---- the fd store ---- */
 
 /* The store keeps our table over our own death: its owner is the socket, not the process. */
-static void agent_keep_fd(int fd, void *userdata)
+static const char *const fd_names[JOB_PLACE_COUNT] = { [JOB_MAIN] = "nft", [JOB_PARTNER] = "nft-partner" };
+
+static void agent_keep_fd(JobPlace place, int fd, void *userdata)
 {
         Agent *a = userdata;
-        if (fd >= 0) {
+        char message[96];
+        if (fd >= 0 && !a->fd_stored[place]) {
                 /* FDPOLL=0: without it systemd drops a netlink socket that shows POLLHUP or POLLERR. */
-                if (!a->fd_stored &&
-                    sd_pid_notify_with_fds(0, 0, "FDSTORE=1\nFDNAME=" FD_NAME "\nFDPOLL=0", &fd, 1) > 0)
-                        a->fd_stored = true;
-        } else if (a->fd_stored) {
-                (void) sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" FD_NAME);
-                a->fd_stored = false;
+                (void) snprintf(message, sizeof(message), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", fd_names[place]);
+                a->fd_stored[place] = sd_pid_notify_with_fds(0, 0, message, &fd, 1) > 0;
+        } else if (fd < 0 && a->fd_stored[place]) {
+                (void) snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s", fd_names[place]);
+                (void) sd_notify(0, message);
+                a->fd_stored[place] = false;
         }
 }
 
-static int agent_stored_fd(void)
+static void agent_stored_fds(int ret[JOB_PLACE_COUNT])
 {
         _cleanup_(freep) char **names = NULL;
-        int n = sd_listen_fds_with_names(1, &names), found = -1;
+        int n = sd_listen_fds_with_names(1, &names);
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                ret[p] = -1;
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
-                if (found < 0 && strcmp(names[i], FD_NAME) == 0)
-                        found = fd;
-                else
-                        (void) close(fd);
-        }
-        for (int i = 0; i < n; i++)
+                for (int p = 0; p < JOB_PLACE_COUNT && fd >= 0; p++)
+                        if (ret[p] < 0 && strcmp(names[i], fd_names[p]) == 0)
+                                ret[p] = TAKE_FD(fd);
+                closep(&fd);
                 free(names[i]);
-        return found;
+        }
 }
 
 /* ---- holds for a time ---- */
@@ -343,8 +345,13 @@ static JobEnv agent_env(Agent *a)
 static bool access_record(const Agent *a)
 {
         char path[512];
-        (void) snprintf(path, sizeof(path), "%s/" JOB_RECORD, a->config->state_dir);
-        return access(path, F_OK) == 0;
+        for (int p = 0; p < JOB_PLACE_COUNT; p++) {
+                (void) snprintf(path, sizeof(path), "%s/%s", a->config->state_dir,
+                                job_record_name((JobPlace) p));
+                if (access(path, F_OK) == 0)
+                        return true;
+        }
+        return false;
 }
 
 static void agent_drop_config(Agent *a, const Config *c)
@@ -424,28 +431,33 @@ static void agent_number(Agent *a)
         }
 }
 
-static void agent_resume(Agent *a, int fd)
+static void agent_resume(Agent *a, int fds[JOB_PLACE_COUNT])
 {
-        _cleanup_(closep) int nft_fd = fd;
         JobEnv env = agent_env(a);
         cJSON *record = NULL;
         bool same_boot = false;
         Err err = { 0 };
+        int r = 0;
 
-        int r = state_read(a->config->state_dir, JOB_RECORD, &record, &same_boot, &err);
+        /* A partner's record alone (somebody has deleted the other one) is a job like any other. */
+        for (int p = 0; p < JOB_PLACE_COUNT && r == 0 && !record; p++) {
+                env.place = (JobPlace) p;
+                r = state_read(a->config->state_dir, job_record_name(env.place), &record, &same_boot, &err);
+        }
         if (r == 0 && !record)
                 return;
         if (r == 0) {
-                a->fd_stored = nft_fd >= 0;
-                r = job_resume(&a->job, &env, record, same_boot, TAKE_FD(nft_fd), &err);
+                for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                        a->fd_stored[p] = fds[p] >= 0;
+                r = job_resume(&a->job, &env, record, same_boot, fds, &err);
         }
         cJSON_Delete(record);
         if (r < 0) {
-                (void) snprintf(a->stale, sizeof(a->stale),
-                                "the unfinished job in %.160s/" JOB_RECORD
-                                " cannot go on: %.240s; see that component and monit "
-                                "are as they should be, then delete that file",
-                                a->config->state_dir, err.text);
+                (void) snprintf(
+                        a->stale, sizeof(a->stale),
+                        "the unfinished job in %.160s/%s cannot go on: %.240s; see that component and "
+                        "monit are as they should be, then delete that file",
+                        a->config->state_dir, job_record_name(env.place), err.text);
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", a->stale);
                 return;
         }
@@ -516,7 +528,8 @@ int agent_main(const Config *config)
 {
         Agent a = { .given = config, .config = config, .job_config = config };
         Err err = { 0 };
-        int fd = agent_stored_fd();
+        int fds[JOB_PLACE_COUNT];
+        agent_stored_fds(fds);
 
         int r = agent_setup(&a, &err);
         if (r < 0) {
@@ -526,7 +539,9 @@ int agent_main(const Config *config)
                 return EXIT_FAILURE;
         }
         agent_number(&a);
-        agent_resume(&a, fd);
+        agent_resume(&a, fds);
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                closep(&fds[p]);
         agent_watch_holds(&a, true);
         agent_touch(&a);
         r = sd_event_loop(a.event);

@@ -163,11 +163,21 @@ static const Component *component_read(Agent *a, const char *name, sd_bus_error 
         return c;
 }
 
+/* "rmp": router and message processor of this node as one. */
+static const Component *rmp_read(const Agent *a, const char *name)
+{
+        const Config *config = agent_config(a);
+        return strcmp(name, CONFIG_RMP) == 0 && !config_component(config, name) ? config_rmp(config, NULL)
+                                                                                : NULL;
+}
+
 /* By name: the last job may refer to an older configuration. */
 static bool job_is_about(const Agent *a, const Job *job, const char *name)
 {
         const Component *c = config_component(agent_config(a), name);
-        return c && strcmp(c->name, job_component(job)->name) == 0;
+        if (!c && roll_kind_from_name(job_kind(job)) == ROLL_RESTART_RMP)
+                c = rmp_read(a, name);
+        return c && job_concerns(job, c->name);
 }
 
 static void job_path(const Job *job, char *buf, size_t size)
@@ -200,8 +210,15 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 return r;
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
-        const Component *c = component_read(a, name, error);
-        if (!c)
+        const Component *c = rmp_read(a, name);
+        if (c && (kind != ROLL_RESTART || dry_run))
+                return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
+                                         "%s is for restart only, and not for a dry run: say router or "
+                                         "message-processor",
+                                         name);
+        if (c)
+                kind = ROLL_RESTART_RMP;
+        else if (!(c = component_read(a, name, error)))
                 return -EINVAL;
         if (dry_run)
                 kind = ROLL_DRY_RUN;
@@ -384,6 +401,7 @@ static cJSON *status_job(const Job *job)
 {
         if (!job)
                 return cJSON_CreateNull();
+        const Job *within = job_within(job);
         cJSON *o = cJSON_CreateObject();
         cJSON_AddNumberToObject(o, "id", (double) job_id(job));
         cJSON_AddStringToObject(o, "component", job_component(job)->name);
@@ -393,6 +411,8 @@ static cJSON *status_job(const Job *job)
         cJSON_AddNumberToObject(o, "elapsed", time_sec(job_elapsed(job)));
         cJSON_AddStringToObject(o, "by", job_by(job));
         cJSON_AddStringToObject(o, "reason", job_reason(job));
+        if (within)
+                cJSON_AddItemToObject(o, "partner", status_job(within));
         return o;
 }
 
@@ -423,6 +443,12 @@ static void status_hold(cJSON *o, const Hold *hold)
                 cJSON_AddStringToObject(h, "until", time_stamp(hold->until_wall_usec, stamp, sizeof(stamp)));
         else
                 cJSON_AddNullToObject(h, "until");
+}
+
+/* Is it this component that the job, or the one within it, works on right now? */
+static bool job_has(const Job *job, const char *name)
+{
+        return job && (strcmp(job_component(job)->name, name) == 0 || job_has(job_within(job), name));
 }
 
 static cJSON *status_component(Agent *a, const Component *c)
@@ -467,8 +493,7 @@ static cJSON *status_component(Agent *a, const Component *c)
                 cJSON_AddStringToObject(o, "blocked", "hold");
                 status_hold(o, &unknown);
         } else
-                cJSON_AddStringToObject(o, "blocked",
-                                        job && strcmp(job_component(job)->name, c->name) == 0 ? "job" : "no");
+                cJSON_AddStringToObject(o, "blocked", job_has(job, c->name) ? "job" : "no");
         return o;
 }
 

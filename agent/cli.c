@@ -429,9 +429,13 @@ static void help_verb(FILE *out, const VerbInfo *v)
         help_usage(out, v);
         (void) fprintf(out, "\n%s%s", v->text, *v->text ? "\n" : "");
         if (v->operand == OPERAND_COMPONENT || v->operand == OPERAND_MAYBE_COMPONENT)
-                (void) fputs("COMPONENT: router, message-processor (short: mp), or a [component NAME] of\n"
-                             "edge-roll.conf(5).\n\n",
-                             out);
+                (void) fprintf(out,
+                               "COMPONENT: router, message-processor (short: mp), or a [component NAME] of\n"
+                               "edge-roll.conf(5)%s.\n\n",
+                               v == &verb_table[VERB_RESTART]
+                                       ? "; rmp: both of a node that has both, the message\n"
+                                         "processor while the router is out"
+                                       : "");
         if (v->options)
                 (void) fputs("Options:\n", out);
         for (int i = 0; i < OPTION_COUNT; i++) {

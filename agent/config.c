@@ -196,6 +196,9 @@ static const Key component_keys[] = {
           "command that must succeed before the probes count; auto: apigee-service COMPONENT "
           "wait_for_ready, where that exists",
           .may_be_empty = true },
+        { "partner", TYPE_TEXT, AT(Component, partner), { "message-processor", "" },
+          "the message processor beside this router: edge-roll restart rmp restarts both; empty: none",
+          .may_be_empty = true },
         { "monit_check", TYPE_TEXT, AT(Component, monit_check), { "", "" },
           "the name of its check in monit", .may_be_empty = true },
 };
@@ -1105,6 +1108,14 @@ static int component_check(const Config *c, const Component *p, Err *err)
                                         p->traffic_ports.ports[i]);
                         return component_error(c, p, "traffic_ports", err, text);
                 }
+        const Component *partner = *p->partner ? config_component(c, p->partner) : NULL;
+        if (*p->partner && (p->kind != KIND_ROUTER || !partner || partner->kind != KIND_MP)) {
+                (void) snprintf(text, sizeof(text), "\"%.60s\": %s", p->partner,
+                                p->kind != KIND_ROUTER
+                                        ? "only a router has a partner"
+                                        : "no component of kind message-processor is called so");
+                return component_error(c, p, "partner", err, text);
+        }
         for (size_t i = 0; i < c->n_components; i++) {
                 const Component *q = &c->components[i];
                 for (size_t a = 0; p->aliases[a]; a++) {
@@ -1187,6 +1198,19 @@ const Component *config_component(const Config *c, const char *name)
                 for (size_t a = 0; p->aliases[a]; a++)
                         if (strcmp(p->aliases[a], name) == 0)
                                 return p;
+        }
+        return NULL;
+}
+
+const Component *config_rmp(const Config *c, const Component **ret_partner)
+{
+        for (size_t i = 0; i < c->n_components; i++) {
+                const Component *partner = config_component(c, c->components[i].partner);
+                if (!partner)
+                        continue;
+                if (ret_partner)
+                        *ret_partner = partner;
+                return &c->components[i];
         }
         return NULL;
 }

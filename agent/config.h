@@ -72,6 +72,7 @@ typedef struct Component {
         Usec ready_interval_usec;
         Usec loaded_wait_usec;        /* for what was loaded before to load again, once the probes are good */
         char *wait_for_ready;         /* command (absolute path and arguments); "": none */
+        char *partner;                /* restarted together with it by `restart rmp`; "": none */
         char *monit_check;            /* the name of its monit check; "": the component has none */
         Usec limit_usec[PHASE_COUNT]; /* 0: the default of phase.h */
 } Component;
@@ -104,6 +105,13 @@ DEFINE_CLEANUP(Config, config_free);
 
 /* config_component() - by name or alias. Return: NULL if there is none. Owned by @c. */
 const Component *config_component(const Config *c, const char *name);
+
+/*
+ * config_rmp() - the router of `restart rmp`: the first one that has a partner. @ret_partner: the component
+ * that is restarted while the router is out. NULL allowed. Return: NULL if there is none.
+ */
+#define CONFIG_RMP "rmp" /* what both together are called, unless a component has that name */
+const Component *config_rmp(const Config *c, const Component **ret_partner);
 
 /* config_was_set() - was @key of @component set in a file (be it to its default)? */
 bool config_was_set(const Config *c, const Component *component, const char *key);

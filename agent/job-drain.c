@@ -13,6 +13,19 @@
 
 /* ---- the table ---- */
 
+const char *job_table_name(const Job *job)
+{
+        return job->env.place == JOB_PARTNER ? BLOCK_PARTNER_TABLE : BLOCK_TABLE;
+}
+
+int job_block_new(Job *job, int fd, Err *err)
+{
+        int r = block_new(&job->block, fd, (BlockOwner) job->env.config->nft_owner, err);
+        if (r == 0)
+                block_set_table(job->block, job_table_name(job));
+        return r;
+}
+
 int job_table(Job *job, Err *err)
 {
         if (job->changes.table) {
@@ -30,7 +43,7 @@ int job_table(Job *job, Err *err)
         r = block_install(job->block, &job->plan, err);
         if (r < 0)
                 return r;
-        job->env.keep_fd(block_fd(job->block), job->env.userdata);
+        job->env.keep_fd(job->env.place, block_fd(job->block), job->env.userdata);
         return 0;
 }
 
@@ -96,8 +109,8 @@ static void block_enter(Job *job)
                 return;
         }
         job_renewing(job, true);
-        job_ok(job, "port %u refused, table inet " BLOCK_TABLE " (owner: %s), read back",
-               job->facts.health_port, block_owner_name(block_owner(job->block)));
+        job_ok(job, "port %u refused, table inet %s (owner: %s), read back", job->facts.health_port,
+               job_table_name(job), block_owner_name(block_owner(job->block)));
 }
 
 const PhaseOps job_block = { .enter = block_enter };

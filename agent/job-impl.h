@@ -38,6 +38,7 @@ struct Job {
         Usec started; /* monotonic */
         Usec started_wall;
         bool over;
+        bool within;        /* another job: of restart rmp */
         bool resumed;       /* an earlier agent began it */
         Phase resume_phase; /* where; PHASE_NONE: at the beginning */
 
@@ -99,6 +100,16 @@ struct Job {
         Usec probes_good_since; /* when the window was first full; 0: not yet */
         bool ready_command_done, ready_compared;
         char missing[512]; /* what was loaded before and is not loaded again yet */
+
+        /* restart rmp: the job within this one */
+        Job *partner;                /* NULL before and after */
+        Result partner_end;          /* how it ended: never again; RESULT_INVALID: not yet */
+        bool lapsed;                 /* the router's block was open meanwhile */
+        bool cut_off;                /* by a reboot: only the partner's job is ended, then undo */
+        cJSON *partner_result;       /* its result event */
+        char partner_text[512];      /* ... as evidence */
+        Persistent persistent_asked; /* as the caller said it, for both */
+        AtCap at_cap_asked;
 };
 
 /* --- job.c --- */
@@ -119,6 +130,9 @@ void job_tick(Job *job, Usec usec);
 /* job_extend() - the present phase gets its limit once more. */
 void job_extend(Job *job);
 
+/* job_forward() - tell an event (taken) of the job within this one, marked with its component. */
+void job_forward(Job *job, cJSON *event, bool progress);
+
 /* job_save() - the record, before the effect it describes. A failure before the first effect is a refusal;
  * later it is told and the job goes on in memory. Return: 0 or negative errno (already told). */
 int job_save(Job *job);
@@ -136,6 +150,7 @@ typedef struct PhaseOps {
 
 extern const PhaseOps job_preflight, job_discover, job_watch;                           /* job-prepare.c */
 extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate;       /* job-drain.c */
+extern const PhaseOps job_partner;                                                      /* job-partner.c */
 extern const PhaseOps job_stop, job_start_unit, job_ready, job_verify, job_start_monit; /* job-restart.c */
 extern const PhaseOps job_unblock, job_return, job_undo, job_hold;                      /* job-return.c */
 
@@ -149,7 +164,23 @@ void job_learn(Job *job, Result result);
 /* job_ports() - health port and traffic ports together. @ports: CONNS_PORTS_MAX. Return: how many. */
 size_t job_ports(const Job *job, uint16_t *ports);
 
+/* --- job-partner.c --- */
+/* partner_resume() - the job within @job from its record, if there is one: it goes on when the phase is
+ * entered. @fds: as job_resume(). Return: as job_resume(). */
+int partner_resume(Job *job, int fds[JOB_PLACE_COUNT], Err *err) _must_check_;
+
+/* partner_component() - what restart rmp restarts beside the router; NULL when that is no longer
+ * configured. */
+const Component *partner_component(const Job *job);
+
+/* partner_running() - it has begun and is not over. */
+bool partner_running(const Job *job);
+
 /* --- job-drain.c --- */
+/* job_table_name() - of the transit table. */
+const char *job_table_name(const Job *job);
+/* job_block_new() - the handle on that table. @fd: from the fd store or -1; owned by it from the call on. */
+int job_block_new(Job *job, int fd, Err *err) _must_check_;
 /* job_table() - the nft table exists and counts. */
 int job_table(Job *job, Err *err) _must_check_;
 /* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back).

@@ -14,8 +14,8 @@
 
 static bool kind_restarts(RollKind kind)
 {
-        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_START ||
-               kind == ROLL_DRY_RUN;
+        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_RESTART_RMP ||
+               kind == ROLL_START || kind == ROLL_DRY_RUN;
 }
 
 static const char *preflight_loaded(const Job *job, char *buf, size_t size)
@@ -205,7 +205,18 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         bool start = job->options.start || preflight_failed_before(job);
         if (!facts->running && start && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD))
                 roll_set_kind(job->roll, ROLL_START);
-        else if (!facts->running && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN) {
+        else if (!facts->running && kind == ROLL_RESTART_RMP) {
+                char hint[300];
+                (void) snprintf(hint, sizeof(hint),
+                                "`edge-roll restart %.60s` restarts that alone; `edge-roll restart %.60s "
+                                "--start` starts the other",
+                                partner_component(job)->name, c->name);
+                job_fail(job, RESULT_REFUSED, hint,
+                         "this node has no %s beside the %s: nobody listens on port %u (%s)", c->name,
+                         partner_component(job)->name, facts->health_port,
+                         facts->self_known ? facts->up_text : facts->self_text);
+                return;
+        } else if (!facts->running && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN) {
                 job_fail(job, RESULT_REFUSED, "start it with `edge-roll restart COMPONENT --start`",
                          "%s is not running: nobody listens on port %u (%s)", c->name, facts->health_port,
                          facts->self_known ? facts->up_text : facts->self_text);
@@ -216,6 +227,50 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
                 return;
         }
         preflight_unit(job);
+}
+
+static void preflight_gather(Job *job, const Component *partner);
+
+/* Both must be there before anything is touched; what else the other one needs its own job sees to. */
+static void preflight_on_partner(const Facts *facts, void *userdata)
+{
+        Job *job = userdata;
+        const Component *c = partner_component(job);
+        Hold hold;
+        bool held = false;
+        Err err = { 0 };
+        job->facts_call = NULL;
+
+        if (hold_read(job->env.config->state_dir, c->name, &hold, &held, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, "repair or delete that file",
+                         "the hold record cannot be read: %s", err.text);
+                return;
+        }
+        /* One that a failed restart has left stopped is started by the next one. */
+        if (!facts->running && !(held && !hold.by_hand) && !job->options.start) {
+                char hint[200];
+                (void) snprintf(hint, sizeof(hint), "`edge-roll restart %.60s` restarts the %.60s alone",
+                                job->component->name, job->component->name);
+                job_fail(job, RESULT_REFUSED, hint,
+                         "this node has no %s beside the %s: it is not running (%s)", c->name,
+                         job->component->name,
+                         facts->health_port == 0 ? facts->health_port_from
+                         : facts->self_known     ? facts->up_text
+                                                 : facts->self_text);
+                return;
+        }
+        preflight_gather(job, NULL);
+}
+
+static void preflight_gather(Job *job, const Component *partner)
+{
+        const Component *c = partner ? partner : job->component;
+        Err err = { 0 };
+        job_progress(job, "asking %s", c->self_url);
+        if (facts_gather(job->env.http, job->env.conns, job->env.config, c, known_port(job->env.config, c),
+                         partner ? preflight_on_partner : preflight_on_facts, job, &job->facts_call,
+                         &err) < 0)
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
 
 static void preflight_enter(Job *job)
@@ -263,11 +318,7 @@ static void preflight_enter(Job *job)
         }
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)
                 return;
-        job_progress(job, "asking %s", job->component->self_url);
-        if (facts_gather(job->env.http, job->env.conns, config, job->component,
-                         known_port(config, job->component), preflight_on_facts, job, &job->facts_call,
-                         &err) < 0)
-                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+        preflight_gather(job, kind == ROLL_RESTART_RMP ? partner_component(job) : NULL);
 }
 
 const PhaseOps job_preflight = { .enter = preflight_enter };
@@ -356,7 +407,8 @@ static void discover_enter(Job *job)
         char ports[256], limit[32];
         Err err = { 0 };
 
-        if (f->n_traffic == 0 && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_DRAIN)) {
+        if (f->n_traffic == 0 && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD ||
+                                  kind == ROLL_RESTART_RMP || kind == ROLL_DRAIN)) {
                 job_fail(
                         job, RESULT_REFUSED, "set traffic_ports in the configuration",
                         "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
@@ -383,7 +435,7 @@ static void discover_enter(Job *job)
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
         }
-        if (!job->block && block_new(&job->block, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
+        if (!job->block && job_block_new(job, -1, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN",
                          "%s", err.text);
                 return;

@@ -131,9 +131,9 @@ static void unblock_enter(Job *job)
 static void unblock_timeout(Job *job)
 {
         (void) snprintf(job->hint, sizeof(job->hint),
-                        "`nft list ruleset` shows inet " BLOCK_TABLE
-                        "; its refusals end by themselves within 30 s; a hold ends "
-                        "with `systemctl stop edge-roll-hold`");
+                        "`nft list ruleset` shows inet %s; its refusals end by themselves within 30 s; a "
+                        "hold ends with `systemctl stop edge-roll-hold`",
+                        job_table_name(job));
         job_feed(job, ROLL_EV_TIMEOUT, "still blocked: %s", job->awaiting);
 }
 

@@ -17,6 +17,7 @@ static const PhaseOps *const job_ops[PHASE_END] = {
         [PHASE_NOTICE] = &job_notice,
         [PHASE_DRAIN] = &job_drain,
         [PHASE_STOP_MONIT] = &job_stop_monit,
+        [PHASE_PARTNER] = &job_partner,
         [PHASE_GATE] = &job_gate,
         [PHASE_STOP] = &job_stop,
         [PHASE_START] = &job_start_unit,
@@ -30,6 +31,15 @@ static const PhaseOps *const job_ops[PHASE_END] = {
 };
 
 /* ---- what is told ---- */
+
+const char *job_record_name(JobPlace place)
+{
+        static const char *const names[JOB_PLACE_COUNT] = {
+                [JOB_MAIN] = "job.json",
+                [JOB_PARTNER] = "job-partner.json",
+        };
+        return names[place];
+}
 
 static JournalContext job_context(const Job *job)
 {
@@ -71,6 +81,11 @@ static void job_tell(Job *job, cJSON *object, bool progress)
                 *slot = seq;
         }
         job->env.told(job, seq, text, job->env.userdata);
+}
+
+void job_forward(Job *job, cJSON *event, bool progress)
+{
+        job_tell(job, event, progress);
 }
 
 static cJSON *job_object(const char *event)
@@ -200,6 +215,8 @@ static cJSON *job_result_object(Job *job, Result result)
         }
         job_add_checkers(job, o);
         job_add_drained(job, o);
+        if (job->partner_result)
+                cJSON_AddItemToObject(o, "partner", cJSON_Duplicate(job->partner_result, true));
         /* Without a lock nobody keeps a second node of the pool from going out at the same time: said. */
         cJSON_AddStringToObject(o, "protection", "unprotected");
         if (*job->options.unprotected)
@@ -254,6 +271,16 @@ static cJSON *job_record(const Job *job)
         cJSON_AddBoolToObject(o, "monit_active", job->monit.active);
         cJSON_AddStringToObject(o, "monit_check", monit_check_state_name(job->monit.check));
         cJSON_AddStringToObject(o, "control_group", job->unit.control_group);
+        if (roll_kind(job->roll) == ROLL_RESTART_RMP) {
+                cJSON *p = cJSON_AddObjectToObject(o, "partner");
+                cJSON_AddStringToObject(p, "persistent", persistent_name(job->persistent_asked));
+                cJSON_AddStringToObject(p, "at_cap", at_cap_name(job->at_cap_asked));
+                cJSON_AddStringToObject(p, "end", job->partner_end >= 0 ? result_name(job->partner_end) : "");
+                cJSON_AddBoolToObject(p, "lapsed", job->lapsed);
+                cJSON_AddStringToObject(p, "text", job->partner_text);
+                if (job->partner_result)
+                        cJSON_AddItemToObject(p, "result", cJSON_Duplicate(job->partner_result, true));
+        }
         if (job->before) {
                 _cleanup_(freep) char *snapshot = NULL;
                 if (snapshot_to_json(job->before, &snapshot) == 0)
@@ -267,7 +294,7 @@ int job_save(Job *job)
 {
         Err err = { 0 };
         cJSON *record = job_record(job);
-        int r = state_write(job->env.config->state_dir, JOB_RECORD, record, &err);
+        int r = state_write(job->env.config->state_dir, job_record_name(job->env.place), record, &err);
         cJSON_Delete(record);
         if (r < 0 && (job->changes.table || job->changes.blocked))
                 job_warn(job, "the record of this job cannot be written (%s); going on without it", err.text);
@@ -312,6 +339,9 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
 {
         if (phase == PHASE_HOLD)
                 return phase;
+        /* Its job goes on at once: it may have stopped its component. */
+        if (phase == PHASE_PARTNER && (same_boot || job->partner))
+                return phase;
         if (!same_boot)
                 return job->changes.stopped ? PHASE_BLOCK : PHASE_UNDO;
         if (phase == PHASE_RETURN)
@@ -323,9 +353,22 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
         return job->changes.blocked ? PHASE_BLOCK : PHASE_PREFLIGHT;
 }
 
-int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd, Err *err)
+static void job_load_partner(Job *job, const cJSON *record)
 {
-        _cleanup_(closep) int fd = nft_fd;
+        const cJSON *p = cJSON_GetObjectItemCaseSensitive(record, "partner");
+        const cJSON *result = cJSON_GetObjectItemCaseSensitive(p, "result");
+        job->persistent_asked = persistent_from_name(record_string(p, "persistent"));
+        job->at_cap_asked = at_cap_from_name(record_string(p, "at_cap"));
+        job->partner_end = result_from_name(record_string(p, "end"));
+        job->lapsed = record_bool(p, "lapsed");
+        (void) snprintf(job->partner_text, sizeof(job->partner_text), "%s", record_string(p, "text"));
+        if (cJSON_IsObject(result))
+                job->partner_result = cJSON_Duplicate(result, true);
+}
+
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int fds[JOB_PLACE_COUNT],
+               Err *err)
+{
         _cleanup_(job_freep) Job *job = NULL;
         const Component *component = config_component(env->config, record_string(record, "component"));
         RollKind kind = roll_kind_from_name(record_string(record, "kind"));
@@ -390,6 +433,12 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
             (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
 
+        if (kind == ROLL_RESTART_RMP) {
+                job_load_partner(job, record);
+                job->cut_off = !same_boot;
+                if (phase == PHASE_PARTNER && (r = partner_resume(job, fds, err)) < 0)
+                        return r;
+        }
         job->resume_phase = job_resume_phase(job, phase, same_boot);
         if (touched) {
                 r = job_setup(job, err);
@@ -404,7 +453,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                                                  (Usec) (record_number(v, "interval") *
                                                          (double) USEC_PER_SEC));
                 }
-                r = block_new(&job->block, TAKE_FD(fd), (BlockOwner) env->config->nft_owner, err);
+                r = job_block_new(job, TAKE_FD(fds[env->place]), err);
                 if (r < 0)
                         return r;
         }
@@ -473,7 +522,10 @@ static int job_on_renew(sd_event_source *s, uint64_t usec, void *userdata)
         if (job_block_check(job))
                 return 0;
         /* Put back by the check; but the checkers may have been let in meanwhile. */
-        if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_DRAIN)
+        if (job->partner)
+                job->lapsed = true; /* noticed again when that job is over: it has enough to do */
+        else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
+                 roll_kind(job->roll) == ROLL_DRAIN)
                 (void) roll_feed(job->roll, ROLL_EV_LAPSED, RESULT_INVALID, time_now());
         return 0;
 }
@@ -570,12 +622,15 @@ static void job_finished(Result result, void *userdata)
                  * timeout opens it. Everything else has been settled by undo, hold or unblock. */
                 Err err = { 0 };
                 if (block_remove(job->block, &err) < 0)
-                        job_warn(job, "the table inet " BLOCK_TABLE " could not be removed: %s", err.text);
-                job->env.keep_fd(-1, job->env.userdata);
+                        job_warn(job, "the table inet %s could not be removed: %s", job_table_name(job),
+                                 err.text);
+                job->env.keep_fd(job->env.place, -1, job->env.userdata);
                 job->block = block_free(job->block);
         }
         Err err = { 0 };
-        if (state_remove(job->env.config->state_dir, JOB_RECORD, &err) < 0)
+        /* A job within another one is over when that one has written down how it ended. */
+        if (!job->within &&
+            state_remove(job->env.config->state_dir, job_record_name(job->env.place), &err) < 0)
                 job_warn(job, "the record of this job cannot be removed: %s", err.text);
 
         job->over = true;
@@ -651,7 +706,9 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
         job->id = id;
         job->component = component;
         job->options = *options;
-        job->result = RESULT_INVALID;
+        job->result = job->partner_end = RESULT_INVALID;
+        job->persistent_asked = options->persistent;
+        job->at_cap_asked = options->at_cap;
         if (job->options.persistent < 0)
                 job->options.persistent = component->persistent;
         if (job->options.at_cap < 0)
@@ -675,7 +732,8 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
 static void job_take_over(Job *job)
 {
         Err err = { 0 };
-        if (!job->block || job->resume_phase < PHASE_STOP)
+        bool partner = job->resume_phase == PHASE_PARTNER;
+        if (!job->block || (job->resume_phase < PHASE_STOP && !partner) || (partner && job->cut_off))
                 return;
         if (job_table(job, &err) < 0) {
                 job_warn(job, "the table of the agent before cannot be taken over: %s", err.text);
@@ -683,7 +741,8 @@ static void job_take_over(Job *job)
         }
         if (!job->changes.blocked || job->resume_phase == PHASE_UNDO)
                 return;
-        (void) job_block_check(job);
+        if (!job_block_check(job))
+                job->lapsed = partner;
         job_renewing(job, true);
 }
 
@@ -706,6 +765,7 @@ Job *job_free(Job *job)
 {
         if (!job)
                 return NULL;
+        job_free(job->partner);
         job_drop_calls(job);
         sd_event_source_unref(job->deadline);
         sd_event_source_unref(job->renew);
@@ -714,6 +774,7 @@ Job *job_free(Job *job)
         free(job->events);
         free(job->progress);
         cJSON_Delete(job->warnings);
+        cJSON_Delete(job->partner_result);
         block_free(job->block);
         checkers_free(job->checkers);
         inflight_free(job->inflight);
@@ -727,6 +788,10 @@ int job_cancel(Job *job, const char *why, Err *err)
 {
         if (job->over)
                 return err_set(err, -EALREADY, "the job is over");
+        if (job->partner) {
+                int r = job_cancel(job->partner, why, err);
+                return r < 0 ? err_prefix(err, -EBUSY, "%s", job->partner->component->name) : 0;
+        }
         if (!roll_can_cancel(job->roll))
                 return err_set(err, -EBUSY, "cannot be undone in phase %s, will finish", job_phase(job));
         (void) snprintf(job->hint, sizeof(job->hint), "everything that was changed is put back");
@@ -742,6 +807,17 @@ uint64_t job_id(const Job *job)
 const Component *job_component(const Job *job)
 {
         return job->component;
+}
+
+const Job *job_within(const Job *job)
+{
+        return partner_running(job) ? job->partner : NULL;
+}
+
+bool job_concerns(const Job *job, const char *name)
+{
+        const Component *partner = roll_kind(job->roll) == ROLL_RESTART_RMP ? partner_component(job) : NULL;
+        return strcmp(name, job->component->name) == 0 || (partner && strcmp(name, partner->name) == 0);
 }
 
 const char *job_kind(const Job *job)

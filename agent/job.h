@@ -3,7 +3,8 @@
 
 /*
  * One job: a Roll (what follows what) with its effects on the kernel, systemd, monit and HTTP. It belongs to
- * the agent, not to its caller; what it does is told as JSON events. At most one runs on a node.
+ * the agent, not to its caller; what it does is told as JSON events. At most one runs on a node (and within
+ * it, where that is `restart rmp`, one more).
  */
 
 #include <cjson/cJSON.h>
@@ -19,6 +20,15 @@
 
 typedef struct Job Job;
 
+/*
+ * Which of a node's places a job has. One job runs at a time, but that of `restart rmp` has another one
+ * within it: the whole restart of the message processor. Each has its own record, table and descriptor.
+ */
+typedef enum JobPlace { JOB_MAIN, JOB_PARTNER, JOB_PLACE_COUNT } JobPlace;
+
+/* job_record_name() - in the state directory. */
+const char *job_record_name(JobPlace place);
+
 /* The agent's parts that a job uses; all borrowed, all outlive the job. */
 typedef struct JobEnv {
         sd_event *event;
@@ -27,8 +37,9 @@ typedef struct JobEnv {
         Http *http;
         Conns *conns;
         Monit *monit;
+        JobPlace place;
         /* The block's socket, to be kept in (or, -1, dropped from) systemd's fd store. */
-        void (*keep_fd)(int fd, void *userdata);
+        void (*keep_fd)(JobPlace place, int fd, void *userdata);
         /* An event was told; @seq counts from 0. */
         void (*told)(Job *job, uint64_t seq, const char *json, void *userdata);
         /* The last call: the job is over, its result event was told. The callee may free it later. */
@@ -51,16 +62,14 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
             const JobOptions *options, Err *err) _must_check_;
 
 /*
- * job_resume() - go on with what an earlier agent had begun, from its record (JOB_RECORD in the state
- * directory). @same_boot: the record is of this boot; else block and processes of then are gone: what was
- * stopped is started, and monit settled. @nft_fd: from the fd store, -1 when there is none; owned by the job
- * from the call on.
+ * job_resume() - go on with what an earlier agent had begun, from the record of @env's place. @same_boot: the
+ * record is of this boot; else block and processes of then are gone: what was stopped is started, and monit
+ * settled. @fds: from the fd store, by place, -1 where there is none; those that are used are taken out (-1).
+ * The job within it is resumed with it, from its own record.
  * Return: 0; -EBADMSG (the record makes no sense: which key).
  */
-int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int nft_fd,
+int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int fds[JOB_PLACE_COUNT],
                Err *err) _must_check_;
-
-#define JOB_RECORD "job.json"
 
 void job_start(Job *job);
 
@@ -68,11 +77,17 @@ void job_start(Job *job);
 Job *job_free(Job *job);
 DEFINE_CLEANUP(Job, job_free);
 
-/* job_cancel() - undo and end. Return: 0; -EALREADY (over); -EBUSY (past `stop`: it will finish). */
+/* job_cancel() - undo and end, with the job within it. Return: 0; -EALREADY (over); -EBUSY (past `stop`, its
+ * own or that of the job within it: it will finish). */
 int job_cancel(Job *job, const char *why, Err *err) _must_check_;
 
 uint64_t job_id(const Job *job);
 const Component *job_component(const Job *job);
+
+/* job_within() - the job that runs within it (phase partner), or NULL. job_concerns() - is @name the
+ * component of one of the two? */
+const Job *job_within(const Job *job);
+bool job_concerns(const Job *job, const char *name);
 const char *job_kind(const Job *job);
 const char *job_phase(const Job *job);
 const char *job_awaiting(const Job *job); /* what the phase waits for right now, with numbers */

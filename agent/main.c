@@ -52,6 +52,9 @@ static int run_client(const CliRequest *rq, const Config *config)
         const char *component = rq->component;
         if (component && config) {
                 const Component *c = config_component(config, component);
+                bool rmp = !c && strcmp(component, CONFIG_RMP) == 0;
+                if (rmp)
+                        c = config_rmp(config, NULL);
                 if (!c) {
                         char known[512], reason[700];
                         known_components(config, known, sizeof(known));
@@ -59,7 +62,11 @@ static int run_client(const CliRequest *rq, const Config *config)
                                         component, known);
                         return refuse(rq->json, component, verb_name(rq->verb), reason);
                 }
-                component = c->name;
+                /* Both together are restarted by that name; their job is the router's; status has all. */
+                if (!rmp || rq->verb == VERB_WATCH || rq->verb == VERB_CANCEL)
+                        component = c->name;
+                else if (rq->verb == VERB_STATUS)
+                        component = NULL;
         }
         ClientIo io = {
                 .out = stdout,

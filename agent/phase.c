@@ -18,6 +18,7 @@ static const PhaseInfo phase_table[] = {
                            "each checker refused often enough; no new connection any more" },
         [PHASE_STOP_MONIT] = { "stop-monit", S(60), "monit off for this component, read back" },
         [PHASE_DRAIN] = { "drain", 0, "no request in flight, queues empty, nothing moving" },
+        [PHASE_PARTNER] = { "partner", S(1800), "restart rmp: the message processor restarted" },
         [PHASE_GATE] = { "gate", S(30), "everything proven once more, with traffic frozen for 50 ms" },
         [PHASE_STOP] = { "stop", S(180), "unit inactive, ports closed, processes gone" },
         [PHASE_START] = { "start", S(300), "a new process, its ports open" },

@@ -18,6 +18,7 @@ typedef enum Phase {
         PHASE_NOTICE,
         PHASE_STOP_MONIT,
         PHASE_DRAIN,
+        PHASE_PARTNER, /* restart rmp only: the whole job of the other component */
         PHASE_GATE,
         PHASE_STOP,
         PHASE_START,

@@ -208,6 +208,14 @@ static int line_draw(Render *r, FILE *f, Usec now)
 
 /* Events. */
 
+/* The phase; of the job within the job (restart rmp) with the component before it. */
+static const char *event_phase(const cJSON *e, char *buf, size_t size)
+{
+        const char *component = json_text(e, "component");
+        (void) snprintf(buf, size, "%.20s%s%.31s", component, *component ? " " : "", json_text(e, "phase"));
+        return buf;
+}
+
 static int event_job(Render *r, const cJSON *e, FILE *f)
 {
         const char *reason = json_text(e, "reason");
@@ -227,7 +235,7 @@ static int event_job(Render *r, const cJSON *e, FILE *f)
 
 static int event_begin(Render *r, const cJSON *e, FILE *f, Usec now)
 {
-        (void) snprintf(r->phase, sizeof(r->phase), "%s", json_text(e, "phase"));
+        (void) event_phase(e, r->phase, sizeof(r->phase));
         r->limit = json_number(e, "limit", -1);
         r->elapsed = 0;
         r->elapsed_at = now;
@@ -235,8 +243,8 @@ static int event_begin(Render *r, const cJSON *e, FILE *f, Usec now)
         r->awaited[0] = '\0';
         if (r->mode.live)
                 return line_draw(r, f, now);
-        char name[16];
-        (void) snprintf(name, sizeof(name), "%.15s", r->phase);
+        char name[32];
+        (void) snprintf(name, sizeof(name), "%.31s", r->phase);
         _cleanup_(freep) char *padded = NULL;
         if (asprintf(&padded, "%-11s", name) < 0)
                 return -ENOMEM;
@@ -267,11 +275,12 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
         Colour colour = !*words ? COLOUR_GOOD : strcmp(outcome, "back") == 0 ? COLOUR_WARN : COLOUR_BAD;
 
         _cleanup_(freep) char *head = NULL;
+        char name[64];
         size_t size = 0;
         FILE *h = open_memstream(&head, &size);
         if (!h)
                 return -ENOMEM;
-        put_head(h, json_text(e, "phase"), json_number(e, "elapsed", 0));
+        put_head(h, event_phase(e, name, sizeof(name)), json_number(e, "elapsed", 0));
         if (fclose(h) != 0)
                 return -ENOMEM;
         line_erase(r, f);
@@ -287,7 +296,7 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
 
 static int event_progress(Render *r, const cJSON *e, FILE *f, Usec now)
 {
-        (void) snprintf(r->phase, sizeof(r->phase), "%s", json_text(e, "phase"));
+        (void) event_phase(e, r->phase, sizeof(r->phase));
         (void) snprintf(r->awaited, sizeof(r->awaited), "%s", json_text(e, "text"));
         r->limit = json_number(e, "limit", r->limit);
         r->elapsed = json_number(e, "elapsed", r->elapsed);
@@ -324,6 +333,10 @@ static int event_warning(Render *r, const cJSON *e, FILE *f, Usec now)
         (void) fputs("warning", f);
         colour_end(r, f, COLOUR_WARN);
         (void) fputs(": ", f);
+        if (*json_text(e, "component")) {
+                put_clean(f, json_text(e, "component"));
+                (void) fputs(": ", f);
+        }
         put_clean(f, json_text(e, "text"));
         (void) fputc('\n', f);
         return line_draw(r, f, now);
@@ -408,6 +421,15 @@ static int event_result(Render *r, const cJSON *e, FILE *f)
         if (by_age > 0)
                 (void) fprintf(f, "  %" PRIu64 " connections counted as idle by their age alone\n", by_age);
         put_phases(r, e, f);
+        const cJSON *partner = cJSON_GetObjectItemCaseSensitive(e, "partner");
+        if (cJSON_IsObject(partner)) {
+                (void) fputs("  ", f);
+                put_clean(f, json_text(partner, "component"));
+                (void) fputc(' ', f);
+                put_clean(f, json_text(partner, "result"));
+                (void) fputc('\n', f);
+                put_phases(r, partner, f);
+        }
         return 0;
 }
 

@@ -21,6 +21,9 @@ static const Phase roll_way[][PHASE_COUNT] = {
         [ROLL_RESTART_HELD] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
                 PHASE_DRAIN, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
                 PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_RESTART_RMP] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_STOP_MONIT,
+                PHASE_DRAIN, PHASE_PARTNER, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY,
+                PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
         [ROLL_START] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
                 PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
         [ROLL_DRAIN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_DRAIN, PHASE_HOLD,
@@ -45,6 +48,9 @@ static const RollRow roll_table[] = {
         [PHASE_NOTICE] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
         [PHASE_STOP_MONIT] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
         [PHASE_DRAIN] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
+        /* The other component is on its own: what its job ends with is said by it, here only the router is
+         * given back. */
+        [PHASE_PARTNER] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
         [PHASE_GATE] = {
                 .next = { BEFORE_STOP, [ROLL_EV_BACK] = PHASE_DRAIN, [ROLL_EV_LAPSED] = PHASE_NOTICE },
                 .bad = RESULT_GAVE_BACK,
@@ -74,8 +80,13 @@ static const RollRow roll_table[] = {
 _Static_assert(ELEMENTS(roll_table) == PHASE_END + 1, "every phase has a row");
 
 static const char *const roll_kind_names[] = {
-        [ROLL_RESTART] = "restart", [ROLL_RESTART_HELD] = "restart-held", [ROLL_START] = "start",
-        [ROLL_DRAIN] = "drain",     [ROLL_UNDRAIN] = "undrain",           [ROLL_DRY_RUN] = "dry-run",
+        [ROLL_RESTART] = "restart",
+        [ROLL_RESTART_HELD] = "restart-held",
+        [ROLL_RESTART_RMP] = "restart-rmp",
+        [ROLL_START] = "start",
+        [ROLL_DRAIN] = "drain",
+        [ROLL_UNDRAIN] = "undrain",
+        [ROLL_DRY_RUN] = "dry-run",
         [ROLL_RECOVER] = "recover",
 };
 _Static_assert(ELEMENTS(roll_kind_names) == ROLL_KIND_COUNT, "every kind has a name");

@@ -17,6 +17,7 @@
 typedef enum RollKind {
         ROLL_RESTART,      /* the whole way */
         ROLL_RESTART_HELD, /* of a component that is held: nobody to notice any more */
+        ROLL_RESTART_RMP,  /* of a router, and while it is out of the message processor beside it */
         ROLL_START,        /* of a component that is stopped */
         ROLL_DRAIN,        /* take out, and hold */
         ROLL_UNDRAIN,      /* end a hold */
@@ -26,7 +27,8 @@ typedef enum RollKind {
         ROLL_KIND_INVALID = -EINVAL,
 } RollKind;
 
-/* roll_kind_name() - "restart", "restart-held", "start", "drain", "undrain", "dry-run", "recover". */
+/* roll_kind_name() - "restart", "restart-held", "restart-rmp", "start", "drain", "undrain", "dry-run",
+ * "recover". */
 const char *roll_kind_name(RollKind kind);
 RollKind roll_kind_from_name(const char *name);
 

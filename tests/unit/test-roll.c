@@ -102,6 +102,9 @@ static void test_ways(void **state)
                 [ROLL_RESTART_HELD] =
                         "preflight discover block stop-monit drain gate stop start ready verify start-monit "
                         "unblock return ",
+                [ROLL_RESTART_RMP] =
+                        "preflight discover watch block notice stop-monit drain partner gate stop start "
+                        "ready verify start-monit unblock return ",
                 [ROLL_START] =
                         "preflight discover block stop-monit start ready verify start-monit unblock return ",
                 [ROLL_DRAIN] = "preflight discover watch block notice drain hold ",
@@ -305,6 +308,16 @@ static void test_first_result_stays(void **state)
         w.answer = ROLL_EV_OK;
         assert_true(roll_feed(w.roll, ROLL_EV_CANCEL, RESULT_INVALID, 1));
         assert_int_equal(w.result, RESULT_REFUSED);
+        roll_free(w.roll);
+
+        /* What the other component's job ended with is what the whole ends with, once the router is back. */
+        world_begin(&w, ROLL_RESTART_RMP);
+        roll_start(w.roll, PHASE_PARTNER, 0);
+        w.answer = ROLL_EV_OK;
+        assert_true(roll_feed(w.roll, ROLL_EV_FAIL, RESULT_HELD, 1));
+        assert_int_equal(w.entered[PHASE_UNDO], 1);
+        assert_int_equal(w.entered[PHASE_GATE], 0);
+        assert_int_equal(w.result, RESULT_HELD);
         roll_free(w.roll);
 
         /* A stop that failed is mended by a good start. */

@@ -22,6 +22,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/network.sh"
 . "$E2E/lib/nodes.sh"
 . "$E2E/lib/roles.sh"
+. "$E2E/lib/rmp.sh"
 . "$E2E/lib/load.sh"
 . "$E2E/lib/assert.sh"
 

@@ -108,6 +108,7 @@ monit_says() {
 
 # lb_start: HAProxy as the load balancer, in front of r1 and r2, on port 80 of lb's address. Never tries again, so that what
 # a router loses is seen by the client. Its log is $LAB/lb/log: each request, each health check that changed something.
+#   LB_ROUTERS behind it (r1 r2)
 #   LB_CHECK   4, 6 (address family of checks and traffic) or none
 #   LB_INTER   between checks        LB_FALL, LB_RISE        LB_MODE   http or tcp
 lb_start() {
@@ -149,7 +150,7 @@ lb_start() {
 			        balance roundrobin
 		CFG
                 [ -z "$check" ] || echo "        option httpchk GET /v1/servers/self/reachable"
-                for name in r1 r2; do
+                for name in ${LB_ROUTERS:-r1 r2}; do
                         if [ $family = 6 ]; then
                                 echo "        server $name [$(ip6 $name)]:9001 $check"
                         else
@@ -160,8 +161,7 @@ lb_start() {
         RUN_AS="exec" in_net lb haproxy -db -f "$LAB/lb/haproxy.cfg" >"$LAB/lb/log" 2>&1 </dev/null &
         echo $! >"$LAB/lb/pid"
         disown
-        wait_for 10 lb_says r1 UP
-        wait_for 10 lb_says r2 UP
+        for name in ${LB_ROUTERS:-r1 r2}; do wait_for 10 lb_says "$name" UP || return; done
 }
 
 lb_stop() {
