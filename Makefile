@@ -61,7 +61,7 @@ endif
 
 BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
 DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/inflight.c \
-          drain/inflight-sum.c drain/judge.c drain/nft.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
+          drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-partner.c agent/job-prepare.c \

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define LOOK_COST_FACTOR      64   /* a full look at most every 64 times what it took: 1.6 % of a core */
-#define SPEAKERS_MAX          4096 /* sockets asked about in one look */
 #define GATE_BACKOFF_MIN_USEC (500 * USEC_PER_MSEC)
 #define GATE_BACKOFF_MAX_USEC (2 * USEC_PER_SEC)
 
@@ -117,83 +115,20 @@ const PhaseOps job_block = { .enter = block_enter };
 
 /* ---- looking at the sockets ---- */
 
-static uint64_t new_connections(Job *job)
+static Look *eyes(Job *job)
 {
-        BlockState state;
-        if (block_read(job->block, &state, NULL) < 0 || !state.table)
-                return UINT64_MAX;
-        return state.total[BLOCK_NEWCONN];
+        job->look.conns = job->env.conns;
+        job->look.block = job->block;
+        job->look.inflight = job->inflight;
+        return &job->look;
 }
 
-/* Ties cannot be decided from the sockets; the firewall has seen in which order the packets came. */
-static void look_speakers(Job *job)
+/* What a look says. Return: false when it could not be made, and the phase is over. */
+static bool looked(Job *job, int r, const Err *err)
 {
-        const Sock *pending;
-        size_t n = MIN(inflight_pending(job->inflight, &pending), (size_t) SPEAKERS_MAX);
-        if (n == 0 || job->summary.unknown + job->summary.persistent_busy == 0)
-                return;
-
-        _cleanup_(freep) BlockPeer *peers = calloc(n, sizeof(*peers));
-        _cleanup_(freep) BlockSpeaker *speakers = calloc(n, sizeof(*speakers));
-        if (!peers || !speakers)
-                return; /* ties stay ties, which is safe */
-        for (size_t i = 0; i < n; i++)
-                peers[i] = (BlockPeer){
-                        .addr = pending[i].peer,
-                        .port = pending[i].peer_port,
-                        .local_port = pending[i].local_port,
-                };
-        if (block_speakers(job->block, peers, n, speakers, NULL) < 0)
-                return;
-        for (size_t i = 0; i < n; i++) {
-                /* What is older than the set can tell apart stays a tie. */
-                Usec age = MIN(pending[i].last_data_recv_ms, pending[i].last_data_sent_ms) * USEC_PER_MSEC;
-                if (speakers[i] != BLOCK_SPEAKER_UNKNOWN && age < BLOCK_SPEAKER_LIMIT - 10 * USEC_PER_SEC)
-                        inflight_speaker(job->inflight, pending[i].cookie, speakers[i] == BLOCK_SPEAKER_SELF);
-        }
-}
-
-static bool look_full(Job *job)
-{
-        ConnsFilter filter;
-        Err err = { 0 };
-        Usec begin = time_now();
-        inflight_filter(job->inflight, &filter);
-        inflight_begin(job->inflight, begin, true, new_connections(job));
-        int r = conns_dump(job->env.conns, &filter, inflight_feed, job->inflight, &err);
-        if (r < 0) {
-                job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
-                return false;
-        }
-        inflight_end(job->inflight, &job->summary);
-        look_speakers(job);
-        job->full_cost = time_now() - begin;
-        job->next_full = time_now() + MAX(job->full_cost * LOOK_COST_FACTOR, USEC_PER_SEC);
-        return true;
-}
-
-static bool look_partial(Job *job)
-{
-        const Sock *pending;
-        size_t n = inflight_pending(job->inflight, &pending);
-        Err err = { 0 };
-        if (n == 0)
-                return true;
-        _cleanup_(freep) Sock *copy = malloc(n * sizeof(*copy));
-        if (!copy)
-                return true;
-        memcpy(copy, pending, n * sizeof(*copy));
-        Usec begin = time_now();
-        inflight_begin(job->inflight, begin, false, new_connections(job));
-        int r = conns_get(job->env.conns, copy, n, inflight_feed, inflight_gone, job->inflight, &err);
-        inflight_end(job->inflight, &job->summary);
-        if (r < 0) {
-                job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err.text);
-                return false;
-        }
-        look_speakers(job);
-        job->next_partial = time_now() + MAX((time_now() - begin) * LOOK_COST_FACTOR, 2 * JOB_POLL_USEC);
-        return true;
+        if (r < 0)
+                job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err->text);
+        return r >= 0;
 }
 
 static const char *stragglers_text(const InflightSummary *s, size_t max, char *buf, size_t size)
@@ -230,7 +165,7 @@ static void notice_tick(Job *job)
                 job_feed(job, ROLL_EV_LAPSED, "the table was deleted by somebody; put back");
                 return;
         }
-        if (now >= job->next_full && !look_full(job))
+        if (now >= job->look.next_full && !looked(job, look_full(eyes(job), &err), &err))
                 return;
         checkers_feed(job->checkers, now, sources, n);
         checkers_new_connections(job->checkers, now, state.total[BLOCK_NEWCONN]);
@@ -254,7 +189,7 @@ static void notice_enter(Job *job)
         if (block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, NULL) < 0)
                 n = 0;
         checkers_block_begin(job->checkers, job->closed_at, sources, n);
-        job->next_full = 0;
+        job->look.next_full = 0;
         job_tick(job, JOB_POLL_USEC);
 }
 
@@ -283,7 +218,7 @@ const PhaseOps job_notice = { .enter = notice_enter, .tick = notice_tick, .timeo
 
 static void drain_text(const Job *job, InflightDrained drained, Usec wait, char *buf, size_t size)
 {
-        const InflightSummary *s = &job->summary;
+        const InflightSummary *s = &job->look.summary;
         char who[200];
 
         switch (drained) {
@@ -322,7 +257,7 @@ static void drain_text(const Job *job, InflightDrained drained, Usec wait, char 
 
 static void drain_done(Job *job)
 {
-        const InflightSummary *s = &job->summary;
+        const InflightSummary *s = &job->look.summary;
         char text[160] = "";
         if (s->persistent > 0)
                 (void) snprintf(text, sizeof(text), "; %u connections go on sending, %s", s->persistent,
@@ -337,19 +272,15 @@ static void drain_done(Job *job)
 
 static void drain_tick(Job *job)
 {
-        Usec now = time_now(), wait = 0;
+        Err err = { 0 };
+        InflightDrained drained;
+        Usec wait = 0;
         char text[400];
 
-        if (now >= job->next_full) {
-                if (!look_full(job))
-                        return;
-        } else if (now >= job->next_partial && !look_partial(job))
+        bool close = job->options.persistent == PERSISTENT_CLOSE;
+        if (!looked(job, look_step(eyes(job), close, &drained, &wait, &err), &err))
                 return;
-
-        now = time_now();
-        InflightDrained drained =
-                inflight_drained(job->inflight, now, job->options.persistent == PERSISTENT_CLOSE, &wait);
-        if (drained == INFLIGHT_DRAINED && now >= job->gate_not_before) {
+        if (drained == INFLIGHT_DRAINED && time_now() >= job->gate_not_before) {
                 drain_done(job);
                 return;
         }
@@ -360,12 +291,10 @@ static void drain_tick(Job *job)
                 job_fail(job, RESULT_INVALID,
                          "say --persistent=close or wait, or let the load balancer end them",
                          "%u connections outlive the mark-down and go on sending: %s",
-                         job->summary.persistent, stragglers_text(&job->summary, 3, who, sizeof(who)));
+                         job->look.summary.persistent,
+                         stragglers_text(&job->look.summary, 3, who, sizeof(who)));
                 return;
         }
-        /* What only needs time is looked at again when the time is there, not every second. */
-        if (drained == INFLIGHT_NOT_QUIET || drained == INFLIGHT_UNCONFIRMED)
-                job->next_full = MIN(job->next_full, now + MAX(wait, JOB_POLL_USEC));
         job_tick(job, JOB_POLL_USEC);
 }
 
@@ -374,14 +303,14 @@ static void drain_enter(Job *job)
         /* Held: the checkers noticed long ago. */
         if (roll_kind(job->roll) == ROLL_RESTART_HELD && job->gates == 0)
                 inflight_mark(job->inflight, time_now());
-        job->next_full = job->next_partial = 0;
+        job->look.next_full = job->look.next_partial = 0;
         job_tick(job, 0);
 }
 
 static void drain_timeout(Job *job)
 {
         char who[400];
-        const InflightSummary *s = &job->summary;
+        const InflightSummary *s = &job->look.summary;
         stragglers_text(s, 3, who, sizeof(who));
 
         if (job->options.at_cap == AT_CAP_GO_ON) {
@@ -477,8 +406,8 @@ static void gate_tick(Job *job)
                 job_feed(job, ROLL_EV_LAPSED, "the block was not what it should be: %s", err.text);
                 return;
         }
-        /* What is in the way is looked at once more: some of it ended while the dump went on. */
-        if (!look_full(job) || !look_partial(job))
+        int pass = look_gate(eyes(job), &why, &err);
+        if (!looked(job, pass, &err))
                 return;
         if (block_read(job->block, &after, &err) < 0 || !after.table || !after.refusing) {
                 (void) job_block_check(job);
@@ -489,7 +418,7 @@ static void gate_tick(Job *job)
                 gate_back(job, "a new connection came during the last look");
                 return;
         }
-        if (!job->forced && !inflight_gate(job->inflight, &why)) {
+        if (!job->forced && !pass) {
                 gate_back(job, why);
                 return;
         }
@@ -500,7 +429,7 @@ static void gate_tick(Job *job)
         job_ok(job,
                "traffic frozen for %" PRIu64
                " ms: nothing in flight on %u connections, block and monit as they should be",
-               gate_freeze_usec(job) / USEC_PER_MSEC, job->summary.sockets);
+               gate_freeze_usec(job) / USEC_PER_MSEC, job->look.summary.sockets);
 }
 
 static void gate_on_unit(int r, const UnitState *state, const Err *err, void *userdata);

@@ -9,6 +9,7 @@
 #include "agent/job.h"
 #include "agent/state.h"
 #include "drain/inflight.h"
+#include "drain/look.h"
 #include "probes/snapshot.h"
 #include "probes/window.h"
 
@@ -80,8 +81,8 @@ struct Job {
         Usec closed_at; /* when the block was last closed or renewed */
         Checkers *checkers;
         Inflight *inflight;
-        InflightSummary summary;
-        Usec next_full, full_cost, next_partial, gate_not_before;
+        Look look;
+        Usec gate_not_before;
         unsigned gates;        /* freezes tried */
         bool forced;           /* the cap was reached and the caller said: go on */
         uint64_t newconn_base; /* new connections when the block was opened */

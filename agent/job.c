@@ -162,7 +162,7 @@ static void job_tell_begin(Job *job)
 
 static void job_add_drained(const Job *job, cJSON *o)
 {
-        const InflightSummary *s = &job->summary;
+        const InflightSummary *s = &job->look.summary;
         if (s->looks == 0)
                 return;
         cJSON *d = cJSON_AddObjectToObject(o, "drained");
