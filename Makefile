@@ -97,6 +97,8 @@ KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
 TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler
+REPLAY      := $(B)/tests/replay/replay
+REPLAY_OBJ  := $(B)/tests/replay/kinds.o $(B)/tests/replay/serve.o $(B)/tests/replay/stage.o $(B)/tests/replay/wire.o
 
 $(B)/lib.a: $(OBJECTS)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
@@ -107,19 +109,22 @@ $(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
 $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lm -lpthread
 
+$(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lssl -lcrypto -ldl -lm -lpthread
+
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
 
-.PHONY: deps tests check check-unit check-asan e2e torture demo bench
+.PHONY: deps tests check check-unit check-asan replay e2e torture demo bench
 deps:
 	@tests/packages.sh build test
 
-tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(TOOLS)
+tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(TOOLS) $(REPLAY)
 
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
+	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
 check-unit: deps
@@ -131,6 +136,11 @@ check-asan: deps
 	$(Q)LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
 		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%)
+
+# 105 drains with known ends, with the times of production: minutes.
+replay: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(REPLAY) --quiet 5 --drains 105 --jobs 24 $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
 
 e2e: deps
 	$(Q)$(MAKE) --no-print-directory tests
@@ -238,4 +248,4 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e [ONLY=pattern] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
