@@ -60,12 +60,12 @@ say =
 endif
 
 BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
-DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/inflight.c \
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-partner.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/journal.c agent/known.c agent/monit.c agent/phase.c agent/properties.c agent/render.c \
+          agent/job-restart.c agent/job-return.c agent/job-watch.c agent/journal.c agent/known.c agent/monit.c agent/phase.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)

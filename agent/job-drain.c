@@ -60,34 +60,86 @@ static bool block_close_read(Job *job, Err *err)
 }
 
 /* Is it there and refusing, with an element that cannot have expired since we last put it in? */
+static bool block_refuses(const Job *job, const BlockState *state)
+{
+        return state->table && state->refusing && state->expires_usec > 0 &&
+               time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC;
+}
+
 static bool block_intact(Job *job, BlockState *ret, Err *err)
 {
-        BlockState state;
-        if (block_read(job->block, &state, err) < 0)
-                return false;
-        if (ret)
-                *ret = state;
-        return state.table && state.refusing && state.expires_usec > 0 &&
-               time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC;
+        return block_read(job->block, ret, err) == 0 && block_refuses(job, ret);
+}
+
+/* Put back what is gone. It is told, whoever did it. */
+static void block_put_back(Job *job, const BlockState *state, const BlockTouch *touch)
+{
+        Err err = { 0 };
+        char by[64] = "by somebody";
+
+        if (touch && touch->pid > 0)
+                (void) snprintf(by, sizeof(by), "by %.15s, process %d", touch->name, (int) touch->pid);
+        job_warn(job, "the block was gone (%s%s); put back",
+                 !state->table                                          ? "the table was deleted "
+                 : !state->intact                                       ? "the table was changed "
+                 : time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC ? "its ports were taken out "
+                                                                        : "it had not been renewed in time",
+                 !state->table || !state->intact || time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC
+                         ? by
+                         : "");
+        if ((!state->table || !state->intact) && block_install(job->block, &job->plan, &err) < 0)
+                job_warn(job, "the table cannot be put back: %s", err.text);
+}
+
+static void block_renew(Job *job)
+{
+        Err err = { 0 };
+        if (!block_close_read(job, &err))
+                job_warn(job, "the block cannot be renewed: %s", err.text);
+}
+
+bool job_block_look(Job *job, const BlockTouch *touch)
+{
+        Err err = { 0 };
+        BlockState state = { 0 };
+        int r = block_read(job->block, &state, &err);
+        /* Where somebody changes the firewall all the time it cannot be read; it can be renewed if it is
+         * there. */
+        if (r < 0 && r != -ENOENT && block_close(job->block, JOB_BLOCK_TIMEOUT_USEC, &err) == 0) {
+                job->closed_at = time_now();
+                return true;
+        }
+        if (r == 0 && block_refuses(job, &state))
+                return true;
+        block_put_back(job, &state, touch);
+        block_renew(job);
+        /* Between the last look and the end of the listeners nothing may begin, either. */
+        Usec frozen = time_now() - job->frozen_at;
+        if (job->frozen && frozen < JOB_FREEZE_MAX_USEC &&
+            block_freeze(job->block, JOB_FREEZE_MAX_USEC - frozen, &err) < 0)
+                job_warn(job, "the freeze cannot be put back: %s", err.text);
+        return false;
 }
 
 bool job_block_check(Job *job)
 {
-        Err err = { 0 };
-        BlockState state = { 0 };
-        bool intact = block_intact(job, &state, &err);
-
-        if (!intact) {
-                job_warn(job, "the block was gone (%s); put back",
-                         !state.table    ? "the table was deleted by somebody"
-                         : !state.intact ? "somebody changed the table"
-                                         : "it had not been renewed in time");
-                if ((!state.table || !state.intact) && block_install(job->block, &job->plan, &err) < 0)
-                        job_warn(job, "the table cannot be put back: %s", err.text);
-        }
-        if (!block_close_read(job, &err))
-                job_warn(job, "the block cannot be renewed: %s", err.text);
+        bool intact = job_block_look(job, NULL);
+        if (intact)
+                block_renew(job);
         return intact;
+}
+
+bool job_counters_back(Job *job, int r, const BlockState *state)
+{
+        Err err = { 0 };
+
+        if (r != -ENOENT && (r < 0 || state->intact))
+                return false;
+        job_warn(job, "the table inet %s was %s by somebody; counting begins anew", job_table_name(job),
+                 r < 0 || !state->table ? "deleted" : "changed");
+        if (block_install(job->block, &job->plan, &err) < 0)
+                job_warn(job, "the table cannot be put back: %s", err.text);
+        return true;
 }
 
 /* ---- block ---- */
@@ -102,11 +154,12 @@ static void block_enter(Job *job)
         }
         job->changes.blocked = true;
         (void) job_save(job);
+        /* First, so that nothing happens between the block and the listening. */
+        job_renewing(job, true);
         if (!block_close_read(job, &err)) {
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
         }
-        job_renewing(job, true);
         job_ok(job, "port %u refused, table inet %s (owner: %s), read back", job->facts.health_port,
                job_table_name(job), block_owner_name(block_owner(job->block)));
 }
@@ -160,7 +213,14 @@ static void notice_tick(Job *job)
         Usec now = time_now();
 
         int r = block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, &err);
-        if (r < 0 || block_read(job->block, &state, &err) < 0 || !state.table) {
+        if (r == 0)
+                r = block_read(job->block, &state, &err);
+        if (r < 0 && r != -ENOENT) {
+                job_progress(job, "the counters cannot be read: %s", err.text);
+                job_tick(job, JOB_POLL_USEC);
+                return;
+        }
+        if (r < 0 || !state.table) {
                 (void) job_block_check(job);
                 job_feed(job, ROLL_EV_LAPSED, "the table was deleted by somebody; put back");
                 return;

@@ -8,6 +8,7 @@
 #include "agent/hold.h"
 #include "agent/job.h"
 #include "agent/state.h"
+#include "drain/block-watch.h"
 #include "drain/inflight.h"
 #include "drain/look.h"
 #include "probes/snapshot.h"
@@ -78,7 +79,9 @@ struct Job {
 
         /* drain */
         Block *block;
-        Usec closed_at; /* when the block was last closed or renewed */
+        Usec closed_at;    /* when the block was last closed or renewed */
+        BlockWatch *watch; /* where others may change the table; NULL: they cannot, or nothing is blocked */
+        sd_event_source *watch_io, *watch_pause;
         Checkers *checkers;
         Inflight *inflight;
         Look look;
@@ -128,6 +131,9 @@ void job_warn(Job *job, const char *fmt, ...) _printf_(2, 3);
 /* job_tick() - call the phase's tick after @usec, again and again until the phase is left. */
 void job_tick(Job *job, Usec usec);
 
+/* job_timer() - (re)arm a one-shot timer of the job at @when (monotonic). Return: 0 or negative errno. */
+int job_timer(Job *job, sd_event_source **timer, Usec when, sd_event_time_handler_t fn);
+
 /* job_extend() - the present phase gets its limit once more. */
 void job_extend(Job *job);
 
@@ -137,9 +143,6 @@ void job_forward(Job *job, cJSON *event, bool progress);
 /* job_save() - the record, before the effect it describes. A failure before the first effect is a refusal;
  * later it is told and the job goes on in memory. Return: 0 or negative errno (already told). */
 int job_save(Job *job);
-
-/* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, or no longer. */
-void job_renewing(Job *job, bool on);
 
 /* --- the phases --- */
 typedef struct PhaseOps {
@@ -176,6 +179,10 @@ const Component *partner_component(const Job *job);
 
 /* partner_running() - it has begun and is not over. */
 bool partner_running(const Job *job);
+/* --- job-watch.c --- */
+/* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, and look at it when somebody else
+ * changes the table; or no longer. */
+void job_renewing(Job *job, bool on);
 
 /* --- job-drain.c --- */
 /* job_table_name() - of the transit table. */
@@ -187,5 +194,15 @@ int job_table(Job *job, Err *err) _must_check_;
 /* job_block_check() - is the block what we think it is? Return: false when it had lapsed (and is put back).
  */
 bool job_block_check(Job *job);
+/* job_block_look() - the same when nothing is due: what is intact is not renewed. @touch: who was seen to
+ * touch the table. */
+bool job_block_look(Job *job, const BlockTouch *touch);
+/* job_counters_back() - somebody deleted or changed the table while it only counts: make it anew, told; all
+ * counts are 0 then. @r, @state: of a reading. Return: true when that was so. */
+bool job_counters_back(Job *job, int r, const BlockState *state);
 /* job_thaw() - end a freeze, if there is one. */
 void job_thaw(Job *job);
+
+/* --- job-return.c --- */
+/* job_hold_back() - a job on a held component: where somebody took the hold away, put it back, told. */
+void job_hold_back(Job *job);

@@ -59,6 +59,21 @@ static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
         return n > 0 ? block_hold_put(plans, n, err) : block_hold_remove(err);
 }
 
+void job_hold_back(Job *job)
+{
+        bool holds = false;
+        size_t others;
+        Err err = { 0 };
+
+        if (!job->held || roll_kind(job->roll) != ROLL_RESTART_HELD ||
+            block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds)
+                return;
+        if (hold_table(job, true, &others, &err) < 0)
+                job_warn(job, "the hold was taken away by somebody and cannot be put back: %s", err.text);
+        else
+                job_warn(job, "the hold was taken away by somebody; put back");
+}
+
 /* ---- unblock ---- */
 
 static void unblock_open(Job *job)
@@ -150,8 +165,16 @@ static void return_tick(Job *job)
         char text[400];
         BlockState state = { 0 };
 
-        if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err) < 0 ||
-            block_read(job->block, &state, &err) < 0) {
+        int r = block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err);
+        if (r == 0)
+                r = block_read(job->block, &state, &err);
+        if (job_counters_back(job, r, &state)) {
+                checkers_return_begin(job->checkers, time_now(), NULL, 0);
+                job->newconn_base = 0;
+                job_tick(job, JOB_POLL_USEC);
+                return;
+        }
+        if (r < 0) {
                 job_progress(job, "the counters cannot be read: %s", err.text);
                 job_tick(job, RETRY_USEC);
                 return;
@@ -209,6 +232,7 @@ static void undo_tick(Job *job)
         /* Backwards, but the node is given back first: traffic is worth more than monit. */
         job_renewing(job, false);
         job_thaw(job);
+        job_hold_back(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
                 if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 ||

@@ -474,21 +474,24 @@ static int job_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void job_timer(Job *job, sd_event_source **timer, Usec when, sd_event_time_handler_t fn)
+int job_timer(Job *job, sd_event_source **timer, Usec when, sd_event_time_handler_t fn)
 {
+        int r;
+
         if (!*timer) {
                 /* 1 ms accuracy: the default of 250 ms would add up over the phases. */
-                if (sd_event_add_time(job->env.event, timer, CLOCK_MONOTONIC, when, 1000, fn, job) < 0)
+                r = sd_event_add_time(job->env.event, timer, CLOCK_MONOTONIC, when, 1000, fn, job);
+                if (r < 0)
                         *timer = NULL;
-                return;
+                return r;
         }
-        (void) sd_event_source_set_time(*timer, when);
-        (void) sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
+        r = sd_event_source_set_time(*timer, when);
+        return r < 0 ? r : sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
 }
 
 void job_tick(Job *job, Usec usec)
 {
-        job_timer(job, &job->tick, time_now() + usec, job_on_tick);
+        (void) job_timer(job, &job->tick, time_now() + usec, job_on_tick);
 }
 
 static int job_on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
@@ -510,32 +513,7 @@ void job_extend(Job *job)
         Usec now = time_now();
         roll_set_limit(job->roll, phase,
                        roll_elapsed(job->roll, phase, now) + component_limit(job->component, phase));
-        job_timer(job, &job->deadline, roll_deadline(job->roll), job_on_deadline);
-}
-
-static int job_on_renew(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        Job *job = userdata;
-        (void) s;
-        (void) usec;
-        job_renewing(job, true);
-        if (job_block_check(job))
-                return 0;
-        /* Put back by the check; but the checkers may have been let in meanwhile. */
-        if (job->partner)
-                job->lapsed = true; /* noticed again when that job is over: it has enough to do */
-        else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
-                 roll_kind(job->roll) == ROLL_DRAIN)
-                (void) roll_feed(job->roll, ROLL_EV_LAPSED, RESULT_INVALID, time_now());
-        return 0;
-}
-
-void job_renewing(Job *job, bool on)
-{
-        if (on)
-                job_timer(job, &job->renew, time_now() + JOB_BLOCK_RENEW_USEC, job_on_renew);
-        else
-                job->renew = sd_event_source_unref(job->renew);
+        (void) job_timer(job, &job->deadline, roll_deadline(job->roll), job_on_deadline);
 }
 
 /* ---- phases ---- */
@@ -563,7 +541,7 @@ static void job_enter(Phase phase, void *userdata)
         job->awaiting[0] = job->told_text[0] = '\0';
         job->told_progress = 0;
         if (deadline != USEC_INFINITY)
-                job_timer(job, &job->deadline, deadline, job_on_deadline);
+                (void) job_timer(job, &job->deadline, deadline, job_on_deadline);
         cJSON *o = job_object("phase");
         cJSON_AddStringToObject(o, "phase", phase_name(phase));
         cJSON_AddStringToObject(o, "state", "begin");
@@ -768,7 +746,7 @@ Job *job_free(Job *job)
         job_free(job->partner);
         job_drop_calls(job);
         sd_event_source_unref(job->deadline);
-        sd_event_source_unref(job->renew);
+        job_renewing(job, false);
         for (size_t i = 0; i < job->n_events; i++)
                 free(job->events[i]);
         free(job->events);

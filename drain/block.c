@@ -83,6 +83,11 @@ int block_fd(const Block *b)
         return b->nft.fd;
 }
 
+uint32_t block_port(const Block *b)
+{
+        return b->nft.port_id;
+}
+
 BlockOwner block_owner(const Block *b)
 {
         return b->owner;

@@ -133,6 +133,9 @@ DEFINE_CLEANUP(Block, block_free);
 /* block_fd() - the netlink socket, still owned by @b: for the fd store. */
 int block_fd(const Block *b);
 
+/* block_port() - the netlink port that our changes come from: for block_watch_new(). */
+uint32_t block_port(const Block *b);
+
 /* block_owner() - what block_install() used; before it, the ceiling. */
 BlockOwner block_owner(const Block *b);
 

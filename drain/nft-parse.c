@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
@@ -97,6 +98,39 @@ bool nft_parse_counter(const struct nlmsghdr *nlh, const char **ret_name, uint64
                 return false;
         *ret_name = name;
         return true;
+}
+
+bool nft_parse_generation(const struct nlmsghdr *nlh, NftGeneration *ret)
+{
+        const struct nlattr *a[ATTRS];
+        const char *name;
+
+        if (!attrs_of_msg(nlh, NFT_MSG_NEWGEN, a))
+                return false;
+        *ret = (NftGeneration){ .name = "" };
+        (void) attr_u32(a[NFTA_GEN_PROC_PID], &ret->pid);
+        name = attr_text(a[NFTA_GEN_PROC_NAME]);
+        if (name)
+                ret->name = name;
+        return true;
+}
+
+bool nft_parse_is_of_table(const struct nlmsghdr *nlh, const char *name)
+{
+        const struct nlattr *a[ATTRS];
+        const struct nfgenmsg *head = mnl_nlmsg_get_payload(nlh);
+        const char *table;
+
+        /* Tables, chains, rules, sets, elements and objects: each has the name of its table as attribute 1.
+         */
+        _Static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
+                               NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1,
+                       "the table's name is the first attribute");
+        if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || !attrs_of_msg(nlh, nlh->nlmsg_type & 0xff, a) ||
+            head->nfgen_family != NFPROTO_INET)
+                return false;
+        table = attr_text(a[NFTA_TABLE_NAME]);
+        return table && strcmp(table, name) == 0;
 }
 
 static uint64_t element_packets(const struct nlattr *expr)

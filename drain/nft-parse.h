@@ -24,6 +24,17 @@ bool nft_parse_chain(const struct nlmsghdr *nlh, const char **ret_name, uint32_t
 
 bool nft_parse_counter(const struct nlmsghdr *nlh, const char **ret_name, uint64_t *ret_packets);
 
+/* What ends a change: its number and who made it (0 and "" on kernels before 4.15). */
+typedef struct NftGeneration {
+        uint32_t pid;
+        const char *name; /* of the process, as the kernel has it: at most 15 characters */
+} NftGeneration;
+
+bool nft_parse_generation(const struct nlmsghdr *nlh, NftGeneration *ret);
+
+/* nft_parse_is_of_table() - is it about the table @name of the inet family, or something in it? */
+bool nft_parse_is_of_table(const struct nlmsghdr *nlh, const char *name);
+
 /* One element of a set. */
 typedef struct NftElement {
         const uint8_t *key; /* network byte order */

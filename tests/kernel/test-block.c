@@ -33,6 +33,7 @@
 
 #include "base/addr.h"
 #include "drain/block-msg.h"
+#include "drain/block-watch.h"
 #include "drain/block.h"
 #include "drain/nft.h"
 #include "tests/lib/ns.h"
@@ -838,6 +839,113 @@ static void an_unowned_table_that_was_touched_is_seen(void **state)
         must("nft flush ruleset");
         s = look(b);
         assert_false(s.table || s.intact || s.refusing);
+}
+
+/* Who else changes our table. */
+
+static BlockTouch touch_of(BlockWatch *w)
+{
+        BlockTouch t;
+
+        block_watch_read(w, &t);
+        return t;
+}
+
+static void others_are_seen_touching_our_table_and_nothing_else_is(void **state)
+{
+        need("nft");
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_NONE);
+        _cleanup_(block_watch_freep) BlockWatch *w = NULL;
+        static const char *const touches[] = {
+                "nft flush chain inet " BLOCK_TABLE " refuse",
+                "nft insert rule inet " BLOCK_TABLE " input accept",
+                "nft delete element inet " BLOCK_TABLE " syn '{ 8998 }'",
+                "nft add table inet " BLOCK_TABLE " '{ flags dormant; }'",
+                "nft delete table inet " BLOCK_TABLE,
+        };
+        Err err = { 0 };
+
+        (void) state;
+        check(block_watch_new(&w, BLOCK_TABLE, block_port(b), &err), &err);
+        assert_true(fcntl(block_watch_fd(w), F_GETFD) & FD_CLOEXEC);
+
+        /* Ours, other tables, and tables of that name elsewhere. */
+        shut(b, LONG);
+        shut(b, LONG);
+        must("nft add table ip " BLOCK_TABLE "; nft add table inet " BLOCK_TABLE "_other; "
+             "nft delete table ip " BLOCK_TABLE "; nft delete table inet " BLOCK_TABLE "_other");
+        BlockTouch t = touch_of(w);
+        assert_false(t.touched || t.lost);
+
+        for (size_t i = 0; i < ELEMENTS(touches); i++) {
+                must(touches[i]);
+                t = touch_of(w);
+                if (!t.touched || t.lost || strcmp(t.name, "nft") != 0 || t.pid <= 0)
+                        fail_msg("not seen as nft's: %s", touches[i]);
+                check(block_install(b, &plan, &err), &err);
+                shut(b, LONG);
+                assert_false(touch_of(w).touched);
+        }
+        must("nft flush ruleset");
+        assert_true(touch_of(w).touched);
+        assert_false(touch_of(w).touched);
+}
+
+static void more_changes_than_can_be_told_count_as_a_touch(void **state)
+{
+        need("nft");
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_NONE);
+        _cleanup_(block_watch_freep) BlockWatch *w = NULL;
+        Err err = { 0 };
+        bool lost = false;
+
+        (void) state;
+        check(block_watch_new(&w, BLOCK_TABLE, block_port(b), &err), &err);
+        must("nft add table inet other; nft add set inet other s '{ type ipv4_addr; }'; "
+             "i=0; while [ $i -lt 64 ]; do j=0; while [ $j -lt 250 ]; do echo add element inet other s "
+             "\\{ 10.$i.0.$j \\}; j=$((j + 1)); done; i=$((i + 1)); done | nft -f -");
+        for (int i = 0; i < 1000; i++) {
+                BlockTouch t = touch_of(w);
+                lost = lost || t.lost;
+                assert_false(t.touched);
+        }
+        assert_true(lost);
+        must("nft delete table inet other");
+        for (int i = 0; i < 1000; i++)
+                (void) touch_of(w);
+        must("nft flush ruleset");
+        assert_true(touch_of(w).touched);
+}
+
+/* From the deletion to the refusal: listening, looking, putting back. */
+static void what_was_deleted_is_put_back_in_milliseconds(void **state)
+{
+        need("nft");
+        _cleanup_(block_freep) Block *b = installed(BLOCK_OWNER_NONE);
+        _cleanup_(block_watch_freep) BlockWatch *w = NULL;
+        Err err = { 0 };
+
+        (void) state;
+        check(block_watch_new(&w, BLOCK_TABLE, block_port(b), &err), &err);
+        shut(b, LONG);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(execlp("nft", "nft", "flush", "ruleset", NULL));
+        struct pollfd p = { .fd = block_watch_fd(w), .events = POLLIN };
+        Usec told = 0;
+        while (told == 0) {
+                assert_int_equal(poll(&p, 1, 10000), 1);
+                if (touch_of(w).touched)
+                        told = time_now();
+        }
+        assert_false(look(b).refusing);
+        check(block_install(b, &plan, &err), &err);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        print_message("# back %.1f ms after it was told\n", time_sec(time_now() - told) * 1000);
+        expect(REFUSED, client, NULL, NODE4, PORT_WHOLE);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* The socket. */
@@ -1668,6 +1776,9 @@ int main(void)
                 TEST(a_table_that_persisted_is_adopted_and_protected_again),
                 TEST(adopting_what_is_not_there_is_told),
                 TEST(an_unowned_table_that_was_touched_is_seen),
+                TEST(others_are_seen_touching_our_table_and_nothing_else_is),
+                TEST(more_changes_than_can_be_told_count_as_a_touch),
+                TEST(what_was_deleted_is_put_back_in_milliseconds),
                 TEST(answers_left_in_the_socket_are_not_believed),
                 TEST(lost_answers_are_no_success),
                 TEST(a_descriptor_that_is_no_firewall_socket_is_refused),
