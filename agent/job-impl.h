@@ -20,6 +20,7 @@
 #define JOB_FREEZE_LONG_USEC   (260 * USEC_PER_MSEC) /* ... when the first look did not pass */
 #define JOB_FREEZE_MAX_USEC    (2 * USEC_PER_SEC)    /* the kernel thaws by itself after this long */
 #define JOB_POLL_USEC          (50 * USEC_PER_MSEC)  /* counters and sockets are read this often */
+#define JOB_ARRIVAL_USEC       (12 * USEC_PER_MSEC)  /* ... and say when the last one came this exactly */
 #define JOB_PROGRESS_USEC      (200 * USEC_PER_MSEC) /* progress is told at most this often */
 
 /* What the job has changed outside: worked backwards by undo, settled by hold and unblock. */

@@ -344,6 +344,7 @@ int job_setup(Job *job, Err *err)
                 .rise = c->check_rise,
                 .mixed = c->block == BLOCK_SYN,
                 .watch_max_usec = c->watch_max_usec,
+                .resolution_usec = JOB_ARRIVAL_USEC,
         };
         InflightConfig inflight = {
                 .n_traffic = f->n_traffic,
@@ -453,6 +454,7 @@ static void discover_enter(Job *job)
         if (c->limit_usec[PHASE_DRAIN])
                 cap = c->limit_usec[PHASE_DRAIN];
         roll_set_limit(job->roll, PHASE_DRAIN, cap);
+        roll_set_limit(job->roll, PHASE_WATCH, checkers_watch_limit(job->checkers));
         job_ok(job, "health port %u (%s), traffic ports %s; a request lasts at most %s (%s)", f->health_port,
                f->health_port_from, ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
                time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);

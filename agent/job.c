@@ -184,6 +184,7 @@ static void job_add_checkers(const Job *job, cJSON *o)
                 cJSON *c = cJSON_CreateObject();
                 cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
                 job_add_seconds(c, "interval", info.interval_usec);
+                cJSON_AddNumberToObject(c, "checkers", info.lanes);
                 cJSON_AddBoolToObject(c, "awaited", info.awaited);
                 cJSON_AddItemToArray(a, c);
         }
@@ -451,7 +452,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                         if (addr_parse(record_string(v, "address"), &addr))
                                 checkers_learned(job->checkers, &addr,
                                                  (Usec) (record_number(v, "interval") *
-                                                         (double) USEC_PER_SEC));
+                                                         (double) USEC_PER_SEC),
+                                                 (unsigned) record_number(v, "checkers"));
                 }
                 r = job_block_new(job, TAKE_FD(fds[env->place]), err);
                 if (r < 0)

@@ -39,12 +39,16 @@ void known_checkers(const Config *config, const Component *component, Checkers *
         {
                 const cJSON *text = cJSON_GetObjectItemCaseSensitive(v, "address");
                 const cJSON *interval = cJSON_GetObjectItemCaseSensitive(v, "interval");
+                const cJSON *lanes = cJSON_GetObjectItemCaseSensitive(v, "checkers");
                 Addr addr;
                 if (cJSON_IsString(text) && addr_parse(text->valuestring, &addr) &&
                     cJSON_IsNumber(interval) && interval->valuedouble >= 0 &&
                     interval->valuedouble < DAY_SECONDS)
                         checkers_learned(checkers, &addr,
-                                         (Usec) (interval->valuedouble * (double) USEC_PER_SEC));
+                                         (Usec) (interval->valuedouble * (double) USEC_PER_SEC),
+                                         cJSON_IsNumber(lanes) && lanes->valueint > 0
+                                                 ? (unsigned) lanes->valueint
+                                                 : 1);
         }
         cJSON_Delete(o);
 }
@@ -62,6 +66,7 @@ int known_write(const Config *config, const Component *component, uint16_t port,
                 cJSON *c = cJSON_CreateObject();
                 cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
                 cJSON_AddNumberToObject(c, "interval", time_sec(info.interval_usec));
+                cJSON_AddNumberToObject(c, "checkers", info.lanes);
                 cJSON_AddItemToArray(a, c);
         }
         cJSON_AddNumberToObject(o, "health_port", port);

@@ -394,8 +394,12 @@ static void sources_element(const NftElement *element, void *userdata)
                 s->all = all;
                 s->allocated = wanted;
         }
-        s->all[s->n++] =
-                (BlockSource){ .addr = addr_from(s->family, element->key), .packets = element->packets };
+        /* Each packet starts the timeout anew. */
+        s->all[s->n++] = (BlockSource){
+                .addr = addr_from(s->family, element->key),
+                .packets = element->packets,
+                .age_usec = BLOCK_MSG_SOURCE_TIMEOUT - MIN(element->expires_usec, BLOCK_MSG_SOURCE_TIMEOUT),
+        };
 }
 
 static void sources_reply(const struct nlmsghdr *nlh, void *userdata)

@@ -90,6 +90,7 @@ typedef enum BlockCounter {
 typedef struct BlockSource {
         Addr addr;
         uint64_t packets;
+        Usec age_usec; /* since the last of them, to the kernel's tick (1 to 10 ms) */
 } BlockSource;
 
 /* A connection to one of our ports, by what the speaker set knows of it. Ports in host byte order. */

@@ -349,6 +349,7 @@ static void install_refuses_nothing_and_counts(void **state)
         assert_int_equal(s.total[BLOCK_NEWCONN], 8);
         assert_int_equal(s.total[BLOCK_REFUSED], 0);
         assert_int_equal(block_sources(b, BLOCK_NEWCONN, &sources, &n, &full, NULL), 0);
+        assert_true(n > 0 && sources[0].age_usec < 60 * USEC_PER_SEC);
         assert_int_equal(n, 4);
         assert_false(full);
         assert_int_equal(packets_of(sources, n, "10.77.0.2"), 2);
