@@ -65,7 +65,7 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-partner.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/job-watch.c agent/journal.c agent/known.c agent/monit.c agent/pace.c agent/phase.c agent/properties.c agent/render.c \
+          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/known.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
@@ -85,7 +85,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err http inflight monit-xml properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err http inflight monit-xml procs properties \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns hold inflight
 BUS_TESTS    := client monit systemd

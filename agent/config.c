@@ -189,6 +189,10 @@ static const Key component_keys[] = {
           .min = 1, .max = 1000 },
         { "ready_interval", TYPE_USEC, AT(Component, ready_interval_usec), { "1s", "1s" },
           "time between two probes", .min = 10 * MS, .max = HOUR },
+        { "stop_command", TYPE_COMMAND, AT(Component, stop_command), { "auto", "auto" },
+          "command that stops it where no unit of its own holds it; auto: apigee-service COMPONENT stop, "
+          "where that exists",
+          .may_be_empty = true },
         { "loaded_wait", TYPE_USEC, AT(Component, loaded_wait_usec), { "30s", "30s" },
           "how long environments and proxies may take to load once the probes are good",
           .min = 10 * MS, .max = HOUR },

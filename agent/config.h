@@ -71,6 +71,7 @@ typedef struct Component {
         unsigned ready_count;
         Usec ready_interval_usec;
         Usec loaded_wait_usec;        /* for what was loaded before to load again, once the probes are good */
+        char *stop_command;           /* command, for one that no unit of its own holds; "": none */
         char *wait_for_ready;         /* command (absolute path and arguments); "": none */
         char *partner;                /* restarted together with it by `restart rmp`; "": none */
         char *monit_check;            /* the name of its monit check; "": the component has none */

@@ -91,9 +91,29 @@ static int facts_listener(const Sock *s, void *userdata)
         if (loopback || !f->cgroup_id || port_in_range(s->local_port, l->ephemeral) ||
             s->cgroup_id != f->cgroup_id || s->local_port == f->health_port ||
             port_in(s->local_port, c->other_ports.ports, c->other_ports.n) ||
+            (*f->shared_with && port_in(s->local_port, c->next_tier_ports.ports, c->next_tier_ports.n)) ||
             port_in(s->local_port, f->traffic_ports, f->n_traffic) || f->n_traffic >= CONNS_PORTS_MAX)
                 return 0;
         f->traffic_ports[f->n_traffic++] = s->local_port;
+        return 0;
+}
+
+/* Ports that the configuration gives to another component. */
+static int facts_neighbour(const Sock *s, void *userdata)
+{
+        Listeners *l = userdata;
+        Facts *f = &l->call->facts;
+        const Config *config = l->call->config;
+
+        if (s->cgroup_id != f->cgroup_id)
+                return 0;
+        for (size_t i = 0; i < config->n_components; i++) {
+                const Component *c = &config->components[i];
+                if (c != l->call->component &&
+                    (port_in(s->local_port, c->other_ports.ports, c->other_ports.n) ||
+                     port_in(s->local_port, c->health_port.ports, c->health_port.n)))
+                        (void) snprintf(f->shared_with, sizeof(f->shared_with), "%.60s", c->name);
+        }
         return 0;
 }
 
@@ -125,6 +145,8 @@ static void facts_sockets(FactsCall *call)
                         if (!cgroup_unit(path, f->unit, sizeof(f->unit)))
                                 f->unit[0] = '\0';
                 }
+                if (conns_dump(call->conns, &all, facts_neighbour, &l, &err) < 0)
+                        f->shared_with[0] = '\0';
         }
 
         if (!c->traffic_ports.automatic) {
@@ -318,6 +340,33 @@ int facts_gather(Http *http, Conns *conns, const Config *config, const Component
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+typedef struct Owner {
+        uint16_t port;
+        uint64_t cgroup_id;
+} Owner;
+
+static int facts_owner(const Sock *s, void *userdata)
+{
+        Owner *o = userdata;
+        if (s->local_port == o->port && (!o->cgroup_id || !addr_is_loopback(&s->local)))
+                o->cgroup_id = s->cgroup_id;
+        return 0;
+}
+
+bool facts_runs_in(const Config *config, Conns *conns, uint16_t port, char *ret, size_t size)
+{
+        ConnsFilter all = { .every_port = true, .states = CONNS_LISTEN };
+        Owner o = { .port = port };
+        _cleanup_(freep) char *path = NULL;
+
+        ret[0] = '\0';
+        if (!config->cgroup_ids || conns_dump(conns, &all, facts_owner, &o, NULL) < 0 || !o.cgroup_id ||
+            cgroup_path_of_id(NULL, o.cgroup_id, &path, NULL) < 0)
+                return false;
+        (void) snprintf(ret, size, "%s", path);
+        return true;
 }
 
 typedef struct Count {

@@ -33,7 +33,8 @@ typedef struct Facts {
         uint32_t health_inode;
         uint64_t cgroup_id; /* of that listener; 0: this kernel does not tell */
         char cgroup[256];
-        char unit[256]; /* the unit of that cgroup; "" when not known */
+        char unit[256];       /* the unit of that cgroup; "" when not known */
+        char shared_with[64]; /* another component that listens in the same cgroup; "" */
         uint16_t traffic_ports[CONNS_PORTS_MAX];
         size_t n_traffic;
         char traffic_from[160];
@@ -62,6 +63,12 @@ DEFINE_CLEANUP(FactsCall, facts_cancel);
  * this is. A table that cannot be read reads as false.
  */
 bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
+
+/*
+ * facts_runs_in() - the cgroup of whoever listens on @port, not on loopback if there is a choice. Return:
+ * false when nobody does, or this kernel does not tell; @ret: @size bytes, "" then.
+ */
+bool facts_runs_in(const Config *config, Conns *conns, uint16_t port, char *ret, size_t size);
 
 /*
  * facts_listening() - how many of @ports are being listened on; @ret_inode_sum: changes when a listener was

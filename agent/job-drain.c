@@ -519,9 +519,19 @@ static void gate_on_unit(int r, const UnitState *state, const Err *err, void *us
                 gate_back(job, err->text);
                 return;
         }
-        if (strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
+        /* Of one that runs elsewhere the unit tells nothing, its sockets do. */
+        uint16_t ports[CONNS_PORTS_MAX];
+        uint64_t inode_sum = 0;
+        size_t n = job_ports(job, ports);
+        if (job->by_command && facts_listening(job->env.conns, ports, n, &inode_sum, &e) < 0) {
+                gate_back(job, e.text);
+                return;
+        }
+        if (job->by_command ? inode_sum != job->inode_sum
+                            : strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
                 job_fail(job, RESULT_INVALID, "somebody else has restarted it; look at it, then run again",
-                         "%s is not the process any more that was drained", state->unit);
+                         "%s is not the process any more that was drained",
+                         job->by_command ? job->component->name : state->unit);
                 return;
         }
         job->frozen = true;
@@ -540,6 +550,8 @@ static void gate_enter(Job *job)
         /* The intent is on disk before the freeze: nothing may take its time between the last look and the
          * stop. */
         job->changes.stopped = true;
+        if (job->by_command)
+                job_procs_look(job);
         (void) job_save(job);
         job_progress(job, "the last look");
         job->monit_running = true;

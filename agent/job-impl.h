@@ -7,6 +7,7 @@
 #include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/job.h"
+#include "agent/procs.h"
 #include "agent/state.h"
 #include "drain/block-watch.h"
 #include "drain/inflight.h"
@@ -95,9 +96,19 @@ struct Job {
 
         /* restart */
         size_t unit_index; /* which of the component's units is being asked about */
+        int unit_rank;     /* of the best so far */
         bool job_done;
-        bool stop_called; /* StopUnit was sent by this agent */
-        bool stop_failed; /* the stop did not end as it should */
+        bool stop_called;    /* StopUnit was sent by this agent */
+        bool stop_failed;    /* the stop did not end as it should */
+        bool by_command;     /* no unit of ours holds it: stopped by its own command, started in job->unit */
+        bool command_called; /* ... by this agent */
+        bool command_over;
+        bool not_by_us;        /* somebody else started it after our stop */
+        int command_status;    /* as of systemd_run() */
+        char ran_in[256];      /* its cgroup before; "" when not known */
+        char runs_in[256];     /* ... and now */
+        Proc procs[PROCS_MAX]; /* of one that is stopped by its command */
+        size_t n_procs;
         char job_text[256];
         Window window;
         bool round_good; /* the present round of probes */
@@ -180,10 +191,45 @@ const Component *partner_component(const Job *job);
 
 /* partner_running() - it has begun and is not over. */
 bool partner_running(const Job *job);
+
 /* --- job-watch.c --- */
 /* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, and look at it when somebody else
  * changes the table; or no longer. */
 void job_renewing(Job *job, bool on);
+
+/* --- job-stop.c: one that no unit of its own holds --- */
+
+/* job_edge_name() - what Edge calls the component: "edge-router", "edge-message-processor". */
+const char *job_edge_name(const Component *c);
+
+/* job_edge_command() - @configured, or what "auto" means here: apigee-service COMPONENT @action, where that
+ * program exists. Return: 0 (nothing in @ret: there is none); -ENOMEM. */
+int job_edge_command(const Component *c, const char *configured, const char *action, Words *ret) _must_check_;
+
+/*
+ * job_unit_usable() - may the unit that the component runs in be stopped to stop the component? Only a
+ * service that is one of its units, holds no other component, and is nobody else's. Return: NULL, or why not.
+ */
+const char *job_unit_usable(const Job *job);
+
+/* job_unit_rank() - how fit a unit is to be the one that is started: 0 not at all; the first of the highest
+ * rank is taken, which is one that says active, then ours, then any. */
+int job_unit_rank(const Job *job, const UnitState *state, const char *name);
+
+/* job_procs_look() - its processes in the cgroup it runs in, into job->procs. */
+void job_procs_look(Job *job);
+
+/* job_command_call() - run its stop command. Return: 0; negative errno (@err): it was not even tried. */
+int job_command_call(Job *job, Err *err) _must_check_;
+
+/* job_command_tick() - the rest of `stop`, once the command was called. */
+void job_command_tick(Job *job, int listening, size_t of, uint64_t inode_sum);
+
+/* job_command_resume() - an agent before this one may have called it: go on, or prove everything again. */
+void job_command_resume(Job *job);
+
+/* job_who() - whose a cgroup is, for people: "monit (/system.slice/...)". Return: @buf. */
+const char *job_who(const Job *job, const char *cgroup, char *buf, size_t size);
 
 /* --- job-drain.c --- */
 /* job_table_name() - of the transit table. */

@@ -29,11 +29,17 @@ static const char *preflight_loaded(const Job *job, char *buf, size_t size)
 
 static void preflight_done(Job *job, const char *monit)
 {
-        char loaded[256];
+        char loaded[256], who[320], way[800] = "";
         const Facts *f = &job->facts;
 
-        job_ok(job, "%s %s%s%s%s; %s%s%s", job->unit.unit, job->unit.active, f->self_known ? ", server " : "",
-               f->self_known ? f->self.uuid : "",
+        if (job->by_command)
+                (void) snprintf(
+                        way, sizeof(way),
+                        "runs in %s, which is not stopped: %s; its own command stops it, it is started in ",
+                        *job->ran_in ? job_who(job, job->ran_in, who, sizeof(who)) : "an unknown place",
+                        job_unit_usable(job) ? job_unit_usable(job) : "that is not known");
+        job_ok(job, "%s%s %s%s%s%s; %s%s%s", way, job->unit.unit, job->unit.active,
+               f->self_known ? ", server " : "", f->self_known ? f->self.uuid : "",
                f->up        ? ", up"
                : f->running ? ", not up"
                             : "",
@@ -117,7 +123,6 @@ static void preflight_on_unit(int r, const UnitState *state, const Err *err, voi
 {
         Job *job = userdata;
         const char *name = job->component->units[job->unit_index];
-        bool active = r == 0 && strcmp(state->active, "active") == 0;
         job->call = NULL;
 
         if (r < 0) {
@@ -125,24 +130,59 @@ static void preflight_on_unit(int r, const UnitState *state, const Err *err, voi
                          name, err->text);
                 return;
         }
-        /* Running: the unit of the listener's cgroup, or (where the kernel does not tell) the one that is
-         * active. Stopped: the first that exists. */
-        bool ours = job->facts.running ? (*job->facts.unit ? strcmp(job->facts.unit, name) == 0 : active)
-                                       : state->loaded;
-        if (!ours) {
-                job->unit_index++;
-                preflight_unit(job);
+        int rank = job_unit_rank(job, state, name);
+        if (rank > job->unit_rank) {
+                job->unit = *state;
+                job->unit_rank = rank;
+        }
+        job->unit_index++;
+        preflight_unit(job);
+}
+
+/* None of its units holds it: its own command stops it, if there is one. */
+static void preflight_by_command(Job *job)
+{
+        _cleanup_(words_freep) Words argv = NULL;
+        char who[320];
+
+        job_who(job, job->facts.cgroup, who, sizeof(who));
+        if (job_edge_command(job->component, job->component->stop_command, "stop", &argv) < 0 || !argv[0]) {
+                job_fail(
+                        job, RESULT_REFUSED,
+                        "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
+                        "unit in `units`, or a command in `stop_command`",
+                        "port %u is served from %s, which is not stopped: %s; and there is no command that stops it",
+                        job->facts.health_port, *job->facts.cgroup ? who : "an unknown place",
+                        job_unit_usable(job) ? job_unit_usable(job) : "no unit of it is active");
                 return;
         }
-        job->unit = *state;
-        if (job->facts.running && !active) {
-                job_fail(job, RESULT_REFUSED,
-                         "stop it the way it was started, then `edge-roll restart COMPONENT --start`",
-                         "%s says %s, but port %u is being served: it was not started by this unit", name,
-                         state->active, job->facts.health_port);
-                return;
-        }
+        job->by_command = true;
+        (void) snprintf(job->ran_in, sizeof(job->ran_in), "%s", job->facts.cgroup);
+        job_procs_look(job);
         preflight_monit(job);
+}
+
+static void preflight_units_asked(Job *job)
+{
+        const Facts *f = &job->facts;
+        const char *unusable = job_unit_usable(job);
+
+        if (job->unit_rank == 0) {
+                job_fail(job, RESULT_REFUSED, "name its unit in `units` of the configuration",
+                         "none of the units of %s exists%s%s", job->component->name,
+                         f->running ? "; it is served from " : "",
+                         !f->running  ? ""
+                         : *f->cgroup ? f->cgroup
+                                      : "an unknown place");
+                return;
+        }
+        /* Where the kernel does not tell whose a socket is, an active unit is believed; `stop` looks again.
+         */
+        bool held = !unusable || (!*f->cgroup && strcmp(job->unit.active, "active") == 0);
+        if (f->running && !held)
+                preflight_by_command(job);
+        else
+                preflight_monit(job);
 }
 
 static void preflight_unit(Job *job)
@@ -151,17 +191,7 @@ static void preflight_unit(Job *job)
         Err err = { 0 };
 
         if (!name) {
-                if (job->facts.running && *job->facts.cgroup)
-                        job_fail(
-                                job, RESULT_REFUSED,
-                                "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
-                                "unit in `units`",
-                                "port %u is served from %s, which is none of the units of %s",
-                                job->facts.health_port, job->facts.cgroup, job->component->name);
-                else
-                        job_fail(job, RESULT_REFUSED, "name its unit in `units` of the configuration",
-                                 "none of the units of %s exists%s", job->component->name,
-                                 job->facts.running ? " and is active" : "");
+                preflight_units_asked(job);
                 return;
         }
         job_progress(job, "asking systemd about %s", name);

@@ -11,7 +11,6 @@
 
 #define THAW_AFTER_USEC USEC_PER_SEC /* a stop that does not close its listeners by then thaws */
 #define STOP_POLL_USEC  (20 * USEC_PER_MSEC)
-#define APIGEE_SERVICE  "/opt/apigee/apigee-service/bin/apigee-service"
 
 static int component_listening(Job *job, size_t *ret_of, uint64_t *ret_inode_sum)
 {
@@ -32,7 +31,7 @@ static void stop_on_job(JobResult result, const char *text, void *userdata)
         job->call = NULL;
         job->job_done = true;
         (void) snprintf(job->job_text, sizeof(job->job_text), "%s", text);
-        if (result == JOB_CALL_FAILED) {
+        if (result == JOB_CALL_FAILED && !job->by_command) {
                 /* It was not even tried: the component serves on, so the node is given back. */
                 job->changes.stopped = false;
                 if (!*job->failure)
@@ -47,18 +46,66 @@ static void stop_on_job(JobResult result, const char *text, void *userdata)
 
 static void stop_ask(Job *job);
 
+/*
+ * Its unit is stopped, or none held it, and its sockets are still the old ones: a unit that was left through
+ * su, or never had it. Stopped with the component's own command, where there is one.
+ */
+static void stop_command(Job *job)
+{
+        Err err = { 0 };
+        if (!job->by_command) {
+                (void) facts_runs_in(job->env.config, job->env.conns, job->facts.health_port, job->ran_in,
+                                     sizeof(job->ran_in));
+                job->by_command = true;
+                job_procs_look(job);
+                (void) job_save(job);
+                job_warn(job,
+                         "%s is stopped, but its ports are still served (from %s): it is not in its unit",
+                         job->unit.unit, *job->ran_in ? job->ran_in : "an unknown place");
+        }
+        if (job_command_call(job, &err) < 0) {
+                job->changes.stopped = false;
+                if (!*job->failure)
+                        (void) snprintf(job->failure, sizeof(job->failure), "it cannot be stopped: %.480s",
+                                        err.text);
+                job_feed(job, ROLL_EV_REFUSED, "it cannot be stopped: %s", err.text);
+                return;
+        }
+        job_tick(job, STOP_POLL_USEC);
+}
+
 static void stop_tick(Job *job)
 {
         size_t of;
+        uint64_t inode_sum = 0;
         if (!job->stop_called) {
                 stop_ask(job);
                 return;
         }
-        int listening = component_listening(job, &of, NULL);
+        int listening = component_listening(job, &of, &inode_sum);
         int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, NULL) : 0;
 
         if (job->frozen && (listening == 0 || time_now() - job->frozen_at > THAW_AFTER_USEC))
                 job_thaw(job);
+        if (job->command_called) {
+                job_command_tick(job, listening, of, inode_sum);
+                return;
+        }
+        if (job->job_done &&
+            (job->by_command || (pids == 0 && listening == (int) of && inode_sum == job->inode_sum))) {
+                stop_command(job);
+                return;
+        }
+        if (job->job_done && pids == 0 && listening > 0 && inode_sum != job->inode_sum) {
+                job_ok(job, "%s stopped (%s), its processes gone; somebody else has started it again at once",
+                       job->unit.unit, job->job_text);
+                return;
+        }
+        /* Another one's job may have taken the place of ours. */
+        if (job->job_done && listening == (int) of && inode_sum != job->inode_sum && !job->call) {
+                stop_ask(job);
+                return;
+        }
         if (job->job_done && listening == 0 && pids == 0) {
                 job_ok(job, "%s stopped (%s), ports closed, processes gone", job->unit.unit, job->job_text);
                 return;
@@ -92,9 +139,23 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
                 job_tick(job, 4 * JOB_POLL_USEC);
                 return;
         }
+        if (job->by_command && !job->stop_called) {
+                if (state->job_pending || strcmp(state->active, "deactivating") == 0) {
+                        job_progress(job, "%s is stopping", state->unit);
+                        job_tick(job, 4 * JOB_POLL_USEC);
+                } else
+                        job_command_resume(job);
+                return;
+        }
         bool serves = strcmp(state->active, "active") == 0 && !state->job_pending;
         if (serves && strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
-                job_ok(job, "%s has been restarted meanwhile", job->unit.unit);
+                job_ok(job, "%s has been restarted by somebody else meanwhile", job->unit.unit);
+                return;
+        }
+        if (job->stop_called) {
+                job_progress(job, "%s is %s; its ports are served by another process", state->unit,
+                             state->active);
+                job_tick(job, 4 * JOB_POLL_USEC);
                 return;
         }
         if (serves) {
@@ -115,7 +176,7 @@ static void stop_ask(Job *job)
 
 static void stop_enter(Job *job)
 {
-        job->stop_called = false;
+        job->stop_called = job->command_called = job->command_over = false;
         /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first. */
         if (job->resumed && job->gates == 0)
                 stop_ask(job);
@@ -135,6 +196,38 @@ const PhaseOps job_stop = { .enter = stop_enter, .tick = stop_tick, .leave = sto
 
 static void start_state(Job *job);
 
+/* A new process serves. Whose is it? Accepted wherever it runs, because `ready` judges it; but told. */
+static void start_served(Job *job, const UnitState *state, size_t of)
+{
+        char unit[256] = "", who[320];
+        bool known = facts_runs_in(job->env.config, job->env.conns, job->facts.health_port, job->runs_in,
+                                   sizeof(job->runs_in));
+        bool in_unit =
+                !known || (cgroup_unit(job->runs_in, unit, sizeof(unit)) && strcmp(unit, state->unit) == 0);
+
+        job_who(job, job->runs_in, who, sizeof(who));
+        if (strcmp(state->active, "active") != 0)
+                job_warn(
+                        job,
+                        "two processes wanted the ports: %s did not start (%s, result %s), because somebody else "
+                        "had started the component; it runs in %s",
+                        state->unit, state->active, state->result, who);
+        else if (!in_unit)
+                job_warn(job, "%s is active, but the component runs in %s: %s", state->unit, who,
+                         strncmp(unit, "session-c", 9) == 0 ? "it left for a session of its own"
+                                                            : "somebody else started it");
+        if (job->by_command)
+                job_ok(job,
+                       "%s runs anew (invocation %.8s), %zu ports open on new sockets; it ran in %s, now in %s",
+                       state->unit, state->invocation_id, of, job->ran_in,
+                       *job->runs_in ? job->runs_in : "?");
+        else
+                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets%s%s",
+                       state->unit, state->invocation_id, state->main_pid, of,
+                       job->not_by_us ? "; somebody else had started it" : "",
+                       in_unit ? "" : ", but not in it");
+}
+
 static void start_on_state(int r, const UnitState *state, const Err *err, void *userdata)
 {
         Job *job = userdata;
@@ -148,8 +241,9 @@ static void start_on_state(int r, const UnitState *state, const Err *err, void *
                 return;
         }
         bool new_run = strcmp(state->invocation_id, job->unit.invocation_id) != 0;
-        if (job->job_done && !state->job_pending && strcmp(state->active, "active") != 0 &&
-            strcmp(state->active, "activating") != 0) {
+        int listening = component_listening(job, &of, &inode_sum);
+        bool down = strcmp(state->active, "active") != 0 && strcmp(state->active, "activating") != 0;
+        if (job->job_done && !state->job_pending && down && listening <= 0) {
                 char hint[400];
                 (void) snprintf(
                         hint, sizeof(hint),
@@ -159,10 +253,9 @@ static void start_on_state(int r, const UnitState *state, const Err *err, void *
                          job->job_text, state->active, state->result);
                 return;
         }
-        int listening = component_listening(job, &of, &inode_sum);
-        if (job->job_done && new_run && listening == (int) of && inode_sum != job->inode_sum) {
-                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets",
-                       state->unit, state->invocation_id, state->main_pid, of);
+        if (job->job_done && !state->job_pending && (new_run || down || job->not_by_us) &&
+            listening == (int) of && inode_sum != job->inode_sum) {
+                start_served(job, state, of);
                 return;
         }
         job_progress(job, "%s; %d of %zu ports open",
@@ -211,7 +304,20 @@ static void start_enter(Job *job)
         job->job_done = false;
         /* A wrapper unit stays "active" when its daemon is gone, and starting what is active does nothing. */
         size_t of;
-        bool dead = component_listening(job, &of, NULL) == 0;
+        uint64_t inode_sum = 0;
+        int listening = component_listening(job, &of, &inode_sum);
+        bool dead = listening == 0;
+        job->not_by_us = job->inode_sum != 0 && listening == (int) of && inode_sum != job->inode_sum;
+        if (job->not_by_us) {
+                /* Somebody else (monit, a person) was faster. A second start would be a fight for the ports.
+                 */
+                job->job_done = true;
+                (void) snprintf(job->job_text, sizeof(job->job_text), "somebody else has started it");
+                job_warn(job, "%s was started by somebody else between our stop and our start",
+                         job->component->name);
+                start_state(job);
+                return;
+        }
         bool odd = kind == ROLL_START || kind == ROLL_RECOVER || job->stop_failed;
         if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit,
                         start_on_job, job, &job->call2, &err) < 0) {
@@ -408,17 +514,6 @@ static void ready_on_command(int exit_status, const char *output, const char *te
                 job_warn(job, "wait_for_ready: %s", text);
 }
 
-/* Source: Apigee's own restart procedure (apigee-service COMPONENT wait_for_ready). */
-static int ready_command(const Component *c, Words *ret)
-{
-        char text[256];
-        if (strcmp(c->wait_for_ready, "auto") != 0)
-                return words_split(c->wait_for_ready, ret);
-        (void) snprintf(text, sizeof(text), APIGEE_SERVICE " %s wait_for_ready",
-                        c->kind == KIND_MP ? "edge-message-processor" : "edge-router");
-        return words_split(access(APIGEE_SERVICE, X_OK) == 0 ? text : "", ret);
-}
-
 static void ready_enter(Job *job)
 {
         _cleanup_(words_freep) Words argv = NULL;
@@ -429,7 +524,8 @@ static void ready_enter(Job *job)
         job->probes_good_since = 0;
         job->ready_compared = job->ready_command_done = false;
         job->missing[0] = '\0';
-        int r = ready_command(job->component, &argv);
+        /* Source: Apigee's own restart procedure (apigee-service COMPONENT wait_for_ready). */
+        int r = job_edge_command(job->component, job->component->wait_for_ready, "wait_for_ready", &argv);
         if (r == 0 && argv[0]) {
                 char unit[256];
                 (void) snprintf(unit, sizeof(unit), "edge-roll-run-wait-for-ready-%.100s.service",

@@ -204,6 +204,10 @@ static cJSON *job_result_object(Job *job, Result result)
         cJSON_AddStringToObject(o, "reason", job->failure);
         cJSON_AddStringToObject(o, "hint", job->hint);
         job_add_seconds(o, "elapsed", now - job->started);
+        if (*job->ran_in)
+                cJSON_AddStringToObject(o, "ran_in", job->ran_in);
+        if (*job->runs_in)
+                cJSON_AddStringToObject(o, "runs_in", job->runs_in);
         cJSON *phases = cJSON_AddArrayToObject(o, "phases");
         for (Phase p = PHASE_PREFLIGHT; p < PHASE_END; p++) {
                 if (roll_elapsed(job->roll, p, now) == 0 && !*job->evidence[p])
@@ -233,6 +237,16 @@ static void job_add_ports(cJSON *o, const char *key, const uint16_t *ports, size
         cJSON *a = cJSON_AddArrayToObject(o, key);
         for (size_t i = 0; i < n; i++)
                 cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
+}
+
+/* Pairs of process number and start time, one after the other. */
+static void job_add_procs(const Job *job, cJSON *o)
+{
+        cJSON *a = cJSON_AddArrayToObject(o, "processes");
+        for (size_t i = 0; i < job->n_procs; i++) {
+                cJSON_AddItemToArray(a, cJSON_CreateNumber(job->procs[i].pid));
+                cJSON_AddItemToArray(a, cJSON_CreateNumber((double) job->procs[i].start));
+        }
 }
 
 static cJSON *job_record(const Job *job)
@@ -282,6 +296,9 @@ static cJSON *job_record(const Job *job)
                 if (job->partner_result)
                         cJSON_AddItemToObject(p, "result", cJSON_Duplicate(job->partner_result, true));
         }
+        cJSON_AddBoolToObject(o, "by_command", job->by_command);
+        cJSON_AddStringToObject(o, "ran_in", job->ran_in);
+        job_add_procs(job, o);
         if (job->before) {
                 _cleanup_(freep) char *snapshot = NULL;
                 if (snapshot_to_json(job->before, &snapshot) == 0)
@@ -328,6 +345,20 @@ static void job_load_ports(Job *job, const cJSON *record)
         cJSON_ArrayForEach(v, a) if (cJSON_IsNumber(v) && v->valueint > 0 && v->valueint < 65536 &&
                                      job->facts.n_traffic < CONNS_PORTS_MAX)
                 job->facts.traffic_ports[job->facts.n_traffic++] = (uint16_t) v->valueint;
+}
+
+static void job_load_procs(Job *job, const cJSON *record)
+{
+        const cJSON *a = cJSON_GetObjectItemCaseSensitive(record, "processes"), *v;
+        int pid = 0;
+        cJSON_ArrayForEach(v, a)
+        {
+                if (!cJSON_IsNumber(v) || v->valuedouble < 0 || job->n_procs >= PROCS_MAX)
+                        return;
+                if (pid > 0)
+                        job->procs[job->n_procs++] = (Proc){ .pid = pid, .start = (uint64_t) v->valuedouble };
+                pid = pid > 0 ? 0 : v->valueint;
+        }
 }
 
 /*
@@ -430,6 +461,9 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 return r;
         (void) snprintf(job->unit.control_group, sizeof(job->unit.control_group), "%s",
                         record_string(record, "control_group"));
+        job->by_command = record_bool(record, "by_command");
+        (void) snprintf(job->ran_in, sizeof(job->ran_in), "%s", record_string(record, "ran_in"));
+        job_load_procs(job, record);
         if (*record_string(record, "snapshot") &&
             (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");

@@ -141,6 +141,7 @@ static void every_key_can_be_set(void **state)
             "traffic_ports=9001 443\nother_ports=\nnext_tier_ports=1\ntls=yes\ncheck_interval=1s\ncheck_fall=5\n"
             "check_rise=7\nwatch_max=3s\nquiet_time=1s\nrequest_limit=2m\ndrain_max=1h\npersistent=give-back\n"
             "at_cap=go-on\nproperties=/a /b\nnginx_dir=/n\nready_count=1\nready_interval=100ms\nwait_for_ready=\n"
+            "stop_command=/bin/s x\n"
             "monit_check=none\nlimit_notice=7s\nlimit_start-monit=8s\n");
         _cleanup_(config_freep) Config *c = load(*state);
         const Component *r = config_component(c, "edge");
@@ -170,6 +171,7 @@ static void every_key_can_be_set(void **state)
         assert_string_equal(r->properties[1], "/b");
         assert_int_equal(r->ready_interval_usec, 100 * USEC_PER_MSEC);
         assert_string_equal(r->wait_for_ready, "");
+        assert_string_equal(r->stop_command, "/bin/s x");
         assert_int_equal(component_limit(r, PHASE_NOTICE), 7 * USEC_PER_SEC);
         assert_int_equal(component_limit(r, PHASE_START_MONIT), 8 * USEC_PER_SEC);
 }

@@ -16,6 +16,8 @@ APIS="weather orders"
 REVISION=12
 START=good              # good, fails (ends at once with an error), dies (ends a moment after its start)
 START_DELAY=0           # seconds until anything listens
+START_AS=               # su: apigee-service starts it through su, in a PAM session of its own
+STOP_DELAY=0            # seconds that apigee-service takes before it stops anything
 
 case $NAME in
 edge-router) KIND=router MGMT_PORT=8081 RPC_PORT=4527 JMX_PORT=1100 ;;
