@@ -31,6 +31,7 @@
 #define KEY_IPV6             8u
 #define KEY_PORT             13u
 #define KEY_SPEAKER(address) (((address) << 6 | KEY_PORT) << 6 | KEY_PORT)
+#define KEY_FROM(address)    (KEY_PORT << 6 | (address))
 
 /*
  * Header lengths TCP can have, in 32-bit words (RFC 9293 3.1). Those with timestamps and without options
@@ -52,13 +53,13 @@ static const Counter counters[BLOCK_COUNTER_COUNT] = {
 
 /* The unit test counts the rules and jumps of the batches and compares. */
 static const NftChainShape transit_chains[] = {
-        { CHAIN_INPUT, 8 },     { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
+        { CHAIN_INPUT, 10 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
         { "count_refused", 4 }, { "count_newconn", 4 },
 };
 static const NftChainShape transit_speakers_chains[] = {
-        { CHAIN_INPUT, 9 },     { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 4 },    { "count_checks", 4 },
+        { CHAIN_INPUT, 11 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
         { "count_refused", 4 }, { "count_newconn", 4 },
         { CHAIN_OUTPUT, 1 },    { CHAIN_FROM_PEER, 4 },
         { CHAIN_FROM_SELF, 6 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
@@ -81,7 +82,7 @@ const NftTableShape block_msg_transit_speakers = {
         .n_counters = ELEMENTS(transit_counters),
 };
 
-static const NftChainShape hold_chains[] = { { CHAIN_INPUT, 4 }, { CHAIN_REFUSE, 4 } };
+static const NftChainShape hold_chains[] = { { CHAIN_INPUT, 6 }, { CHAIN_REFUSE, 6 } };
 static const char *const hold_counters[] = { "refused" };
 
 const NftTableShape block_msg_held = {
@@ -120,6 +121,67 @@ static int ports_fold(const uint16_t *ports, size_t n, const char *what, uint16_
         return 0;
 }
 
+int block_msg_sources(const Addr *from, size_t n, Addr *ret, size_t *ret_n, Err *err)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                bool twice = false;
+
+                if (from[i].family != AF_INET && from[i].family != AF_INET6)
+                        return err_set(err, -EINVAL, "a source to refuse is no address");
+                for (size_t k = 0; k < kept; k++)
+                        twice = twice || addr_equal(&ret[k], &from[i]);
+                if (twice || addr_is_loopback(&from[i]))
+                        continue;
+                if (kept == BLOCK_FROM_MAX)
+                        return err_set(err, -E2BIG, "more than %d sources to refuse", BLOCK_FROM_MAX);
+                ret[kept++] = from[i];
+        }
+        *ret_n = kept;
+        return 0;
+}
+
+bool block_msg_refuses(const BlockPlan *plan)
+{
+        if (plan->n_from_ports > 0 && plan->n_from == 0)
+                return false;
+        return plan->n_whole + plan->n_syn + plan->n_from_ports > 0;
+}
+
+/* One behind the other, each in whole registers: port, address. */
+void block_msg_from_keys(const BlockPlan *plan, int family, BlockFromKeys *ret)
+{
+        const size_t address = family == AF_INET6 ? 16 : 4;
+
+        ret->key_bytes = NFT_RULE_SOURCE_KEY(address);
+        ret->n = 0;
+        for (size_t p = 0; p < plan->n_from_ports; p++)
+                for (size_t i = 0; i < plan->n_from; i++) {
+                        const uint16_t port_be = htons(plan->from_ports[p]);
+
+                        if (plan->from[i].family != family)
+                                continue;
+                        uint8_t *key = ret->keys + ret->n++ * ret->key_bytes;
+                        memset(key, 0, 4);
+                        memcpy(key, &port_be, sizeof(port_be));
+                        memcpy(key + 4, plan->from[i].b, address);
+                }
+}
+
+bool block_msg_from_source(const uint8_t *key, size_t key_bytes, uint16_t port, Addr *ret)
+{
+        uint16_t port_be;
+
+        if (key_bytes != NFT_RULE_SOURCE_KEY(4) && key_bytes != NFT_RULE_SOURCE_KEY(16))
+                return false;
+        memcpy(&port_be, key, sizeof(port_be));
+        if (ntohs(port_be) != port)
+                return false;
+        *ret = addr_from(key_bytes == NFT_RULE_SOURCE_KEY(16) ? AF_INET6 : AF_INET, key + 4);
+        return true;
+}
+
 int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err)
 {
         BlockPlan copy = { .n_whole = 0 };
@@ -135,6 +197,27 @@ int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err)
                        err);
         if (r < 0)
                 return r;
+        if (plan->n_from_ports > BLOCK_FROM_PORTS)
+                return err_set(err, -E2BIG,
+                               "%zu ports refused from some sources are too many; at most %d are "
+                               "possible",
+                               plan->n_from_ports, BLOCK_FROM_PORTS);
+        r = ports_fold(plan->from_ports, plan->n_from_ports, "health", copy.from_ports, &copy.n_from_ports,
+                       err);
+        if (r < 0)
+                return r;
+        r = block_msg_sources(plan->from, plan->n_from, copy.from, &copy.n_from, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < copy.n_from_ports; i++)
+                if (ports_have(copy.whole_ports, copy.n_whole, copy.from_ports[i]) ||
+                    ports_have(copy.syn_ports, copy.n_syn, copy.from_ports[i]) ||
+                    ports_have(copy.traffic_ports, copy.n_traffic, copy.from_ports[i]))
+                        return err_set(
+                                err, -EINVAL,
+                                "port %u cannot be refused from some sources: it is refused in another "
+                                "way, or carries traffic",
+                                copy.from_ports[i]);
         for (size_t i = 0; i < copy.n_syn; i++)
                 if (ports_have(copy.whole_ports, copy.n_whole, copy.syn_ports[i]))
                         return err_set(err, -EINVAL,
@@ -167,6 +250,21 @@ static void put_port_set(NftMsg *m, const char *table, const char *name, bool ti
                 .name = name,
                 .key_type = KEY_PORT,
                 .key_bytes = sizeof(uint16_t),
+                .flags = timeouts ? NFT_SET_TIMEOUT : 0,
+                .size = timeouts ? 0 : (uint32_t) MAX(n, (size_t) 1),
+        };
+        nft_msg_set(m, &shape);
+}
+
+/* set from4 { type inet_service . ipv4_addr; flags timeout; } */
+static void put_from_set(NftMsg *m, const char *table, int family, bool timeouts, size_t n)
+{
+        const bool six = family == AF_INET6;
+        NftSetShape shape = {
+                .table = table,
+                .name = six ? BLOCK_MSG_SET_FROM6 : BLOCK_MSG_SET_FROM4,
+                .key_type = KEY_FROM(six ? KEY_IPV6 : KEY_IPV4),
+                .key_bytes = NFT_RULE_SOURCE_KEY(six ? 16u : 4u),
                 .flags = timeouts ? NFT_SET_TIMEOUT : 0,
                 .size = timeouts ? 0 : (uint32_t) MAX(n, (size_t) 1),
         };
@@ -221,7 +319,33 @@ static void put_renewal(NftMsg *m, const char *table, const char *set, const uin
         nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, set, ports, n, timeout_msec, "a port's renewal");
 }
 
+static void put_from_renewal(NftMsg *m, const char *table, const BlockPlan *plan, int family,
+                             uint64_t timeout_msec)
+{
+        const char *set = family == AF_INET6 ? BLOCK_MSG_SET_FROM6 : BLOCK_MSG_SET_FROM4;
+        BlockFromKeys k;
+
+        block_msg_from_keys(plan, family, &k);
+        for (size_t i = 0; i < 3; i++)
+                nft_msg_elements(m, i == 1 ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, table, set, k.keys,
+                                 k.key_bytes, k.n, i == 1 ? 0 : timeout_msec, "a source's renewal");
+}
+
 /* Rules. */
+
+/* meta l4proto tcp tcp dport . ip saddr @from4 jump refuse; the same of ip6 */
+static void put_from(NftMsg *m, const char *table)
+{
+        NftRule four = nft_rule_new(m, table, CHAIN_INPUT);
+        nft_rule_source_in(&four, AF_INET, BLOCK_MSG_SET_FROM4);
+        nft_rule_verdict(&four, NFT_JUMP, CHAIN_REFUSE);
+        nft_rule_put(&four);
+
+        NftRule six = nft_rule_new(m, table, CHAIN_INPUT);
+        nft_rule_source_in(&six, AF_INET6, BLOCK_MSG_SET_FROM6);
+        nft_rule_verdict(&six, NFT_JUMP, CHAIN_REFUSE);
+        nft_rule_put(&six);
+}
 
 /* meta l4proto tcp tcp dport @set jump chain */
 static void put_jump(NftMsg *m, const char *table, const char *set, const char *chain)
@@ -387,19 +511,22 @@ static uint32_t owner_flags(BlockOwner owner)
         return 0;
 }
 
-/* The health ports of a plan, those refused whole first. @ret: 2 * BLOCK_PORTS_MAX. */
+#define HEALTH_PORTS_MAX (2 * BLOCK_PORTS_MAX + BLOCK_FROM_PORTS)
+
+/* The health ports of a plan, those refused whole first. @ret: HEALTH_PORTS_MAX. */
 static size_t health_ports(const BlockPlan *plan, uint16_t *ret)
 {
         memcpy(ret, plan->whole_ports, plan->n_whole * sizeof(*ret));
         memcpy(ret + plan->n_whole, plan->syn_ports, plan->n_syn * sizeof(*ret));
-        return plan->n_whole + plan->n_syn;
+        memcpy(ret + plan->n_whole + plan->n_syn, plan->from_ports, plan->n_from_ports * sizeof(*ret));
+        return plan->n_whole + plan->n_syn + plan->n_from_ports;
 }
 
 int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, BlockOwner owner, uint32_t sources,
                       uint32_t speakers, Err *err)
 {
         const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_PRIORITY };
-        uint16_t health[2 * BLOCK_PORTS_MAX];
+        uint16_t health[HEALTH_PORTS_MAX];
         size_t n_health = health_ports(plan, health);
 
         nft_msg_batch_begin(m);
@@ -408,6 +535,8 @@ int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, Block
 
         put_port_set(m, table, BLOCK_MSG_SET_WHOLE, true, 0);
         put_port_set(m, table, BLOCK_MSG_SET_SYN, true, 0);
+        put_from_set(m, table, AF_INET, true, 0);
+        put_from_set(m, table, AF_INET6, true, 0);
         put_port_set(m, table, BLOCK_MSG_SET_FROZEN, true, 0);
         put_port_set(m, table, SET_HEALTH, false, n_health);
         put_port_set(m, table, SET_TRAFFIC, false, plan->n_traffic);
@@ -426,6 +555,7 @@ int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, Block
         put_loopback(m, table, CHAIN_INPUT, NFT_END_SOURCE);
         put_jump(m, table, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
         put_jump(m, table, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+        put_from(m, table);
         /* Behind the freeze: what is dropped was not said. */
         if (speakers > 0)
                 put_speakers(m, table, speakers);
@@ -487,11 +617,15 @@ int block_msg_close(NftMsg *m, const char *table, const BlockPlan *plan, Usec ti
 
         if (r < 0)
                 return r;
-        if (plan->n_whole + plan->n_syn == 0)
-                return err_set(err, -EINVAL, "there is no health port to refuse");
+        if (!block_msg_refuses(plan))
+                return err_set(err, -EINVAL,
+                               plan->n_from_ports ? "it is not known from whom to refuse"
+                                                  : "there is no health port to refuse");
         nft_msg_batch_begin(m);
         put_renewal(m, table, BLOCK_MSG_SET_WHOLE, plan->whole_ports, plan->n_whole, msec);
         put_renewal(m, table, BLOCK_MSG_SET_SYN, plan->syn_ports, plan->n_syn, msec);
+        put_from_renewal(m, table, plan, AF_INET, msec);
+        put_from_renewal(m, table, plan, AF_INET6, msec);
         return nft_msg_batch_end(m, err);
 }
 
@@ -500,6 +634,8 @@ int block_msg_open(NftMsg *m, const char *table, Err *err)
         nft_msg_batch_begin(m);
         nft_msg_flush(m, table, BLOCK_MSG_SET_WHOLE);
         nft_msg_flush(m, table, BLOCK_MSG_SET_SYN);
+        nft_msg_flush(m, table, BLOCK_MSG_SET_FROM4);
+        nft_msg_flush(m, table, BLOCK_MSG_SET_FROM6);
         return nft_msg_batch_end(m, err);
 }
 
@@ -544,12 +680,24 @@ static void union_add(PortUnion *u, const uint16_t *ports, size_t n)
                         u->ports[u->n++] = ports[i];
 }
 
+/* Without NLM_F_EXCL an element that is there already, from another plan, is no failure. */
+static void put_from_hold(NftMsg *m, const BlockPlan *plan, int family)
+{
+        BlockFromKeys k;
+
+        block_msg_from_keys(plan, family, &k);
+        nft_msg_elements(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE,
+                         family == AF_INET6 ? BLOCK_MSG_SET_FROM6 : BLOCK_MSG_SET_FROM4, k.keys, k.key_bytes,
+                         k.n, 0, "a held source");
+}
+
 int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
 {
         const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_HOLD_PRIORITY };
         _cleanup_(freep) uint16_t *whole_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
         _cleanup_(freep) uint16_t *syn_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
         PortUnion whole = { .ports = whole_ports }, syn = { .ports = syn_ports };
+        size_t n_from = 0;
 
         if (!whole_ports || !syn_ports)
                 return err_errno(err, -ENOMEM, "cannot build a firewall message");
@@ -559,10 +707,13 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
 
                 if (r < 0)
                         return r;
-                if (plan.n_whole + plan.n_syn == 0)
-                        return err_set(err, -EINVAL, "there is no health port to hold");
+                if (!block_msg_refuses(&plan))
+                        return err_set(err, -EINVAL,
+                                       plan.n_from_ports ? "it is not known from whom to hold"
+                                                         : "there is no health port to hold");
                 union_add(&whole, plan.whole_ports, plan.n_whole);
                 union_add(&syn, plan.syn_ports, plan.n_syn);
+                n_from += plan.n_from_ports * plan.n_from;
         }
 
         nft_msg_batch_begin(m);
@@ -570,12 +721,15 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
         nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_HOLD_TABLE, 0, "the table");
         put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, false, whole.n);
         put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, false, syn.n);
+        put_from_set(m, BLOCK_HOLD_TABLE, AF_INET, false, n_from);
+        put_from_set(m, BLOCK_HOLD_TABLE, AF_INET6, false, n_from);
         nft_msg_counter(m, BLOCK_HOLD_TABLE, hold_counters[0]);
         nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, &input);
         nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE, NULL);
 
         put_loopback(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, NFT_END_SOURCE);
         put_jump(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
+        put_from(m, BLOCK_HOLD_TABLE);
 
         NftRule attempt = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_INPUT);
         nft_rule_tcp(&attempt);
@@ -595,6 +749,15 @@ int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
                       "a held port");
         nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, syn.ports, syn.n, 0,
                       "a held port");
+        for (size_t i = 0; i < n; i++) {
+                BlockPlan plan;
+                int r = block_msg_check(&plans[i], &plan, err);
+
+                if (r < 0)
+                        return r;
+                put_from_hold(m, &plan, AF_INET);
+                put_from_hold(m, &plan, AF_INET6);
+        }
         return nft_msg_batch_end(m, err);
 }
 

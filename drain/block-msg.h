@@ -21,6 +21,8 @@
 #define BLOCK_MSG_SET_WHOLE  "whole"
 #define BLOCK_MSG_SET_SYN    "syn"
 #define BLOCK_MSG_SET_FROZEN "frozen"
+#define BLOCK_MSG_SET_FROM4  "from4"
+#define BLOCK_MSG_SET_FROM6  "from6"
 
 /* How long a source is remembered after its last packet. */
 #define BLOCK_MSG_SOURCE_TIMEOUT (USEC_PER_SEC * 3600)
@@ -37,10 +39,32 @@ extern const NftTableShape block_msg_transit_speakers; /* with them */
 extern const NftTableShape block_msg_held;
 
 /*
- * block_msg_check() - is this a plan that can be carried out? @ret: a copy with duplicate ports folded.
- * Return: 0; -EINVAL (port 0, a port both whole and syn); -E2BIG (more than BLOCK_PORTS_MAX).
+ * block_msg_check() - is this a plan that can be carried out? @ret: a copy with duplicates folded and
+ * loopback sources left out. Return: 0; -EINVAL (port 0, a port refused in two ways, a source that is no
+ * address); -E2BIG (more than BLOCK_PORTS_MAX, BLOCK_FROM_PORTS, BLOCK_FROM_MAX).
  */
 int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err) _must_check_;
+
+/* block_msg_sources() - sources as block_msg_check() would have them. @ret: BLOCK_FROM_MAX. Return: as there.
+ */
+int block_msg_sources(const Addr *from, size_t n, Addr *ret, size_t *ret_n, Err *err) _must_check_;
+
+/* block_msg_refuses() - does the plan refuse anything: a port, and where sources belong to it, a source? */
+bool block_msg_refuses(const BlockPlan *plan);
+
+/* The keys of a plan's from_ports in BLOCK_MSG_SET_FROM4 or FROM6: each port with each source of the family.
+ */
+#define BLOCK_MSG_FROM_KEYS      (BLOCK_FROM_PORTS * BLOCK_FROM_MAX)
+#define BLOCK_MSG_FROM_KEY_BYTES 20u
+typedef struct BlockFromKeys {
+        size_t key_bytes, n;
+        uint8_t keys[BLOCK_MSG_FROM_KEYS * BLOCK_MSG_FROM_KEY_BYTES];
+} BlockFromKeys;
+
+/* block_msg_from_keys() - @plan: checked before. block_msg_from_source() - the way back: false for another
+ * @port or a key of another size. */
+void block_msg_from_keys(const BlockPlan *plan, int family, BlockFromKeys *ret);
+bool block_msg_from_source(const uint8_t *key, size_t key_bytes, uint16_t port, Addr *ret);
 
 /*
  * Builders: each fills an empty @m with one complete batch about @table (BLOCK_TABLE or
@@ -66,7 +90,7 @@ int block_msg_adopt(NftMsg *m, const char *table, Err *err) _must_check_;
 int block_msg_close(NftMsg *m, const char *table, const BlockPlan *plan, Usec timeout_usec,
                     Err *err) _must_check_;
 
-/* block_msg_open() - empty both refusing sets. */
+/* block_msg_open() - empty the refusing sets. */
 int block_msg_open(NftMsg *m, const char *table, Err *err) _must_check_;
 
 /* block_msg_freeze() - freeze the traffic ports; as block_msg_close(). */

@@ -264,6 +264,17 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
         return 0;
 }
 
+int block_set_from(Block *b, const Addr *from, size_t n, Err *err)
+{
+        BlockPlan copy = b->plan;
+        int r = block_msg_sources(from, n, copy.from, &copy.n_from, err);
+
+        if (r < 0)
+                return r;
+        b->plan = copy;
+        return 0;
+}
+
 int block_close(Block *b, Usec timeout_usec, Err *err)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = NULL;
@@ -318,6 +329,30 @@ int block_remove(Block *b, Err *err)
         return carry_out(b, m, block_msg_remove(m, b->table, err), "remove the firewall table", err);
 }
 
+/* Are the plan's from_ports refused from each of its sources? @expires_usec: lowered to the soonest end. */
+static int read_from(Block *b, bool *ret, Usec *expires_usec, Err *err)
+{
+        static const struct {
+                int family;
+                const char *set;
+        } sets[] = { { AF_INET, BLOCK_MSG_SET_FROM4 }, { AF_INET6, BLOCK_MSG_SET_FROM6 } };
+
+        *ret = true;
+        for (size_t i = 0; i < ELEMENTS(sets); i++) {
+                BlockFromKeys k;
+                bool seen[BLOCK_MSG_FROM_KEYS];
+
+                block_msg_from_keys(&b->plan, sets[i].family, &k);
+                NftKeys keys = { .want = k.keys, .key_bytes = k.key_bytes, .n_want = k.n, .seen = seen };
+                int r = nft_read_keys(&b->nft, BLOCK_TABLE, sets[i].set, &keys, err);
+                if (r < 0)
+                        return r;
+                *ret = *ret && keys.n_seen == keys.n_want;
+                *expires_usec = MIN(*expires_usec, keys.expires_usec);
+        }
+        return 0;
+}
+
 int block_read(Block *b, BlockState *ret, Err *err)
 {
         BlockState state = { .owner = BLOCK_OWNER_NONE };
@@ -342,14 +377,19 @@ int block_read(Block *b, BlockState *ret, Err *err)
         r = nft_read_ports(&b->nft, b->table, BLOCK_MSG_SET_FROZEN, &frozen, err);
         if (r < 0)
                 return r;
+        bool from = true;
+        Usec from_expires = USEC_INFINITY;
+        r = read_from(b, &from, &from_expires, err);
+        if (r < 0)
+                return r;
 
         state.table = true;
         state.owner = owner_from_flags(table.flags);
         state.intact = table.intact;
-        state.refusing =
-                table.intact && whole.n_want + syn.n_want > 0 && nft_ports_all(&whole) && nft_ports_all(&syn);
+        state.refusing = table.intact && block_msg_refuses(&b->plan) && nft_ports_all(&whole) &&
+                         nft_ports_all(&syn) && from;
         if (state.refusing)
-                state.expires_usec = MIN(whole.expires_usec, syn.expires_usec);
+                state.expires_usec = MIN(MIN(whole.expires_usec, syn.expires_usec), from_expires);
         state.frozen = table.intact && nft_ports_any(&frozen);
         memcpy(state.total, table.packets, sizeof(state.total));
         *ret = state;

@@ -18,7 +18,8 @@
  *      client on this node that uses the node's own address is counted, refused and frozen like any other).
  *   2. frozen ports: TCP segments that carry data: drop (retransmission heals it). Whether a segment carries
  *      data is read from the segment itself, not from PSH and not from conntrack.
- *   3. ports refused whole: count the SYN by source, then (a rule of its own) reject with tcp reset.
+ *   3. ports refused whole: count the SYN by source, then (a rule of its own) reject with tcp reset. The same
+ *      for ports that are refused from certain sources only: who else comes is let in.
  *   4. traffic ports, segments that carry data and are no SYN: note in the speaker set that the peer spoke.
  *   5. what is no SYN: accept.
  *   6. ports whose SYN are refused: as 3.
@@ -50,6 +51,8 @@
 #define BLOCK_PARTNER_TABLE "edge_roll_partner" /* of a second component, while the first one is blocked */
 #define BLOCK_HOLD_TABLE    "edge_roll_hold"
 #define BLOCK_PORTS_MAX     64    /* ports in one plan, each kind */
+#define BLOCK_FROM_PORTS    4     /* of the kind that is refused from some sources only */
+#define BLOCK_FROM_MAX      256   /* these sources */
 #define BLOCK_SOURCES       1024  /* sources remembered, each counter and family */
 #define BLOCK_SPEAKERS      65535 /* speakers remembered, each family; the kernel has no more either */
 
@@ -76,6 +79,12 @@ typedef struct BlockPlan {
         size_t n_whole;
         uint16_t syn_ports[BLOCK_PORTS_MAX]; /* health ports that carry traffic: only SYN is refused */
         size_t n_syn;
+        /* Health ports without API traffic that others than the checkers need, too: everything is reset that
+         * comes from these sources, and what comes from elsewhere is let in. Loopback is never refused. */
+        uint16_t from_ports[BLOCK_FROM_PORTS];
+        size_t n_from_ports;
+        Addr from[BLOCK_FROM_MAX];
+        size_t n_from;
         uint16_t traffic_ports[BLOCK_PORTS_MAX]; /* counted, and frozen at the gate */
         size_t n_traffic;
 } BlockPlan;
@@ -113,7 +122,8 @@ typedef struct BlockState {
         bool table;        /* our table exists */
         bool intact;       /* it has all its rules and is not dormant: ports in sets alone refuse nothing */
         BlockOwner owner;  /* its flags; NONE also for one that persisted and has not been adopted */
-        bool refusing;     /* intact, and every health port of the plan is in its refusing set */
+        bool refusing;     /* intact, and every health port of the plan is in its refusing set (those refused
+                              from some sources: from each of these) */
         Usec expires_usec; /* the soonest expiry among them; USEC_INFINITY without timeout; 0 if !refusing */
         bool frozen;       /* intact, and at least one traffic port is frozen */
         uint64_t total[BLOCK_COUNTER_COUNT]; /* packets counted by the rules themselves, all sources */
@@ -173,8 +183,9 @@ bool block_has_speakers(const Block *b);
  * living process is an error. One batch; it is all there or nothing is. Where the kernel does not know the
  * ownership asked for, the next lesser one is tried: the kernel's refusal is the probe. Where it refuses what
  * belongs to the speaker sets, the table is made without them.
- * @plan: copied, duplicate ports folded. Return: 0; -EBUSY (owned by another process); -EINVAL (port 0, or a
- * port both whole and syn); -E2BIG; -EAFNOSUPPORT (no inet family); other negative errno.
+ * @plan: copied, duplicates folded, loopback sources left out. Return: 0; -EBUSY (owned by another process);
+ * -EINVAL (port 0, or a port refused in two ways); -E2BIG; -EAFNOSUPPORT (no inet family); other negative
+ * errno.
  */
 int block_install(Block *b, const BlockPlan *plan, Err *err) _must_check_;
 
@@ -186,11 +197,18 @@ int block_install(Block *b, const BlockPlan *plan, Err *err) _must_check_;
 int block_adopt(Block *b, const BlockPlan *plan, Err *err) _must_check_;
 
 /*
+ * block_set_from() - from which sources the plan's from_ports are refused from the next block_close() on; who
+ * is no longer among them is let in again when his element times out. @from: copied, duplicates folded,
+ * loopback left out. Return: 0; -E2BIG (more than BLOCK_FROM_MAX); -EINVAL (no address).
+ */
+int block_set_from(Block *b, const Addr *from, size_t n, Err *err) _must_check_;
+
+/*
  * block_close() - refuse: the plan's health ports go into their sets with @timeout_usec; the same call
  * renews (add, delete, add of each element in one batch: adding alone does not renew, and deleting alone
  * fails when it had expired). Read back with block_read().
  * Return: 0; -ENOENT (no table: the block has lapsed); -EINVAL (timeout 0 or infinite, no health port in the
- * plan); -EBUSY; other negative errno.
+ * plan, or one that is refused from some sources and no source); -EBUSY; other negative errno.
  */
 int block_close(Block *b, Usec timeout_usec, Err *err) _must_check_;
 
@@ -254,6 +272,12 @@ int block_hold_put(const BlockPlan *plans, size_t n, Err *err) _must_check_;
 
 /* block_hold_remove() - delete the hold table; success when there is none. */
 int block_hold_remove(Err *err) _must_check_;
+
+/*
+ * block_hold_sources() - from which sources does the hold table refuse @port (one of from_ports)? @ret:
+ * BLOCK_FROM_MAX; @ret_n 0 without table. Return: 0; negative errno.
+ */
+int block_hold_sources(uint16_t port, Addr *ret, size_t *ret_n, Err *err) _must_check_;
 
 /*
  * block_hold_read() - is every health port of @plan refused by the hold table? @ret_refused: SYN refused so

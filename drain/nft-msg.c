@@ -280,8 +280,8 @@ void nft_msg_chain(NftMsg *m, const char *table, const char *name, const NftHook
  * Elements by hand: no allocation per element.
  * @timeout_msec: 0 for none (always so for a deletion).
  */
-void nft_msg_ports(NftMsg *m, uint16_t type, const char *table, const char *set, const uint16_t *ports,
-                   size_t n, uint64_t timeout_msec, const char *label)
+void nft_msg_elements(NftMsg *m, uint16_t type, const char *table, const char *set, const uint8_t *keys,
+                      size_t key_bytes, size_t n, uint64_t timeout_msec, const char *label)
 {
         for (size_t done = 0; done < n;) {
                 struct nlmsghdr *nlh =
@@ -294,7 +294,7 @@ void nft_msg_ports(NftMsg *m, uint16_t type, const char *table, const char *set,
                 for (; done < until; done++) {
                         struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
                         struct nlattr *key = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_KEY);
-                        mnl_attr_put_u16(nlh, NFTA_DATA_VALUE, htons(ports[done]));
+                        mnl_attr_put(nlh, NFTA_DATA_VALUE, key_bytes, keys + done * key_bytes);
                         mnl_attr_nest_end(nlh, key);
                         if (timeout_msec > 0)
                                 mnl_attr_put_u64(nlh, NFTA_SET_ELEM_TIMEOUT, htobe64(timeout_msec));
@@ -302,6 +302,21 @@ void nft_msg_ports(NftMsg *m, uint16_t type, const char *table, const char *set,
                 }
                 mnl_attr_nest_end(nlh, list);
                 nft_msg_end(m, nlh);
+        }
+}
+
+void nft_msg_ports(NftMsg *m, uint16_t type, const char *table, const char *set, const uint16_t *ports,
+                   size_t n, uint64_t timeout_msec, const char *label)
+{
+        for (size_t done = 0; done < n;) {
+                uint16_t ports_be[MSG_ELEMENTS];
+                size_t some = MIN(n - done, (size_t) MSG_ELEMENTS);
+
+                for (size_t i = 0; i < some; i++)
+                        ports_be[i] = htons(ports[done + i]);
+                nft_msg_elements(m, type, table, set, (const uint8_t *) ports_be, sizeof(*ports_be), some,
+                                 timeout_msec, label);
+                done += some;
         }
 }
 

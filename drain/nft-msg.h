@@ -103,6 +103,13 @@ void nft_msg_ports(NftMsg *m, uint16_t type, const char *table, const char *set,
                    size_t n, uint64_t timeout_msec, const char *label);
 
 /*
+ * nft_msg_elements() - the same of a set with any kind of key. @keys: @n of @key_bytes each, one behind the
+ * other, as the kernel has them.
+ */
+void nft_msg_elements(NftMsg *m, uint16_t type, const char *table, const char *set, const uint8_t *keys,
+                      size_t key_bytes, size_t n, uint64_t timeout_msec, const char *label);
+
+/*
  * nft_msg_flush() - empty a set; one that is empty may be emptied too. A deletion that names no elements does
  * it. Source: nf_tables_delsetelem(), since Linux 4.10.
  */

@@ -105,15 +105,21 @@ void nft_rule_tcp(NftRule *r)
         nft_rule_meta_is(r, NFT_META_L4PROTO, IPPROTO_TCP);
 }
 
-void nft_rule_port_in(NftRule *r, uint32_t offset, const char *set)
+/* Is what begins in the first register in @set? */
+static void look_up(NftRule *r, const char *set)
 {
-        nft_rule_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(uint16_t));
-
         struct nftnl_expr *e = expr_add(r, "lookup");
+
         if (!e)
                 return;
         nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
         nft_msg_check(r->m, nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set));
+}
+
+void nft_rule_port_in(NftRule *r, uint32_t offset, const char *set)
+{
+        nft_rule_load(r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(uint16_t));
+        look_up(r, set);
 }
 
 void nft_rule_syn(NftRule *r, uint32_t op)
@@ -142,6 +148,18 @@ void nft_rule_address(NftRule *r, int family, NftEnd end, uint32_t bytes)
 {
         family_is(r, family);
         nft_rule_load(r, NFT_PAYLOAD_NETWORK_HEADER, address_at(family, end), bytes);
+}
+
+void nft_rule_source_in(NftRule *r, int family, const char *set)
+{
+        family_is(r, family);
+        nft_rule_tcp(r);
+        /* NFT_REG_1 is NFT_REG32_00 and more; a register that is not filled is zero behind what was loaded.
+         */
+        load_to(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TCP_DPORT, sizeof(uint16_t), NFT_REG_1);
+        load_to(r, NFT_PAYLOAD_NETWORK_HEADER, address_at(family, NFT_END_SOURCE),
+                family == AF_INET6 ? 16 : 4, NFT_REG32_01);
+        look_up(r, set);
 }
 
 /* Update an element of @set whose key begins in the first register. NULL when there is no memory. */

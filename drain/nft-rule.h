@@ -47,6 +47,10 @@ void nft_rule_tcp(NftRule *r);
 /* tcp dport @set, or sport. @offset: NFT_RULE_TCP_DPORT, NFT_RULE_TCP_SPORT. */
 void nft_rule_port_in(NftRule *r, uint32_t offset, const char *set);
 
+/* meta nfproto ipv4 meta l4proto tcp tcp dport . ip saddr @set, or of ip6: NFT_RULE_SOURCE_KEY() bytes. */
+void nft_rule_source_in(NftRule *r, int family, const char *set);
+#define NFT_RULE_SOURCE_KEY(address_bytes) (4u + (address_bytes))
+
 /*
  * tcp flags & (fin|syn|rst|ack) == syn, or !=: a connection attempt, known without conntrack.
  * @op: NFT_CMP_EQ, NFT_CMP_NEQ.

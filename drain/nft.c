@@ -531,6 +531,53 @@ int nft_read_ports(Nft *n, const char *table, const char *set, NftPorts *ports, 
         return nft_dump(n, m, ports_reply, ports_again, ports, &found, err);
 }
 
+static void keys_again(void *userdata)
+{
+        NftKeys *keys = userdata;
+
+        memset(keys->seen, 0, keys->n_want * sizeof(*keys->seen));
+        keys->n_seen = 0;
+        keys->expires_usec = USEC_INFINITY;
+}
+
+static void keys_element(const NftElement *element, void *userdata)
+{
+        NftKeys *keys = userdata;
+
+        if (element->key_bytes != keys->key_bytes || element->expires_usec == 0)
+                return;
+        for (size_t i = 0; i < keys->n_want; i++) {
+                if (memcmp(keys->want + i * keys->key_bytes, element->key, keys->key_bytes) != 0)
+                        continue;
+                keys->n_seen += !keys->seen[i];
+                keys->seen[i] = true;
+                keys->expires_usec = MIN(keys->expires_usec, element->expires_usec);
+        }
+}
+
+static void keys_reply(const struct nlmsghdr *nlh, void *userdata)
+{
+        (void) nft_parse_elements(nlh, keys_element, userdata);
+}
+
+int nft_read_keys(Nft *n, const char *table, const char *set, NftKeys *keys, Err *err)
+{
+        _cleanup_(nft_msg_freep) NftMsg *m = NULL;
+        bool found;
+        int r;
+
+        keys_again(keys);
+        if (keys->n_want == 0)
+                return 0;
+        r = nft_prepare(n, &m, err);
+        if (r < 0)
+                return r;
+        r = nft_msg_get_elements(m, table, set, err);
+        if (r < 0)
+                return r;
+        return nft_dump(n, m, keys_reply, keys_again, keys, &found, err);
+}
+
 bool nft_ports_all(const NftPorts *ports)
 {
         return ports->seen == (ports->n_want == 64 ? UINT64_MAX : ((uint64_t) 1 << ports->n_want) - 1);

@@ -97,6 +97,18 @@ typedef struct NftPorts {
 /* nft_read_ports() - @ports: the first two fields are given, the others are written. */
 int nft_read_ports(Nft *n, const char *table, const char *set, NftPorts *ports, Err *err) _must_check_;
 
+/* Which of some keys are in a set. */
+typedef struct NftKeys {
+        const uint8_t *want; /* as nft_msg_elements() has them, each once */
+        size_t key_bytes, n_want;
+        bool *seen;        /* n_want of them, written */
+        size_t n_seen;     /* written */
+        Usec expires_usec; /* the soonest among those seen; USEC_INFINITY */
+} NftKeys;
+
+/* nft_read_keys() - @keys: the first four fields are given, the others are written. */
+int nft_read_keys(Nft *n, const char *table, const char *set, NftKeys *keys, Err *err) _must_check_;
+
 /* nft_ports_all(), nft_ports_any() - are all (none of none counts as all), is any of them there? */
 bool nft_ports_all(const NftPorts *ports);
 bool nft_ports_any(const NftPorts *ports);

@@ -446,6 +446,150 @@ static void refusals_are_counted_by_source(void **state)
         assert_int_equal(look(b).total[BLOCK_CHECKS], 0);
 }
 
+/* The management port of a message processor behind TLS: its routers check it, others need it. */
+static const BlockPlan from_plan = {
+        .from_ports = { PORT_WHOLE },
+        .n_from_ports = 1,
+        .from = { { .family = AF_INET, .b = { 10, 77, 0, 2 } },
+                  { .family = AF_INET6, .b = { 0xfd, 0x77, [15] = 2 } },
+                  { .family = AF_INET, .b = { 10, 77, 0, 2 } },   /* twice */
+                  { .family = AF_INET, .b = { 127, 0, 0, 1 } } }, /* never refused */
+        .n_from = 4,
+        .traffic_ports = { PORT_SYN },
+        .n_traffic = 1,
+};
+
+/* Refused for the routers, open for everybody else. */
+static void expect_from(Outcome routers)
+{
+        expect(routers, client, "10.77.0.2", NODE4, PORT_WHOLE);
+        expect(routers, client, "fd77::2", NODE6, PORT_WHOLE);
+        expect(LET_IN, client, "10.77.0.3", NODE4, PORT_WHOLE);
+        expect(LET_IN, client, "fd77::3", NODE6, PORT_WHOLE);
+        expect(LET_IN, node, NULL, NODE4, PORT_WHOLE);
+        expect(LET_IN, node, NULL, "127.0.0.1", PORT_WHOLE);
+        expect(LET_IN, node, NULL, "::1", PORT_WHOLE);
+        expect(LET_IN, client, "10.77.0.2", NODE4, PORT_SYN);
+        expect(LET_IN, client, "fd77::2", NODE6, PORT_SYN);
+}
+
+static void a_port_is_refused_from_its_sources_only(void **state)
+{
+        static const Addr own = { .family = AF_INET, .b = { 10, 77, 0, 1 } };
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full;
+        int router, router_server, other, other_server;
+        char c;
+        Err err = { 0 };
+
+        (void) state;
+        check(block_install(b, &from_plan, &err), &err);
+        expect_from(LET_IN);
+        assert_false(look(b).refusing);
+
+        /* What is there already: a check that is kept alive is reset, somebody else's call goes on. */
+        establish(client, "10.77.0.2", NODE4, PORT_WHOLE, &router, &router_server);
+        establish(client, "10.77.0.3", NODE4, PORT_WHOLE, &other, &other_server);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        assert_true(look(b).expires_usec > LONG / 2 && look(b).expires_usec <= LONG);
+        const uint64_t before = look(b).total[BLOCK_REFUSED];
+        expect_from(REFUSED);
+        assert_int_equal(send(router, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(router, LIMIT));
+        assert_int_equal(recv(router, &c, 1, 0), -1);
+        assert_int_equal(errno, ECONNRESET);
+        assert_int_equal(send(other, "x", 1, MSG_NOSIGNAL), 1);
+        assert_true(readable(other_server, LIMIT));
+        assert_int_equal(recv(other_server, &c, 1, 0), 1);
+        (void) close(router), (void) close(router_server), (void) close(other), (void) close(other_server);
+
+        /* Counted by source as ever, and renewals keep the set. */
+        shut(b, LONG);
+        expect_from(REFUSED);
+        assert_int_equal(look(b).total[BLOCK_REFUSED] - before, 4);
+        assert_int_equal(block_sources(b, BLOCK_REFUSED, &sources, &n, &full, NULL), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(packets_of(sources, n, "10.77.0.2"), 2);
+        assert_int_equal(packets_of(sources, n, "fd77::2"), 2);
+
+        /* Another router shows up: the node's own (on one machine with it). Then it is not refused yet. */
+        BlockPlan more = from_plan;
+        more.from[more.n_from++] = own;
+        check(block_set_from(b, more.from, more.n_from, &err), &err);
+        assert_false(look(b).refusing);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        expect(REFUSED, node, NULL, NODE4, PORT_WHOLE);
+        expect(LET_IN, node, "127.0.0.1", NODE4, PORT_WHOLE);
+        expect(LET_IN, client, "10.77.0.3", NODE4, PORT_WHOLE);
+
+        check(block_open(b, &err), &err);
+        assert_false(look(b).refusing);
+        expect_from(LET_IN);
+}
+
+static void a_full_list_of_sources_is_refused_and_read_back(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
+        BlockPlan full = { .from_ports = { PORT_WHOLE, PORT_TRAFFIC }, .n_from_ports = 2 }, none = full;
+        Addr held[BLOCK_FROM_MAX];
+        size_t n = 0;
+        bool holds = false;
+        Err err = { 0 };
+
+        (void) state;
+        /* Nobody to refuse: that would be no block. */
+        check(block_install(b, &none, &err), &err);
+        assert_int_equal(block_close(b, LONG, &err), -EINVAL);
+        assert_int_equal(block_hold_put(&none, 1, &err), -EINVAL);
+
+        for (size_t i = 0; i < BLOCK_FROM_MAX; i++)
+                full.from[full.n_from++] =
+                        (Addr){ .family = i % 2 ? AF_INET6 : AF_INET, .b = { 10, 77, 1, (uint8_t) i } };
+        check(block_install(b, &full, &err), &err);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+
+        check(block_hold_put(&full, 1, &err), &err);
+        check(block_hold_read(&full, &holds, NULL, &err), &err);
+        assert_true(holds);
+        check(block_hold_sources(PORT_TRAFFIC, held, &n, &err), &err);
+        assert_int_equal(n, BLOCK_FROM_MAX);
+        check(block_hold_sources(PORT_SYN, held, &n, &err), &err);
+        assert_int_equal(n, 0);
+        full.from[0].b[0] = 11;
+        check(block_hold_read(&full, &holds, NULL, &err), &err);
+        assert_false(holds);
+        check(block_hold_remove(&err), &err);
+        check(block_hold_sources(PORT_TRAFFIC, held, &n, &err), &err);
+        assert_int_equal(n, 0);
+}
+
+static void a_hold_from_sources_lets_others_in(void **state)
+{
+        const BlockPlan both[] = { from_plan, { .syn_ports = { PORT_TRAFFIC }, .n_syn = 1 } };
+        uint64_t refused = 0;
+        bool holds = false;
+        Err err = { 0 };
+
+        (void) state;
+        check(block_hold_put(both, 2, &err), &err);
+        expect_from(REFUSED);
+        expect(REFUSED, client, "10.77.0.3", NODE4, PORT_TRAFFIC);
+        check(block_hold_read(&from_plan, &holds, &refused, &err), &err);
+        assert_true(holds);
+        assert_int_equal(refused, 3);
+        check(block_hold_put(&both[1], 1, &err), &err);
+        check(block_hold_read(&from_plan, &holds, NULL, &err), &err);
+        assert_false(holds);
+        expect_from(LET_IN);
+}
+
 static void a_full_source_set_goes_on_refusing(void **state)
 {
         _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_PERSIST);
@@ -1763,6 +1907,9 @@ int main(void)
                 TEST(close_refuses_health_ports_only_and_open_lets_in),
                 TEST(established_connection_survives_on_a_syn_port_and_is_reset_on_a_whole_port),
                 TEST(refusals_are_counted_by_source),
+                TEST(a_port_is_refused_from_its_sources_only),
+                TEST(a_full_list_of_sources_is_refused_and_read_back),
+                TEST(a_hold_from_sources_lets_others_in),
                 TEST(a_full_source_set_goes_on_refusing),
                 TEST(a_block_ends_by_itself_and_can_be_renewed_after_that),
                 TEST(renewal_moves_the_expiry),

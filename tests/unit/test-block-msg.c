@@ -271,11 +271,15 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
                 chain ":" TCP " th+12:1; & f0; == e0; th+56:1; >= 00; " verdict ";", \
                 chain ":" TCP " th+12:1; & f0; == f0; th+60:1; >= 00; " verdict ";"
 
+#define FROM_RULES                                                                 \
+        "input: nfproto; == 02;" TCP " th+2:2; nh+12:4>9; in from4; jump refuse;", \
+                "input: nfproto; == 0a;" TCP " th+2:2; nh+8:16>9; in from6; jump refuse;"
+
 #define TRANSIT_FIRST                                                                           \
         "input: nfproto; == 02; nh+12:1; == 7f; accept;",                                       \
                 "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;", \
                 "input:" TCP " th+2:2; in frozen; jump frozen;",                                \
-                "input:" TCP " th+2:2; in whole; jump refuse;"
+                "input:" TCP " th+2:2; in whole; jump refuse;", FROM_RULES
 
 /* Between the freeze, so that what is dropped was not said, and the rule that accepts all but SYN. */
 #define TRANSIT_SPEAKERS                                                                             \
@@ -314,6 +318,7 @@ static const char *const hold_rules[] = {
         "input: nfproto; == 02; nh+12:1; == 7f; accept;",
         "input: nfproto; == 0a; nh+8:16; == 00000000000000000000000000000001; accept;",
         "input:" TCP " th+2:2; in whole; jump refuse;",
+        FROM_RULES,
         "input:" SYN("==") " th+2:2; in syn; jump refuse;",
         "refuse:" SYN("==") " counter refused;",
         "refuse:" TCP " reject 1;",
@@ -534,7 +539,7 @@ static void sets_are(uint32_t speakers, uint32_t size)
                 nftnl_set_free(s);
         }
         assert_int_equal(sources, 2 * BLOCK_COUNTER_COUNT);
-        assert_int_equal(timed, 3);
+        assert_int_equal(timed, 5);
         assert_int_equal(peers, speakers > 0 ? 2 : 0);
 }
 
@@ -612,7 +617,9 @@ static void renewal_is_add_delete_add(void **state)
                 { "frozen", NFT_MSG_NEWSETELEM, 1, 1 },
         };
         static const Elements opened[] = { { "whole", NFT_MSG_DELSETELEM, 0, 0 },
-                                           { "syn", NFT_MSG_DELSETELEM, 0, 0 } };
+                                           { "syn", NFT_MSG_DELSETELEM, 0, 0 },
+                                           { "from4", NFT_MSG_DELSETELEM, 0, 0 },
+                                           { "from6", NFT_MSG_DELSETELEM, 0, 0 } };
         static const Elements thawed[] = { { "frozen", NFT_MSG_DELSETELEM, 0, 0 } };
         _cleanup_(nft_msg_freep) NftMsg *shut = empty();
         _cleanup_(nft_msg_freep) NftMsg *part = empty();
@@ -653,6 +660,52 @@ static void a_block_without_end_or_ports_is_refused(void **state)
         assert_int_equal(block_msg_freeze(m, BLOCK_TABLE, &nothing, 1, &err), -EINVAL);
         assert_int_equal(block_msg_hold(m, &nothing, 1, &err), -EINVAL);
         assert_int_equal(nft_msg_count(m), 0);
+}
+
+static void a_plan_from_sources_is_checked(void **state)
+{
+        const Addr router = { .family = AF_INET, .b = { 10, 0, 0, 1 } },
+                   loopback = { AF_INET, { 127, 0, 0, 1 } };
+        BlockPlan p = { .from_ports = { 8082, 8082 },
+                        .n_from_ports = 2,
+                        .from = { router, loopback, router },
+                        .n_from = 3 },
+                  ret;
+        static BlockFromKeys keys;
+        Addr back;
+        Err err = { 0 };
+
+        (void) state;
+        assert_int_equal(block_msg_check(&p, &ret, &err), 0);
+        assert_int_equal(ret.n_from_ports, 1);
+        assert_int_equal(ret.n_from, 1);
+        assert_true(block_msg_refuses(&ret));
+        block_msg_from_keys(&ret, AF_INET6, &keys);
+        assert_int_equal(keys.n, 0);
+        block_msg_from_keys(&ret, AF_INET, &keys);
+        assert_int_equal(keys.n, 1);
+        assert_int_equal(keys.key_bytes, 8);
+        assert_memory_equal(keys.keys, "\x1f\x92\0\0\x0a\0\0\x01", 8);
+        assert_true(block_msg_from_source(keys.keys, 8, 8082, &back));
+        assert_true(addr_equal(&back, &router));
+        assert_false(block_msg_from_source(keys.keys, 8, 8083, &back));
+        assert_false(block_msg_from_source(keys.keys, 7, 8082, &back));
+
+        p.whole_ports[p.n_whole++] = 8082;
+        assert_int_equal(block_msg_check(&p, &ret, &err), -EINVAL);
+        p.n_whole = 0;
+        p.traffic_ports[p.n_traffic++] = 8082;
+        assert_int_equal(block_msg_check(&p, &ret, &err), -EINVAL);
+        p.n_traffic = 0;
+        p.from[1].family = 0;
+        assert_int_equal(block_msg_check(&p, &ret, &err), -EINVAL);
+        p.from[1] = loopback;
+        p.n_from_ports = BLOCK_FROM_PORTS + 1;
+        assert_int_equal(block_msg_check(&p, &ret, &err), -E2BIG);
+        p.n_from_ports = 1;
+        p.n_from = 2, p.from[0] = loopback;
+        assert_int_equal(block_msg_check(&p, &ret, &err), 0);
+        assert_false(block_msg_refuses(&ret)); /* nobody is left */
 }
 
 static void a_hold_is_the_union_of_its_plans(void **state)
@@ -927,6 +980,7 @@ int main(void)
                 cmocka_unit_test(sets_are_bounded_in_size_and_time),
                 cmocka_unit_test(renewal_is_add_delete_add),
                 cmocka_unit_test(a_block_without_end_or_ports_is_refused),
+                cmocka_unit_test(a_plan_from_sources_is_checked),
                 cmocka_unit_test(a_hold_is_the_union_of_its_plans),
                 cmocka_unit_test(a_speaker_is_asked_for_as_the_rules_remember_it),
                 cmocka_unit_test(what_is_left_of_an_element_tells_who_spoke),
