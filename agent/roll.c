@@ -24,12 +24,16 @@ static const Phase roll_way[][PHASE_COUNT] = {
         [ROLL_RESTART_RMP] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_STOP_MONIT,
                 PHASE_DRAIN, PHASE_PARTNER, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY,
                 PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        [ROLL_RESTART_NOW] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
+                PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
+                PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
         [ROLL_START] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
                 PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
         [ROLL_DRAIN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_DRAIN, PHASE_HOLD,
                 PHASE_END },
         [ROLL_UNDRAIN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
         [ROLL_DRY_RUN] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_END },
+        [ROLL_DOCTOR] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_UNDO, PHASE_END },
         [ROLL_RECOVER] = { PHASE_BLOCK, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK,
                 PHASE_RETURN, PHASE_END },
 };
@@ -88,6 +92,8 @@ static const char *const roll_kind_names[] = {
         [ROLL_UNDRAIN] = "undrain",
         [ROLL_DRY_RUN] = "dry-run",
         [ROLL_RECOVER] = "recover",
+        [ROLL_DOCTOR] = "doctor",
+        [ROLL_RESTART_NOW] = "restart-now",
 };
 _Static_assert(ELEMENTS(roll_kind_names) == ROLL_KIND_COUNT, "every kind has a name");
 
@@ -157,9 +163,23 @@ Roll *roll_free(Roll *r)
         return NULL;
 }
 
+static bool roll_leads_past(RollKind kind, Phase phase)
+{
+        for (const Phase *way = roll_way[kind]; *way != PHASE_END; way++)
+                if (*way == phase)
+                        return true;
+        return false;
+}
+
 static Phase roll_successor(const Roll *r, RollEvent event)
 {
         Phase next = event == ROLL_EV_OK ? roll_next(r->kind, r->phase) : roll_table[r->phase].next[event];
+        /* A kind without notice closes the block again instead, and one without drain has nothing to wait
+         * for. */
+        if (event == ROLL_EV_LAPSED && next == PHASE_NOTICE && !roll_leads_past(r->kind, next))
+                next = PHASE_BLOCK;
+        if (event == ROLL_EV_BACK && next == PHASE_DRAIN && !roll_leads_past(r->kind, next))
+                next = PHASE_NONE;
         if (r->kind != ROLL_RECOVER || next != PHASE_UNDO)
                 return next;
         /* Behind `stop` there is no way back, also when a reboot came between. */

@@ -22,6 +22,7 @@ static const struct {
         [RESULT_NOT_READMITTED] = { "not-readmitted", 17 },
         [RESULT_NO_PERMISSION] = { "no-permission", 18 },
         [RESULT_AGENT_UNREACHABLE] = { "agent-unreachable", 19 },
+        [RESULT_PROBLEMS] = { "problems", 20 },
 };
 _Static_assert(ELEMENTS(result_table) == RESULT_COUNT, "every result has a name and an exit code");
 

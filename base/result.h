@@ -19,6 +19,7 @@ typedef enum Result {
         RESULT_NOT_READMITTED, /* restarted and open, but its checkers have not come back */
         RESULT_NO_PERMISSION,
         RESULT_AGENT_UNREACHABLE,
+        RESULT_PROBLEMS, /* doctor has found something that is in the way */
         RESULT_COUNT,
         RESULT_INVALID = -EINVAL,
 } Result;

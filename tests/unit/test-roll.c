@@ -105,11 +105,15 @@ static void test_ways(void **state)
                 [ROLL_RESTART_RMP] =
                         "preflight discover watch block notice stop-monit drain partner gate stop start "
                         "ready verify start-monit unblock return ",
+                [ROLL_RESTART_NOW] =
+                        "preflight discover block stop-monit gate stop start ready verify start-monit unblock "
+                        "return ",
                 [ROLL_START] =
                         "preflight discover block stop-monit start ready verify start-monit unblock return ",
                 [ROLL_DRAIN] = "preflight discover watch block notice drain hold ",
                 [ROLL_UNDRAIN] = "preflight discover unblock return ",
                 [ROLL_DRY_RUN] = "preflight discover ",
+                [ROLL_DOCTOR] = "preflight discover watch undo ",
                 [ROLL_RECOVER] = "block start ready verify start-monit unblock return ",
         };
         (void) state;
@@ -136,6 +140,28 @@ static void test_synchronous(void **state)
         assert_int_equal(w.result, RESULT_DONE);
         assert_true(roll_finished(w.roll));
         assert_false(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 1));
+        roll_free(w.roll);
+}
+
+/* Where a kind leaves phases out, what leads back to them leads to what it has instead, never to a dead end. */
+static void test_back_to_what_is_left_out(void **state)
+{
+        static const RollKind kinds[] = { ROLL_RESTART_HELD, ROLL_RESTART_NOW };
+        (void) state;
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+                World w;
+                world_begin(&w, kinds[i]);
+                roll_start(w.roll, PHASE_GATE, 0);
+                assert_true(roll_feed(w.roll, ROLL_EV_LAPSED, RESULT_INVALID, 1));
+                assert_int_equal(roll_phase(w.roll), PHASE_BLOCK);
+                assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 2));
+                assert_int_equal(roll_phase(w.roll), PHASE_STOP_MONIT);
+                roll_free(w.roll);
+        }
+        World w;
+        world_begin(&w, ROLL_RESTART_NOW);
+        roll_start(w.roll, PHASE_GATE, 0);
+        assert_false(roll_feed(w.roll, ROLL_EV_BACK, RESULT_INVALID, 1));
         roll_free(w.roll);
 }
 
@@ -336,6 +362,7 @@ int main(void)
                 cmocka_unit_test(test_ways),           cmocka_unit_test(test_synchronous),
                 cmocka_unit_test(test_every_sequence), cmocka_unit_test(test_from_every_phase),
                 cmocka_unit_test(test_limits_add_up),  cmocka_unit_test(test_first_result_stays),
+                cmocka_unit_test(test_back_to_what_is_left_out),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
