@@ -29,8 +29,8 @@ typedef enum RollKind {
         ROLL_KIND_INVALID = -EINVAL,
 } RollKind;
 
-/* roll_kind_name() - "restart", "restart-held", "restart-now", "start", "drain", "undrain", "dry-run",
- * "doctor", "recover". */
+/* roll_kind_name() - "restart", "restart-held", "restart-rmp", "restart-now", "start", "drain", "undrain",
+ * "dry-run", "doctor", "recover". */
 const char *roll_kind_name(RollKind kind);
 RollKind roll_kind_from_name(const char *name);
 
