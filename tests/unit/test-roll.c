@@ -143,7 +143,8 @@ static void test_synchronous(void **state)
         roll_free(w.roll);
 }
 
-/* Where a kind leaves phases out, what leads back to them leads to what it has instead, never to a dead end. */
+/* Where a kind leaves phases out, what leads back to them leads to what it has instead, never to a dead end.
+ */
 static void test_back_to_what_is_left_out(void **state)
 {
         static const RollKind kinds[] = { ROLL_RESTART_HELD, ROLL_RESTART_NOW };
@@ -359,9 +360,12 @@ static void test_first_result_stays(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ways),           cmocka_unit_test(test_synchronous),
-                cmocka_unit_test(test_every_sequence), cmocka_unit_test(test_from_every_phase),
-                cmocka_unit_test(test_limits_add_up),  cmocka_unit_test(test_first_result_stays),
+                cmocka_unit_test(test_ways),
+                cmocka_unit_test(test_synchronous),
+                cmocka_unit_test(test_every_sequence),
+                cmocka_unit_test(test_from_every_phase),
+                cmocka_unit_test(test_limits_add_up),
+                cmocka_unit_test(test_first_result_stays),
                 cmocka_unit_test(test_back_to_what_is_left_out),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
