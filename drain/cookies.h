@@ -28,6 +28,7 @@ typedef struct Cookie {
         unsigned spoken : 2;    /* looks in which the server had spoken again, at most 2 */
         unsigned requests : 2;  /* looks after the mark with a new exchange, at most 2 */
         unsigned grew_rx : 1, grew_tx : 1;
+        unsigned continued : 1; /* the server has said "100 Continue" and nothing since */
         unsigned has_record : 1;
         unsigned unplaced : 1; /* only while the table is rearranged */
 } Cookie;

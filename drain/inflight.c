@@ -19,6 +19,12 @@
 #define RECORDS_FIRST  64
 #define PAUSE_PART     5 /* of the quiet time: shorter pauses are a download's, not a stream's */
 
+/* A server that has spoken unasked once may be a stream: so many quiet times show whether it does again. */
+#define MAYBE_STREAM_QUIETS 2
+
+/* "HTTP/1.1 100 Continue\r\n\r\n". No whole answer is so short but one without any header. */
+#define CONTINUE_BYTES 25
+
 const char *inflight_verdict_name(InflightVerdict v)
 {
         static const char *const names[INFLIGHT_VERDICT_COUNT] = {
@@ -170,13 +176,31 @@ static Record *record_add(Inflight *f, Cookie *e, bool moving)
         return r;
 }
 
+/*
+ * Has the server said "100 Continue" and nothing else since the socket was seen last? The client, which had
+ * spoken, may think about it for as long as it likes before it sends the body.
+ */
+static bool is_continue(const Cookie *e, const Record *r, Side side, uint64_t rx, uint64_t tx, bool asked)
+{
+        if (side == SIDE_DOWN)
+                return asked &&
+                       (r ? r->tx + CONTINUE_BYTES == tx : e->tx == fingerprint(tx - CONTINUE_BYTES));
+        return asked && (r ? r->rx + CONTINUE_BYTES == rx : e->rx == fingerprint(rx - CONTINUE_BYTES));
+}
+
 /* What has moved since the socket was seen last, and what the movements say. @r: its record, if it has one.
  */
-static void learn(Inflight *f, Cookie *e, Record *r, const Sock *s, bool moved_rx, bool moved_tx)
+static void learn(Inflight *f, Cookie *e, Record *r, const Sock *s, Side side, bool moved_rx, bool moved_tx)
 {
-        if (moved_rx)
+        bool answered = side == SIDE_DOWN ? moved_tx : moved_rx,
+             asked = side == SIDE_DOWN ? moved_rx : moved_tx;
+        if (answered)
+                e->continued = is_continue(e, r, side, judge_received(s), judge_written(s),
+                                           asked || e->verdict != INFLIGHT_IDLE);
+
+        if (asked)
                 e->streaming = 0;
-        else if (moved_tx && e->verdict == INFLIGHT_IDLE && e->paused && e->streaming < 2)
+        else if (answered && e->verdict == INFLIGHT_IDLE && e->paused && e->streaming < 2)
                 e->streaming++;
 
         /* The first thing a TLS server says is no answer. */
@@ -198,6 +222,15 @@ static void learn(Inflight *f, Cookie *e, Record *r, const Sock *s, bool moved_r
         }
 }
 
+/*
+ * Clients of HTTP/2 say things that get no answer (WINDOW_UPDATE behind a download), and so does TLS. Where
+ * that can be, received later than sent is no proof for longer than any request can last.
+ */
+static bool frame_at_the_end(const Inflight *f, const Sock *s, Side side, InflightVerdict v)
+{
+        return v == INFLIGHT_BUSY && side == SIDE_DOWN && f->config.tls && !judge_waits(s);
+}
+
 /* From the verdict on its fields to the outcome. @e: NULL when it could not be remembered. */
 static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side side, InflightVerdict v,
                         const char *why)
@@ -205,6 +238,8 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
         Usec age = (Usec) judge_age_ms(s) * USEC_PER_MSEC;
         Usec quiet = f->config.quiet_usec;
         bool over = age > f->config.request_limit_usec + LIMIT_MARGIN_USEC;
+        /* Tickets, a pause, the answer: not unasked. A stream is one on the other side of the router too. */
+        bool tickets = side == SIDE_DOWN && f->config.tls && inflight_paired(f);
         Outcome o = {
                 .verdict = v,
                 .side = side,
@@ -213,7 +248,11 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
                 .moved_at = before(f->now, judge_age_ms(s)),
         };
 
-        if (v == INFLIGHT_UNKNOWN && over) {
+        if (e && e->continued && (v == INFLIGHT_IDLE || v == INFLIGHT_UNKNOWN)) {
+                o.by_age = over;
+                o.verdict = over ? INFLIGHT_IDLE : INFLIGHT_BUSY;
+                o.why = "told to continue, its body is awaited";
+        } else if (over && (v == INFLIGHT_UNKNOWN || frame_at_the_end(f, s, side, v))) {
                 o.verdict = INFLIGHT_IDLE;
                 o.by_age = true;
         } else if (v == INFLIGHT_IDLE && e && e->streaming == 2) {
@@ -222,6 +261,12 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
                 if (!over) {
                         o.verdict = INFLIGHT_BUSY;
                         o.why = "a stream between two chunks";
+                }
+        } else if (v == INFLIGHT_IDLE && e && e->streaming == 1 && !tickets) {
+                o.by_age = age >= MAYBE_STREAM_QUIETS * quiet || over;
+                if (!o.by_age) {
+                        o.verdict = INFLIGHT_BUSY;
+                        o.why = "it spoke unasked after a pause: perhaps a stream";
                 }
         } else if (v == INFLIGHT_IDLE && side == SIDE_DOWN && f->config.tls && !inflight_paired(f) &&
                    judge_received(s) > 0 && (!e || e->spoken < 2)) {
@@ -327,9 +372,12 @@ int inflight_feed(const Sock *s, void *inflight)
                 return 0;
 
         if (e)
-                learn(f, e, r, s, moved_rx, moved_tx);
-        else
+                learn(f, e, r, s, side, moved_rx, moved_tx);
+        else {
                 e = cookies_add(&f->cookies, s->cookie);
+                if (e)
+                        e->continued = (down ? tx : rx) == CONTINUE_BYTES;
+        }
         if (!e) {
                 Outcome o = conclude(f, NULL, s, side, v, why);
                 inflight_tally_add(&f->base, &o, false);
@@ -337,7 +385,7 @@ int inflight_feed(const Sock *s, void *inflight)
         }
 
         Outcome o = conclude(f, e, s, side, v, why);
-        e->verdict = (unsigned) v & 3;
+        e->verdict = (unsigned) judge_remembered(s, v) & 3;
         e->paused = v == INFLIGHT_IDLE &&
                     (Usec) judge_age_ms(s) * USEC_PER_MSEC >= f->config.quiet_usec / PAUSE_PART;
         if (!again)

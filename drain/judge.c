@@ -82,6 +82,17 @@ static bool judge_common(const Sock *s, InflightVerdict *ret, const char **ret_w
         return false;
 }
 
+InflightVerdict judge_remembered(const Sock *s, InflightVerdict v)
+{
+        return v == INFLIGHT_BUSY && s->rqueue > 0 ? INFLIGHT_UNKNOWN : v;
+}
+
+bool judge_waits(const Sock *s)
+{
+        return !s->has_info || s->inode == 0 || s->rqueue > 0 || s->notsent_bytes > 0 || s->wqueue > 0 ||
+               s->unacked > 0;
+}
+
 InflightVerdict judge_down(const Sock *s, JudgePast past, const char **ret_why)
 {
         InflightVerdict v;

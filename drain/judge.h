@@ -23,6 +23,13 @@ uint64_t judge_written(const Sock *s);
 /* judge_age_ms() - milliseconds since data last moved, either way; 0 without tcp_info. */
 uint32_t judge_age_ms(const Sock *s);
 
+/* judge_remembered() - what of a verdict may be believed later, while nothing moves: an answer that waits to
+ * be read says nothing of who spoke last once it is read. */
+InflightVerdict judge_remembered(const Sock *s, InflightVerdict v);
+
+/* judge_waits() - is anything queued, or nobody's yet? Else all that is known are clocks and counts. */
+bool judge_waits(const Sock *s);
+
 /*
  * judge_down() - a socket that clients opened to us. judge_up() - one that we opened to the next tier.
  * Not for listeners. @ret_why: static text, which of the rules it was.

@@ -85,6 +85,7 @@ static bool fetch_session(Wire *w, SSL_CTX *ctx, SSL_SESSION **ret)
         if (ok && !*ret)
                 *ret = SSL_get1_session(w->ssl);
         SSL_set_app_data(w->ssl, NULL);
+        (void) SSL_shutdown(w->ssl); /* else the session counts as bad */
         hang_up(w);
         return ok && *ret;
 }

@@ -472,7 +472,7 @@ static void a_streamer_is_idle_only_after_the_limit(void **state)
         sends(&m, t + 10 * MS, 200, t + 50 * MS);
         assert_int_equal(look(f, t + 2 * SEC, &m, 1).idle, 1);
         sends(&m, t + 3 * SEC, 200, t + 3 * SEC);
-        assert_int_equal(look(f, t + 5 * SEC, &m, 1).idle, 1);
+        assert_int_equal(look(f, t + 5 * SEC, &m, 1).streamers, 0); /* once is not enough */
         sends(&m, t + 6 * SEC, 200, t + 6 * SEC);
         InflightSummary s = look(f, t + 7 * SEC, &m, 1);
         assert_int_equal(s.busy, 1);
@@ -490,6 +490,132 @@ static void a_streamer_is_idle_only_after_the_limit(void **state)
         s = look(f, t + 101 * SEC, &m, 1);
         assert_int_equal(s.idle, 1);
         assert_int_equal(s.idle_by_age, 0);
+}
+
+/* Heartbeats as far apart as the quiet time is long: the second one must get its chance. */
+static void who_spoke_unasked_once_may_be_a_stream(void **state)
+{
+        (void) state;
+        for (int upstream = 0; upstream < 2; upstream++) {
+                _cleanup_(inflight_freep) Inflight *f = engine(upstream, false, QUIET);
+                Usec t = 1000 * SEC;
+                Sim m = sim(upstream, t);
+                if (upstream)
+                        sends(&m, t, 100, t);
+                else
+                        receives(&m, t, 100);
+                for (int i = 0; i < 2; i++) {
+                        Usec at_ = t + 10 * MS + (Usec) i * 5 * SEC;
+                        if (upstream)
+                                receives(&m, at_, 200);
+                        else
+                                sends(&m, at_, 200, at_ + 40 * MS);
+                        InflightSummary s = look(f, at_ + 4 * SEC, &m, 1);
+                        assert_int_equal(s.busy, i);
+                        assert_int_equal(s.idle_by_age, 0);
+                }
+                InflightSummary s = look(f, t + 5 * SEC + 2 * QUIET, &m, 1);
+                assert_int_equal(s.busy, 1);
+                s = look(f, t + 5 * SEC + 2 * QUIET + 20 * MS, &m, 1);
+                assert_int_equal(s.idle, 1);
+                assert_int_equal(s.idle_by_age, 1);
+        }
+}
+
+/* Behind "100 Continue" the server has spoken last, and the client may take its time. */
+static void who_was_told_to_continue_is_awaited(void **state)
+{
+        (void) state;
+        enum { FIRST, LATER, UPSTREAM_SIDE, HEARTBEAT, CASES };
+        for (int i = 0; i < CASES; i++) {
+                bool up = i == UPSTREAM_SIDE;
+                _cleanup_(inflight_freep) Inflight *f = engine(up, false, QUIET);
+                Usec t = 1000 * SEC;
+                Sim m = sim(up, t);
+                if (i == FIRST) {
+                        receives(&m, t, 100);
+                        sends(&m, t, 25, t + 40 * MS); /* a tie */
+                } else if (up) {
+                        sends(&m, t, 100, t);
+                        receives(&m, t + 8 * MS, 200);
+                        assert_int_equal(look(f, t + 2 * SEC, &m, 1).idle, 1);
+                        sends(&m, t + 3 * SEC, 100, t + 3 * SEC);
+                        receives(&m, t + 3 * SEC + 8 * MS, 25);
+                } else {
+                        receives(&m, t, 100);
+                        sends(&m, t + 8 * MS, 200, t + 40 * MS);
+                        assert_int_equal(look(f, t + 500 * MS, &m, 1).idle, 1);
+                        if (i == LATER)
+                                receives(&m, t + 3 * SEC, 100);
+                        sends(&m, t + 3 * SEC + 8 * MS, 25, t + 3 * SEC + 8 * MS);
+                }
+                InflightSummary s = look(f, t + 4 * SEC, &m, 1);
+                assert_int_equal(s.busy, i == HEARTBEAT ? 0 : 1); /* the client had said nothing */
+                if (i == HEARTBEAT)
+                        continue;
+                assert_string_equal(s.stragglers[0].why, "told to continue, its body is awaited");
+                assert_int_equal(look(f, t + 50 * SEC, &m, 1).busy, 1);
+                s = look(f, t + 5 * SEC + LIMIT, &m, 1);
+                assert_int_equal(s.idle, 1);
+                assert_int_equal(s.idle_by_age, 1);
+
+                /* The body, and the answer to it. */
+                if (up) {
+                        sends(&m, t + 70 * SEC, 1000, t + 70 * SEC);
+                        receives(&m, t + 71 * SEC, 150);
+                } else {
+                        receives(&m, t + 70 * SEC, 1000);
+                        sends(&m, t + 71 * SEC, 150, t + 71 * SEC);
+                }
+                s = look(f, t + 72 * SEC, &m, 1);
+                assert_int_equal(s.idle, 1);
+                assert_int_equal(s.idle_by_age, 0);
+        }
+}
+
+/* An answer that lay unread when it was looked at makes the next tier's connection no busier for ever. */
+static void an_answer_seen_unread_is_an_answer(void **state)
+{
+        (void) state;
+        _cleanup_(inflight_freep) Inflight *f = engine(true, false, QUIET);
+        Usec t = 1000 * SEC;
+        Sim m = sim(true, t);
+        sends(&m, t, 100, t);
+        receives(&m, t, 200);
+        m.s.rqueue = 200;
+        assert_int_equal(look(f, t, &m, 1).busy, 1);
+        m.s.rqueue = 0;
+        assert_int_equal(look(f, t + SEC, &m, 1).idle, 1);
+
+        /* A request that was not acknowledged yet is one. */
+        sends(&m, t + 2 * SEC, 100, t);
+        receives(&m, t + 2 * SEC, 200);
+        m.s.unacked = 1;
+        assert_int_equal(look(f, t + 2 * SEC, &m, 1).busy, 1);
+        m.s.unacked = 0;
+        assert_int_equal(look(f, t + 3 * SEC, &m, 1).busy, 1);
+}
+
+/* WINDOW_UPDATE behind a download: received later than sent, and nothing will ever answer it. */
+static void a_frame_without_an_answer_ends_with_the_limit(void **state)
+{
+        (void) state;
+        for (int tls = 0; tls < 2; tls++)
+                for (int is_paired = 0; is_paired < 2; is_paired++) {
+                        _cleanup_(inflight_freep) Inflight *f = engine(is_paired, tls, QUIET);
+                        Usec t = 1000 * SEC;
+                        Sim m = sim(false, t);
+                        receives(&m, t, 300);
+                        sends(&m, t + SEC, 500, t + SEC);
+                        receives(&m, t + 2 * SEC, 13);
+                        assert_int_equal(look(f, t + 3 * SEC, &m, 1).busy, 1);
+                        assert_int_equal(look(f, t + LIMIT, &m, 1).busy, 1);
+                        InflightSummary s = look(f, t + 4 * SEC + LIMIT, &m, 1);
+                        assert_int_equal(s.busy, !tls); /* plain: a request, however long it takes */
+                        assert_int_equal(s.idle_by_age, tls);
+                        m.s.rqueue = 13;
+                        assert_int_equal(look(f, t + 5 * SEC + LIMIT, &m, 1).busy, 1);
+                }
 }
 
 /* A long download is busy at every look, and when it is over the connection is idle like any other. */
@@ -1256,6 +1382,10 @@ int main(void)
                 cmocka_unit_test(an_upstream_request_survives_keepalives),
                 cmocka_unit_test(tls_needs_the_server_seen_speaking_twice),
                 cmocka_unit_test(a_streamer_is_idle_only_after_the_limit),
+                cmocka_unit_test(who_spoke_unasked_once_may_be_a_stream),
+                cmocka_unit_test(who_was_told_to_continue_is_awaited),
+                cmocka_unit_test(an_answer_seen_unread_is_an_answer),
+                cmocka_unit_test(a_frame_without_an_answer_ends_with_the_limit),
                 cmocka_unit_test(a_download_is_no_streamer),
                 cmocka_unit_test(a_download_in_bursts_is_no_streamer),
                 cmocka_unit_test(the_first_exchange_is_no_tie),
