@@ -65,6 +65,9 @@ static const char *const persistent_names[] = {
 static const char *const at_cap_names[] = {
         [AT_CAP_GIVE_BACK] = "give-back", [AT_CAP_GO_ON] = "go-on", NULL
 };
+static const char *const monit_stop_names[] = {
+        [MONIT_STOP_AUTO] = "auto", [MONIT_STOP_YES] = "yes", [MONIT_STOP_NO] = "no", NULL
+};
 static const char *const block_names[] = { [BLOCK_WHOLE] = "whole", [BLOCK_SYN] = "syn", NULL };
 static const char *const owner_names[] = {
         [BLOCK_OWNER_NONE] = "none",
@@ -78,10 +81,12 @@ static const char *const no_yes[] = { "no", "yes", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
 _Static_assert(ELEMENTS(at_cap_names) == AT_CAP_COUNT + 1, "every value of at_cap has a name");
+_Static_assert(ELEMENTS(monit_stop_names) == MONIT_STOP_COUNT + 1, "every value of stop has a name");
 _Static_assert(ELEMENTS(block_names) == BLOCK_KIND_COUNT + 1, "every kind of block has a name");
 _Static_assert(ELEMENTS(owner_names) == BLOCK_OWNER_COUNT + 1, "every owner has a name");
 _Static_assert(sizeof(ComponentKind) == sizeof(int) && sizeof(Persistent) == sizeof(int) &&
-                       sizeof(AtCap) == sizeof(int) && sizeof(BlockKind) == sizeof(int),
+                       sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) &&
+                       sizeof(BlockKind) == sizeof(int),
                "a choice is stored as int");
 
 #define MS              USEC_PER_MSEC
@@ -112,6 +117,9 @@ static const Key pool_keys[] = {
 static const Key monit_keys[] = {
         { "units", TYPE_UNITS, AT(Config, monit_units), { "apigee-monit.service monit.service" },
           "names of monit's unit; the first that exists", .may_be_empty = true },
+        { "stop", TYPE_CHOICE, AT(Config, monit_stop), { "auto" },
+          "stop monit's unit as well; auto: only where the check cannot be proven off",
+          .choices = monit_stop_names },
         { "status_url", TYPE_URL, AT(Config, monit_status_url),
           { "http://127.0.0.1:2812/_status?format=xml" }, "where monit tells its state",
           .may_be_empty = true },

@@ -31,6 +31,7 @@ typedef enum Persistent {
         PERSISTENT_INVALID = -EINVAL,
 } Persistent;
 typedef enum AtCap { AT_CAP_GIVE_BACK, AT_CAP_GO_ON, AT_CAP_COUNT, AT_CAP_INVALID = -EINVAL } AtCap;
+typedef enum MonitStop { MONIT_STOP_AUTO, MONIT_STOP_YES, MONIT_STOP_NO, MONIT_STOP_COUNT } MonitStop;
 typedef enum BlockKind { BLOCK_WHOLE, BLOCK_SYN, BLOCK_KIND_COUNT, BLOCK_KIND_INVALID = -EINVAL } BlockKind;
 
 /* Names as written in the file and as D-Bus options; NULL-safe: invalid for NULL or unknown. */
@@ -86,6 +87,7 @@ typedef struct Config {
         Words pool_members; /* other nodes of the pool, as far as this node knows */
         char *lock;         /* "none" */
         Words monit_units;
+        MonitStop monit_stop; /* whether monit's unit is stopped; auto: where the check is not proven off */
         char *monit_status_url;
         char *monit_unmonitor, *monit_monitor; /* commands with {check}; "auto", or "" for none */
         Component components[CONFIG_COMPONENTS];

@@ -554,8 +554,19 @@ static void off_unit_seen(Monit *m)
 
 static void off_unit(Monit *m)
 {
+        Err err = {};
+
         m->begin = time_now();
-        if (m->prior.unit[0] && m->prior.active)
+        if (m->prior.unit[0] && m->prior.active && m->proven && m->config->monit_stop != MONIT_STOP_YES) {
+                /* A monit that is started again may have forgotten what else was unmonitored. */
+                finish_ok(m, "check %s is off (monitor 0, no pending action), %s goes on", m->c->monit_check,
+                          m->prior.unit);
+        } else if (m->prior.unit[0] && m->prior.active && m->config->monit_stop == MONIT_STOP_NO) {
+                (void) err_set(&err, -EBUSY,
+                               "check %s is not proven off, and [monit] stop = no forbids stopping %s",
+                               m->c->monit_check, m->prior.unit);
+                finish_err(m, &err);
+        } else if (m->prior.unit[0] && m->prior.active)
                 unit_read(m, off_unit_seen);
         else
                 off_done(m);

@@ -65,9 +65,10 @@ DEFINE_CLEANUP(Monit, monit_free);
 int monit_look(Monit *m, const Component *c, MonitLookFn fn, void *userdata, Err *err) _must_check_;
 
 /*
- * monit_off() - unmonitor the check if it was monitored (read back until it is off), then stop the unit if it
- * was active (read back). Idempotent. Where monit does not answer, or does not obey for 20 s, the stopped
- * unit is the proof, and the text says so.
+ * monit_off() - unmonitor the check if it was monitored (read back until it is off). The unit, if it was
+ * active, is stopped (read back) as the configuration's `stop` has it: by default only where the check is not
+ * proven off, because of what monit forgets when it is started again (see monit_restore()). Idempotent. Where
+ * monit does not answer, or does not obey for 20 s, the stopped unit is the proof, and the text says so.
  * @fn: 0; -EBUSY (not proven off, and the unit cannot be stopped or another monit goes on); -EOPNOTSUPP
  * (monitored, no command to unmonitor, no unit to stop); -EIO (the unit does not stop); errors of systemd.
  */

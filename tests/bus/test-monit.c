@@ -328,6 +328,7 @@ static void test_there_and_back(void **state)
         (void) state;
         Fixture f;
         setup(&f);
+        f.config.monit_stop = MONIT_STOP_YES;
         (void) look(&f);
         assert_int_equal(perform(&f, monit_off), 0);
         assert_string_equal(f.last_command, "unmonitor edge-router");
@@ -352,6 +353,35 @@ static void test_there_and_back(void **state)
         assert_int_equal(perform(&f, monit_restore), 0);
         assert_int_equal(f.commands, 2);
         assert_int_equal(fake_systemd1_calls(f.fake, "StartUnit"), 1);
+        teardown(&f);
+}
+
+static void test_a_unit_is_stopped_only_where_the_check_is_not_proven_off(void **state)
+{
+        (void) state;
+        Fixture f;
+        setup(&f);
+        (void) look(&f);
+        assert_int_equal(perform(&f, monit_off), 0);
+        assert_string_equal(f.text,
+                            "check edge-router is off (monitor 0, no pending action), monit.service goes on");
+        assert_int_equal(perform(&f, monit_check_off), 0);
+        assert_int_equal(perform(&f, monit_restore), 0);
+        assert_string_equal(f.last_command, "monitor edge-router");
+        assert_int_equal(fake_systemd1_calls(f.fake, "StopUnit"), 0);
+        assert_int_equal(fake_systemd1_calls(f.fake, "StartUnit"), 0);
+
+        /* Not proven: stopped, unless that is forbidden. */
+        set_text(&f.config.monit_unmonitor, "");
+        f.config.monit_stop = MONIT_STOP_NO;
+        assert_int_equal(perform(&f, monit_off), -EBUSY);
+        assert_non_null(strstr(f.text, "stop = no"));
+        assert_int_equal(fake_systemd1_calls(f.fake, "StopUnit"), 0);
+        f.config.monit_stop = MONIT_STOP_AUTO;
+        f.silent = true;
+        answer(&f);
+        assert_int_equal(perform(&f, monit_off), 0);
+        assert_int_equal(fake_systemd1_calls(f.fake, "StopUnit"), 1);
         teardown(&f);
 }
 
@@ -468,6 +498,7 @@ static void test_off_unit_does_not_stop(void **state)
         (void) state;
         Fixture f;
         setup(&f);
+        f.config.monit_stop = MONIT_STOP_YES;
         (void) look(&f);
         fake_systemd1_jobs(f.fake, (FakeJob){ .result = "timeout", .active = "active" });
         assert_int_equal(perform(&f, monit_off), -EIO);
@@ -480,6 +511,7 @@ static void test_back_again_is_seen(void **state)
         (void) state;
         Fixture f;
         setup(&f);
+        f.config.monit_stop = MONIT_STOP_YES;
         (void) look(&f);
         assert_int_equal(perform(&f, monit_off), 0);
         /* Started by cron, with its check as it was left. */
@@ -507,6 +539,7 @@ static void test_restore_until_it_sticks(void **state)
         (void) state;
         Fixture f;
         setup(&f);
+        f.config.monit_stop = MONIT_STOP_YES;
         (void) look(&f);
         assert_int_equal(perform(&f, monit_off), 0);
         fake_systemd1_jobs(f.fake, (FakeJob){ .result = "failed", .active = "failed" });
@@ -528,6 +561,7 @@ static void test_restore_of_a_check_that_was_unmonitored(void **state)
         (void) state;
         Fixture f;
         setup(&f);
+        f.config.monit_stop = MONIT_STOP_YES;
         f.monitor = 0;
         answer(&f);
         (void) look(&f);
@@ -664,6 +698,7 @@ static void real_setup(Real *real)
         set_text(&real->f.config.monit_unmonitor, command);
         (void) snprintf(command, sizeof(command), "/usr/bin/monit -c %s monitor {check}", real->control);
         set_text(&real->f.config.monit_monitor, command);
+        real->f.config.monit_stop = MONIT_STOP_YES;
         fake_systemd1_on_run(real->f.fake, NULL, NULL);
         fake_systemd1_on_job(real->f.fake, on_real_job, real);
         real_start(real);
@@ -718,6 +753,7 @@ int main(void)
                 cmocka_unit_test(test_component_without_check),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_there_and_back),
+                cmocka_unit_test(test_a_unit_is_stopped_only_where_the_check_is_not_proven_off),
                 cmocka_unit_test(test_what_was_off_stays_off),
                 cmocka_unit_test(test_off_waits_for_a_start_in_progress),
                 cmocka_unit_test(test_off_without_an_answer),

@@ -134,7 +134,7 @@ static void every_key_can_be_set(void **state)
             "# comment\n"
             "[agent]\nstate_dir=/srv/er\nidle_exit = 250ms\nnft_owner: none\ncgroup_ids=off\n"
             "[pool]\nmembers = r1 r2\n\tr3\nlock=none\n"
-            "[monit]\nunits=\nstatus_url=\nunmonitor=/bin/u {check}\nmonitor=\n"
+            "[monit]\nunits=\nstop=no\nstatus_url=\nunmonitor=/bin/u {check}\nmonitor=\n"
             "[component router]   ; inline\n"
             "aliases = r edge\nunits=a.service b@c.service\nhealth_port=16000\nblock=syn\n"
             "self_url=https://h/s\nup_url=http://h/u\nreachable_url=\nruntime_url=http://h/r\norganizations=acme x\n"
@@ -153,6 +153,7 @@ static void every_key_can_be_set(void **state)
         assert_string_equal(c->pool_members[2], "r3");
         assert_null(c->monit_units[0]);
         assert_string_equal(c->monit_unmonitor, "/bin/u {check}");
+        assert_int_equal(c->monit_stop, MONIT_STOP_NO);
         assert_non_null(r);
         assert_int_equal(r->health_port.ports[0], 16000);
         assert_int_equal(r->block, BLOCK_SYN);

@@ -15,10 +15,19 @@ once() {
 once "not running"
 assert not monit_active r1
 
+# Another check, which the operator has taken off: monit may forget that whenever it is started again.
+printf '%s\n' 'check file other with path /etc/passwd' >>"$(node_file r1 /etc/monit/monitrc)"
+other_off() {
+        in_node r1 curl -s -m 2 'http://127.0.0.1:2812/_status?format=xml' |
+                shows '<name>other</name>.*<monitor>0</monitor>.*<pendingaction>0</pendingaction>'
+}
 monit_start r1
+in_node r1 monit unmonitor other
+wait_for 10 other_off
 once "running and watching"
 assert monit_active r1
 assert monit_says r1 1
+assert other_off
 
 in_node r1 monit unmonitor edge-router
 wait_for 10 monit_says r1 0
