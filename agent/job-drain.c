@@ -28,6 +28,12 @@ int job_table(Job *job, Err *err)
 {
         if (job->changes.table) {
                 int r = block_adopt(job->block, &job->plan, err);
+                BlockState state;
+                /* What still refuses has never lapsed, and its expiry tells when it was last renewed. */
+                if (r == 0 && job->closed_at == 0 && block_read(job->block, &state, NULL) == 0 &&
+                    state.refusing)
+                        job->closed_at = time_now() - (JOB_BLOCK_TIMEOUT_USEC -
+                                                       MIN(state.expires_usec, JOB_BLOCK_TIMEOUT_USEC));
                 if (r != -ENOENT)
                         return r;
         }
@@ -37,6 +43,8 @@ int job_table(Job *job, Err *err)
                 r = job_save(job);
                 if (r < 0 && !job->changes.blocked && !job->changes.stopped)
                         return err_set(err, r, "the record of this job cannot be written");
+                if (job->counting && memcmp(&job->plan_early, &job->plan, sizeof(job->plan)) == 0)
+                        return 0; /* made before this job began, and its socket is kept */
         }
         r = block_install(job->block, &job->plan, err);
         if (r < 0)

@@ -42,7 +42,9 @@ struct Job {
         Usec started; /* monotonic */
         Usec started_wall;
         bool over;
-        bool within;        /* another job: of restart rmp */
+        bool within;   /* another job: of restart rmp */
+        bool counting; /* ... and its table was made before it, for plan_early */
+        BlockPlan plan_early;
         bool resumed;       /* an earlier agent began it */
         Phase resume_phase; /* where; PHASE_NONE: at the beginning */
 
@@ -119,6 +121,9 @@ struct Job {
 
         /* restart rmp: the job within this one */
         Job *partner;                /* NULL before and after */
+        bool partner_starts;         /* a failed restart has left it stopped */
+        BlockPlan partner_plan;      /* of its table, as preflight saw it */
+        Block *partner_block;        /* its table before its job begins: counting only */
         Result partner_end;          /* how it ended: never again; RESULT_INVALID: not yet */
         bool lapsed;                 /* the router's block was open meanwhile */
         bool cut_off;                /* by a reboot: only the partner's job is ended, then undo */
@@ -184,6 +189,15 @@ size_t job_ports(const Job *job, uint16_t *ports);
 /* partner_resume() - the job within @job from its record, if there is one: it goes on when the phase is
  * entered. @fds: as job_resume(). Return: as job_resume(). */
 int partner_resume(Job *job, int fds[JOB_PLACE_COUNT], Err *err) _must_check_;
+
+/* partner_count() - the partner's table is made already, and refuses nothing. partner_uncount() - and is
+ * dropped again, where its job has not taken it over. */
+void partner_count(Job *job);
+void partner_uncount(Job *job);
+
+/* partner_block_new() - the handle on that table, also where an earlier agent has made it. @fd: as
+ * job_block_new(). */
+int partner_block_new(Job *job, int fd, Err *err) _must_check_;
 
 /* partner_component() - what restart rmp restarts beside the router; NULL when that is no longer
  * configured. */

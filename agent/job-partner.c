@@ -141,6 +141,46 @@ static void partner_settle(Job *job)
         partner_conclude(job);
 }
 
+/* ---- its table, early ---- */
+
+int partner_block_new(Job *job, int fd, Err *err)
+{
+        int r = block_new(&job->partner_block, fd, (BlockOwner) job->env.config->nft_owner, err);
+        if (r == 0)
+                block_set_table(job->partner_block, BLOCK_PARTNER_TABLE);
+        return r;
+}
+
+/*
+ * The router's own connections to the message processor of its node fall silent when the router is drained,
+ * and so near to each other their clocks often cannot tell an answered request from one under way. Only who
+ * spoke last can, and that is known only to a table that was there before.
+ */
+void partner_count(Job *job)
+{
+        Err err = { 0 };
+        int r = job->partner_block ? 0 : partner_block_new(job, -1, &err);
+        if (r == 0)
+                r = block_install(job->partner_block, &job->partner_plan, &err);
+        if (r == 0) {
+                job->env.keep_fd(JOB_PARTNER, block_fd(job->partner_block), job->env.userdata);
+                return;
+        }
+        job_warn(job, "the drain of %s may take longer: %s", job->component->partner, err.text);
+        job->partner_block = block_free(job->partner_block);
+}
+
+void partner_uncount(Job *job)
+{
+        Err err = { 0 };
+        if (!job->partner_block)
+                return;
+        if (block_remove(job->partner_block, &err) < 0)
+                job_warn(job, "the table inet " BLOCK_PARTNER_TABLE " could not be removed: %s", err.text);
+        job->env.keep_fd(JOB_PARTNER, -1, job->env.userdata);
+        job->partner_block = block_free(job->partner_block);
+}
+
 /* ---- the phase ---- */
 
 int partner_resume(Job *job, int fds[JOB_PLACE_COUNT], Err *err)
@@ -159,6 +199,10 @@ int partner_resume(Job *job, int fds[JOB_PLACE_COUNT], Err *err)
         if (r < 0)
                 return err_prefix(err, r, "%s", job_record_name(JOB_PARTNER));
         job->partner->within = true;
+        /* Killed before it had a table of its own: what owns the one that was made before it is this socket.
+         */
+        if (!job->partner->block && fds[JOB_PARTNER] >= 0)
+                return job_block_new(job->partner, TAKE_FD(fds[JOB_PARTNER]), err);
         return 0;
 }
 
@@ -172,9 +216,15 @@ static int partner_new(Job *job, Err *err)
         if (!c)
                 return err_set(err, -ENOENT, "\"%s\" is not configured any more", job->component->partner);
         int r = job_new(&job->partner, &env, job->id, c, ROLL_RESTART, &options, err);
-        if (r == 0)
-                job->partner->within = true;
-        return r;
+        if (r < 0)
+                return r;
+        job->partner->within = true;
+        /* Of an earlier agent there is only the socket: that one's plan is not known, so it is made anew. */
+        job->partner->block = TAKE_PTR(job->partner_block);
+        job->partner->plan_early = job->partner_plan;
+        job->partner->counting =
+                job->partner->block && job->partner_plan.n_whole + job->partner_plan.n_syn > 0;
+        return 0;
 }
 
 static void partner_tick(Job *job)

@@ -259,46 +259,80 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         preflight_unit(job);
 }
 
-static void preflight_gather(Job *job, const Component *partner);
+static BlockPlan facts_plan(const Facts *f, const Component *c)
+{
+        BlockPlan plan = { .n_traffic = f->n_traffic };
+        if (c->block == BLOCK_WHOLE)
+                plan.whole_ports[plan.n_whole++] = f->health_port;
+        else
+                plan.syn_ports[plan.n_syn++] = f->health_port;
+        memcpy(plan.traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
+        return plan;
+}
 
-/* Both must be there before anything is touched; what else the other one needs its own job sees to. */
+/* The port of the last good job, or (there was none, and the component does not answer) that of its hold. */
+static uint16_t preflight_port(const Job *job, const Component *c, bool held, const Hold *hold)
+{
+        uint16_t port = known_port(job->env.config, c);
+        if (port || !held)
+                return port;
+        return hold->plan.n_whole > 0 ? hold->plan.whole_ports[0] : hold->plan.syn_ports[0];
+}
+
+static void preflight_gather(Job *job)
+{
+        Err err = { 0 };
+        job_progress(job, "asking %s", job->component->self_url);
+        if (facts_gather(job->env.http, job->env.conns, job->env.config, job->component,
+                         preflight_port(job, job->component, job->held, &job->hold), preflight_on_facts, job,
+                         &job->facts_call, &err) < 0)
+                job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
+}
+
+/* Both must be there before anything is touched; all else that the other one needs its own job sees to. */
 static void preflight_on_partner(const Facts *facts, void *userdata)
 {
         Job *job = userdata;
         const Component *c = partner_component(job);
+        char hint[200];
+        job->facts_call = NULL;
+
+        if (facts->running || (facts->health_port && (job->partner_starts || job->options.start))) {
+                job->partner_plan = facts_plan(facts, c);
+                preflight_gather(job);
+                return;
+        }
+        (void) snprintf(hint, sizeof(hint), "`edge-roll restart %.60s` restarts the %.60s alone",
+                        job->component->name, job->component->name);
+        job_fail(job, RESULT_REFUSED, hint, "this node has no %s that runs beside the %s (%s)", c->name,
+                 job->component->name,
+                 facts->health_port == 0 ? facts->health_port_from
+                 : facts->self_known     ? facts->up_text
+                                         : facts->self_text);
+}
+
+static void preflight_partner(Job *job)
+{
+        const Component *c = partner_component(job);
         Hold hold;
         bool held = false;
         Err err = { 0 };
-        job->facts_call = NULL;
 
+        if (!c) {
+                job_fail(job, RESULT_REFUSED, "see partner in edge-roll.conf(5)",
+                         "no component \"%s\" is configured", job->component->partner);
+                return;
+        }
         if (hold_read(job->env.config->state_dir, c->name, &hold, &held, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, "repair or delete that file",
                          "the hold record cannot be read: %s", err.text);
                 return;
         }
         /* One that a failed restart has left stopped is started by the next one. */
-        if (!facts->running && !(held && !hold.by_hand) && !job->options.start) {
-                char hint[200];
-                (void) snprintf(hint, sizeof(hint), "`edge-roll restart %.60s` restarts the %.60s alone",
-                                job->component->name, job->component->name);
-                job_fail(job, RESULT_REFUSED, hint,
-                         "this node has no %s beside the %s: it is not running (%s)", c->name,
-                         job->component->name,
-                         facts->health_port == 0 ? facts->health_port_from
-                         : facts->self_known     ? facts->up_text
-                                                 : facts->self_text);
-                return;
-        }
-        preflight_gather(job, NULL);
-}
-
-static void preflight_gather(Job *job, const Component *partner)
-{
-        const Component *c = partner ? partner : job->component;
-        Err err = { 0 };
+        job->partner_starts = held && !hold.by_hand;
         job_progress(job, "asking %s", c->self_url);
-        if (facts_gather(job->env.http, job->env.conns, job->env.config, c, known_port(job->env.config, c),
-                         partner ? preflight_on_partner : preflight_on_facts, job, &job->facts_call,
+        if (facts_gather(job->env.http, job->env.conns, job->env.config, c,
+                         preflight_port(job, c, held, &hold), preflight_on_partner, job, &job->facts_call,
                          &err) < 0)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
@@ -348,7 +382,10 @@ static void preflight_enter(Job *job)
         }
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)
                 return;
-        preflight_gather(job, kind == ROLL_RESTART_RMP ? partner_component(job) : NULL);
+        if (kind == ROLL_RESTART_RMP)
+                preflight_partner(job);
+        else
+                preflight_gather(job);
 }
 
 const PhaseOps job_preflight = { .enter = preflight_enter };
@@ -359,14 +396,8 @@ int job_setup(Job *job, Err *err)
 {
         const Component *c = job->component;
         const Facts *f = &job->facts;
-        BlockPlan *plan = &job->plan;
 
-        *plan = (BlockPlan){ .n_traffic = f->n_traffic };
-        if (c->block == BLOCK_WHOLE)
-                plan->whole_ports[plan->n_whole++] = f->health_port;
-        else
-                plan->syn_ports[plan->n_syn++] = f->health_port;
-        memcpy(plan->traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
+        job->plan = facts_plan(f, c);
 
         CheckersConfig checkers = {
                 .interval_usec = c->check_interval_usec,
@@ -562,12 +593,23 @@ static void watch_tick(Job *job)
 
 static void watch_enter(Job *job)
 {
+        _cleanup_(freep) BlockSource *sources = NULL;
+        BlockState state;
         Err err = { 0 };
+        size_t n = 0;
+        bool full;
         if (job_table(job, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
         }
-        checkers_watch_begin(job->checkers, time_now(), NULL, 0);
+        if (roll_kind(job->roll) == ROLL_RESTART_RMP)
+                partner_count(job);
+        /* A table that was made before has counted already. */
+        if (job->counting && block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0)
+                n = 0;
+        if (job->counting && block_read(job->block, &state, NULL) == 0)
+                checkers_new_connections(job->checkers, time_now(), state.total[BLOCK_NEWCONN]);
+        checkers_watch_begin(job->checkers, time_now(), sources, n);
         job_tick(job, JOB_POLL_USEC);
 }
 

@@ -26,9 +26,10 @@ static void watch_stop(Job *job)
 static void lapsed(Job *job)
 {
         job_hold_back(job);
-        if (job->partner)
+        if (job->partner) {
                 job->lapsed = true; /* noticed again when that job is over: it has enough to do */
-        else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
+                (void) job_save(job);
+        } else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
                  roll_kind(job->roll) == ROLL_DRAIN)
                 job_feed(job, ROLL_EV_LAPSED, "the block was gone and is put back: proven anew");
 }

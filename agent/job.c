@@ -473,6 +473,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 job->cut_off = !same_boot;
                 if (phase == PHASE_PARTNER && (r = partner_resume(job, fds, err)) < 0)
                         return r;
+                if (!job->partner && (r = partner_block_new(job, TAKE_FD(fds[JOB_PARTNER]), err)) < 0)
+                        return r;
         }
         job->resume_phase = job_resume_phase(job, phase, same_boot);
         if (touched) {
@@ -641,6 +643,7 @@ static void job_finished(Result result, void *userdata)
                 job->env.keep_fd(job->env.place, -1, job->env.userdata);
                 job->block = block_free(job->block);
         }
+        partner_uncount(job);
         Err err = { 0 };
         /* A job within another one is over when that one has written down how it ended. */
         if (!job->within &&
@@ -780,6 +783,7 @@ Job *job_free(Job *job)
         if (!job)
                 return NULL;
         job_free(job->partner);
+        block_free(job->partner_block);
         job_drop_calls(job);
         sd_event_source_unref(job->deadline);
         job_renewing(job, false);

@@ -126,6 +126,10 @@ static void nothing_there_is_all_defaults(void **state)
         assert_int_equal(m->other_ports.ports[2], 1101);
 
         assert_null(config_component(c, "mpx"));
+
+        const Component *partner = NULL;
+        assert_ptr_equal(config_rmp(c, &partner), r);
+        assert_ptr_equal(partner, m);
 }
 
 static void every_key_can_be_set(void **state)
@@ -142,7 +146,7 @@ static void every_key_can_be_set(void **state)
             "check_rise=7\nwatch_max=3s\nquiet_time=1s\nrequest_limit=2m\ndrain_max=1h\npersistent=give-back\n"
             "at_cap=go-on\nproperties=/a /b\nnginx_dir=/n\nready_count=1\nready_interval=100ms\nwait_for_ready=\n"
             "stop_command=/bin/s x\n"
-            "monit_check=none\nlimit_notice=7s\nlimit_start-monit=8s\n");
+            "partner=\nmonit_check=none\nlimit_notice=7s\nlimit_start-monit=8s\n");
         _cleanup_(config_freep) Config *c = load(*state);
         const Component *r = config_component(c, "edge");
 
@@ -173,6 +177,7 @@ static void every_key_can_be_set(void **state)
         assert_int_equal(r->ready_interval_usec, 100 * USEC_PER_MSEC);
         assert_string_equal(r->wait_for_ready, "");
         assert_string_equal(r->stop_command, "/bin/s x");
+        assert_null(config_rmp(c, NULL));
         assert_int_equal(component_limit(r, PHASE_NOTICE), 7 * USEC_PER_SEC);
         assert_int_equal(component_limit(r, PHASE_START_MONIT), 8 * USEC_PER_SEC);
 }
@@ -255,6 +260,9 @@ static void bad_values_are_refused_with_their_place(void **state)
         refused(f, "[component router]\nwait_for_ready=apigee-service x\n", "begins with an absolute path");
         refused(f, "[component router]\naliases=A\n", "\"A\" is none");
         refused(f, "[component router]\naliases=mp\n", "\"mp\" is the name of component message-processor");
+        refused(f, "[component router]\npartner=router\n",
+                "\"router\": no component of kind message-processor is called so");
+        refused(f, "[component message-processor]\npartner=router\n", "only a router has a partner");
         refused(f, "[component router]\naliases=router\n", "is the name of component router");
         refused(f, "[component router]\nkind=mp\n", "router or message-processor");
         refused(f, "[component router]\ntraffic_ports=15999\n", "port 15999 carries traffic",

@@ -151,6 +151,37 @@ static void outcomes_are_told_apart(void **state)
         }
 }
 
+/* What the job within a job does carries its component's name. */
+static void a_job_within_a_job_is_named(void **state)
+{
+        (void) state;
+        static const char begin[] =
+                "{\"event\":\"phase\",\"phase\":\"stop-monit\",\"state\":\"begin\",\"limit\":60,"
+                "\"component\":\"message-processor\"}";
+        _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
+        _cleanup_(render_freep) Render *live = new_render(false, true, false, 80);
+        expect(r, T0, begin, "message-processor stop-monit begins, limit 60 s\n");
+        expect(r, T0 + 11 * SEC,
+               "{\"event\":\"progress\",\"phase\":\"drain\",\"elapsed\":11,\"text\":\"in flight 1\","
+               "\"component\":\"message-processor\"}",
+               "message-processor drain   11.0 s of 60 s  in flight 1\n");
+        expect(r, T0 + 12 * SEC,
+               "{\"event\":\"warning\",\"phase\":\"drain\",\"text\":\"look\",\"component\":\"message-processor\"}",
+               "warning: message-processor: look\n");
+        expect(r, T0 + 12 * SEC,
+               "{\"event\":\"phase\",\"phase\":\"drain\",\"state\":\"end\",\"outcome\":\"ok\",\"elapsed\":12,"
+               "\"evidence\":\"nothing\",\"component\":\"message-processor\"}",
+               "message-processor drain   12.0 s  nothing\n");
+        expect(r, T0 + 20 * SEC,
+               "{\"event\":\"result\",\"component\":\"router\",\"kind\":\"restart-rmp\",\"result\":\"held\","
+               "\"reason\":\"message-processor: held: why\",\"elapsed\":20,\"partner\":{\"component\":"
+               "\"message-processor\",\"result\":\"held\",\"phases\":[{\"phase\":\"start\",\"elapsed\":1}]}}",
+               "router: restart-rmp held, 20.0 s (exit 16)\n  message-processor: held: why\n"
+               "  message-processor held\n  time: start 1.0 s\n");
+        assert_int_equal(render_exit(r), 16);
+        expect(live, T0, begin, "\x1b[1mmessage-processor stop-monit\x1b[0m   0.00 s of 60 s  ");
+}
+
 static void json_passes_unchanged(void **state)
 {
         (void) state;
@@ -382,6 +413,7 @@ int main(void)
                 cmocka_unit_test(live_line_is_redrawn),
                 cmocka_unit_test(live_line_never_wraps),
                 cmocka_unit_test(outcomes_are_told_apart),
+                cmocka_unit_test(a_job_within_a_job_is_named),
                 cmocka_unit_test(json_passes_unchanged),
                 cmocka_unit_test(unknown_and_odd_events_are_ignored),
                 cmocka_unit_test(control_characters_never_reach_the_terminal),

@@ -16,6 +16,7 @@ rmp_up() {
         printf '        server rmp1 %s:8998\n' "$(ip4 rmp1)" >>"$root/etc/standin/message-processors.cfg"
         sed -n -e 's/@NAME@/edge-message-processor/g' -e 's/@UNIT@/edge-message-processor.service/g' -e '/^check/,$p' \
                 "$E2E/standin/monitrc" >>"$root/etc/monit/monitrc"
+        printf '[component router]\nwatch_max = 2s\n' >"$root/etc/edge-roll/edge-roll.conf.d/55-rmp.conf"
         node_boot rmp1
         dirty r1
         printf '        server rmp1 %s:8998\n' "$(ip4 rmp1)" >>"$(node_file r1 /etc/standin/message-processors.cfg)"
@@ -78,7 +79,7 @@ rmp_phase() {
 rmp_as_before() {
         assert_no_block rmp1
         assert not in_node rmp1 sh -c 'ls /var/lib/edge-roll/job*.json'
-        assert rmp_serves
+        wait_for 10 rmp_serves
         wait_for 10 lb_says rmp1 UP
         ! in_node rmp1 systemctl --quiet is-active apigee-monit.service || wait_for 10 rmp_monit 1
 }
