@@ -11,6 +11,7 @@ prefix      ?= /usr
 DESTDIR     ?=
 BINDIR      ?= $(prefix)/bin
 UNITDIR     ?= $(prefix)/lib/systemd/system
+PRESETDIR   ?= $(prefix)/lib/systemd/system-preset
 SYSUSERSDIR ?= $(prefix)/lib/sysusers.d
 TMPFILESDIR ?= $(prefix)/lib/tmpfiles.d
 CATALOGDIR  ?= $(prefix)/lib/systemd/catalog
@@ -65,7 +66,8 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-partner.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/known.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
+          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/known.c agent/lost.c \
+          agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
@@ -161,7 +163,8 @@ bench: deps
 # ---- installing --------------------------------------------------------------------------------------------
 
 INSTALL ?= install
-UNIT_FILES := edge-roll-agent.service edge-roll-hold.service edge-component@.service
+OWN_UNITS  := edge-roll-agent edge-roll-hold edge-roll-heal edge-roll-recover
+UNIT_FILES := $(OWN_UNITS:%=%.service) edge-component@.service
 
 # The paths the units name are those of this installation.
 $(B)/units/%.service: units/%.service.in Makefile
@@ -169,10 +172,11 @@ $(B)/units/%.service: units/%.service.in Makefile
 	$(call say,GEN,$@)sed 's|@bindir@|$(BINDIR)|g' $< > $@
 
 .PHONY: install uninstall
-install: all $(B)/units/edge-roll-agent.service $(B)/units/edge-roll-hold.service
+install: all $(OWN_UNITS:%=$(B)/units/%.service)
 	$(INSTALL) -D -m 755 $(B)/edge-roll $(DESTDIR)$(BINDIR)/edge-roll
-	$(INSTALL) -D -m 644 $(B)/units/edge-roll-agent.service $(DESTDIR)$(UNITDIR)/edge-roll-agent.service
-	$(INSTALL) -D -m 644 $(B)/units/edge-roll-hold.service $(DESTDIR)$(UNITDIR)/edge-roll-hold.service
+	$(Q)for u in $(OWN_UNITS); do \
+		$(INSTALL) -D -m 644 $(B)/units/$$u.service $(DESTDIR)$(UNITDIR)/$$u.service || exit; done
+	$(INSTALL) -D -m 644 units/edge-roll.preset $(DESTDIR)$(PRESETDIR)/90-edge-roll.preset
 	$(INSTALL) -D -m 644 units/edge-component@.service $(DESTDIR)$(UNITDIR)/edge-component@.service
 	$(INSTALL) -D -m 644 units/org.edgeroll.Agent1.conf $(DESTDIR)$(DBUSDIR)/system.d/org.edgeroll.Agent1.conf
 	$(INSTALL) -D -m 644 units/org.edgeroll.Agent1.service $(DESTDIR)$(DBUSDIR)/system-services/org.edgeroll.Agent1.service
@@ -190,7 +194,7 @@ install: all $(B)/units/edge-roll-agent.service $(B)/units/edge-roll-hold.servic
 uninstall:
 	$(if $(DESTDIR),,units/deactivate.sh $(BINDIR)/edge-roll)
 	rm -f $(DESTDIR)$(BINDIR)/edge-roll $(UNIT_FILES:%=$(DESTDIR)$(UNITDIR)/%) \
-		$(DESTDIR)$(DBUSDIR)/system.d/org.edgeroll.Agent1.conf \
+		$(DESTDIR)$(PRESETDIR)/90-edge-roll.preset $(DESTDIR)$(DBUSDIR)/system.d/org.edgeroll.Agent1.conf \
 		$(DESTDIR)$(DBUSDIR)/system-services/org.edgeroll.Agent1.service \
 		$(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Agent1.xml $(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Job1.xml \
 		$(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -10,19 +11,25 @@
 #include "agent/bus-api.h"
 #include "agent/hold.h"
 #include "agent/journal.h"
+#include "agent/kept.h"
+#include "agent/lost.h"
+#include "agent/manager.h"
 #include "agent/state.h"
 #include "agent/version.h"
 
-#define BUS_RETRY_USEC (200 * USEC_PER_MSEC)
+#define BUS_RETRY_USEC  (200 * USEC_PER_MSEC)
+#define LOCK_RETRY_USEC (100 * USEC_PER_MSEC)
+#define LOCK_WAIT_USEC  (90 * USEC_PER_SEC) /* heal: longer than the agent's TimeoutStopSec */
 
 struct Agent {
         const Config *given;      /* the caller's, of the start */
         const Config *config;     /* in force; ours unless it is the given one */
         const Config *job_config; /* the one the present or last job refers to */
         sd_event *event;
-        sd_bus *bus; /* NULL while it is away */
+        sd_bus *bus;  /* NULL while it is away */
+        sd_bus *side; /* systemd's own socket, while the bus is away in the middle of a job; else NULL */
         sd_bus_slot *name_slot, *lost_slot;
-        sd_event_source *bus_timer, *idle_timer, *hold_timer;
+        sd_event_source *bus_timer, *idle_timer, *hold_timer, *lock_timer;
         Http *http;
         Conns *conns;
         Systemd *systemd;
@@ -32,8 +39,14 @@ struct Agent {
         bool ready;   /* the name is ours for the first time: systemd was told */
         bool leaving; /* giving the name back; exits with the answer */
         bool fd_stored[JOB_PLACE_COUNT];
-        char stale[1024]; /* why an unfinished job's record cannot go on: nothing new begins over it */
-        unsigned pins;    /* calls that refer to the configuration */
+        char stale[1024];    /* why an unfinished job's record cannot go on: nothing new begins over it */
+        unsigned pins;       /* calls that refer to the configuration */
+        const char *trouble; /* what is wrong with the configuration files; "" */
+        bool heal;           /* this is `edge-roll heal` */
+        int stored_fds[JOB_PLACE_COUNT]; /* of the predecessor, until the lock is ours */
+        int lock_fd;
+        bool locked;
+        Usec lock_since;
 };
 
 /* ---- the parts others ask for ---- */
@@ -71,6 +84,37 @@ Conns *agent_conns(const Agent *a)
 bool agent_leaving(const Agent *a)
 {
         return a->leaving;
+}
+
+static bool access_record(const Agent *a, JobPlace place)
+{
+        char path[512];
+        (void) snprintf(path, sizeof(path), "%s/%s", a->config->state_dir, job_record_name(place));
+        return access(path, F_OK) == 0;
+}
+
+static bool access_records(const Agent *a)
+{
+        return access_record(a, JOB_MAIN) || access_record(a, JOB_PARTNER);
+}
+
+bool agent_notice(const Agent *a, char *buf, size_t size)
+{
+        if (!a->locked)
+                (void) snprintf(buf, size, HEAL_UNIT " is finishing a job that an agent has left");
+        else if (*a->stale && access_records(a))
+                (void) snprintf(buf, size, "%s", a->stale);
+        else if (!lost_text(a->config, buf, size)) {
+                if (!*a->trouble || a->config != a->given)
+                        return false;
+                (void) snprintf(buf, size, "the configuration cannot be used: %s", a->trouble);
+        }
+        return true;
+}
+
+bool agent_healing(const Agent *a)
+{
+        return !a->locked;
 }
 
 /* ---- the fd store ---- */
@@ -200,7 +244,7 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         Agent *a = userdata;
         (void) s;
         (void) usec;
-        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer) {
+        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked) {
                 agent_touch(a);
                 return 0;
         }
@@ -231,13 +275,45 @@ static void agent_retry(Agent *a)
                                  agent_on_retry, a);
 }
 
+static void agent_drop_side(Agent *a)
+{
+        if (!a->side)
+                return;
+        sd_bus_detach_event(a->side);
+        a->side = sd_bus_close_unref(a->side);
+}
+
+/* In the middle of a job systemd must be reached also while the bus is away: over its own socket. */
+static void agent_side_bus(Agent *a)
+{
+        Err err = { 0 };
+        if (a->side && sd_bus_is_open(a->side) > 0)
+                return;
+        if (!a->systemd || !agent_busy(a))
+                return;
+        if (systemd_set_bus(a->systemd, NULL, NULL) < 0)
+                abort();
+        agent_drop_side(a);
+        if (manager_bus(&a->side) < 0)
+                return;
+        if (sd_bus_attach_event(a->side, a->event, SD_EVENT_PRIORITY_NORMAL) < 0 ||
+            systemd_set_bus(a->systemd, a->side, &err) < 0) {
+                if (systemd_set_bus(a->systemd, NULL, NULL) < 0)
+                        abort();
+                agent_drop_side(a);
+                return;
+        }
+        journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL,
+                    "the bus is away; systemd is reached over its own socket");
+}
+
 /* A lost bus is weather: the job goes on, and we come back when it does. */
 static void agent_drop_bus(Agent *a)
 {
         a->name_slot = sd_bus_slot_unref(a->name_slot);
         a->lost_slot = sd_bus_slot_unref(a->lost_slot);
         /* Taking a connection away allocates nothing, so it cannot fail. */
-        if (a->systemd && systemd_set_bus(a->systemd, NULL, NULL) < 0)
+        if (a->systemd && !a->side && systemd_set_bus(a->systemd, NULL, NULL) < 0)
                 abort();
         if (a->bus) {
                 sd_bus_detach_event(a->bus);
@@ -282,15 +358,17 @@ static int agent_on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static int agent_open_bus(Agent *a)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        int r = sd_bus_open_system(&bus);
+        int r = a->heal && manager_bus(&bus) == 0 ? 0 : sd_bus_open_system(&bus);
         if (r < 0)
                 return r;
         if ((r = sd_bus_attach_event(bus, a->event, SD_EVENT_PRIORITY_NORMAL)) < 0 ||
             (r = sd_bus_match_signal(bus, &a->lost_slot, NULL, "/org/freedesktop/DBus/Local",
                                      "org.freedesktop.DBus.Local", "Disconnected", agent_on_disconnected,
-                                     a)) < 0 ||
-            (r = bus_api_publish(bus, a)) < 0 ||
-            (r = sd_bus_request_name_async(bus, &a->name_slot, AGENT_BUS_NAME, 0, agent_on_name, a)) < 0)
+                                     a)) < 0)
+                return r;
+        if (!a->heal &&
+            ((r = bus_api_publish(bus, a)) < 0 ||
+             (r = sd_bus_request_name_async(bus, &a->name_slot, AGENT_BUS_NAME, 0, agent_on_name, a)) < 0))
                 return r;
         a->bus = TAKE_PTR(bus);
         return 0;
@@ -302,12 +380,14 @@ static void agent_connect(Agent *a)
         int r = agent_open_bus(a);
         if (r < 0) {
                 agent_drop_bus(a);
+                agent_side_bus(a);
                 agent_retry(a);
                 return;
         }
         if (a->systemd && systemd_set_bus(a->systemd, a->bus, &err) < 0)
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "systemd cannot be reached over the new bus: %s",
                             err.text);
+        agent_drop_side(a);
 }
 
 /* ---- jobs ---- */
@@ -315,15 +395,21 @@ static void agent_connect(Agent *a)
 static void agent_told(Job *job, uint64_t seq, const char *json, void *userdata)
 {
         Agent *a = userdata;
-        bus_api_event(a->bus, job, seq, json);
+        if (!a->heal)
+                bus_api_event(a->bus, job, seq, json);
 }
 
 static void agent_ended(Job *job, Result result, void *userdata)
 {
+        Agent *a = userdata;
         (void) job;
-        (void) result;
-        agent_touch(userdata);
-        agent_watch_holds(userdata, false);
+        if (a->heal) {
+                (void) sd_event_exit(a->event,
+                                     result == RESULT_GAVE_BACK ? EXIT_SUCCESS : result_exit_code(result));
+                return;
+        }
+        agent_touch(a);
+        agent_watch_holds(a, false);
 }
 
 static JobEnv agent_env(Agent *a)
@@ -338,20 +424,9 @@ static JobEnv agent_env(Agent *a)
                 .keep_fd = agent_keep_fd,
                 .told = agent_told,
                 .ended = agent_ended,
+                .settle = a->heal,
                 .userdata = a,
         };
-}
-
-static bool access_record(const Agent *a)
-{
-        char path[512];
-        for (int p = 0; p < JOB_PLACE_COUNT; p++) {
-                (void) snprintf(path, sizeof(path), "%s/%s", a->config->state_dir,
-                                job_record_name((JobPlace) p));
-                if (access(path, F_OK) == 0)
-                        return true;
-        }
-        return false;
 }
 
 static void agent_drop_config(Agent *a, const Config *c)
@@ -396,7 +471,10 @@ int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOp
                 Err *err)
 {
         JobEnv env = agent_env(a);
-        if (*a->stale && access_record(a))
+        if (!a->locked)
+                return err_set(err, -EBUSY,
+                               HEAL_UNIT " is finishing a job that an agent has left; call again");
+        if (*a->stale && access_records(a))
                 return err_set(err, -EUCLEAN, "%s", a->stale);
         if (agent_busy(a))
                 return err_set(err, -EBUSY, "a %s of %s runs on this node (phase %s)", job_kind(a->job),
@@ -408,6 +486,9 @@ int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOp
         int r = job_new(&a->job, &env, a->next_id++, component, kind, options, err);
         if (r < 0)
                 return r;
+        /* Best effort: only a configuration that is broken in mid-job ever needs it. */
+        if (kind != ROLL_DRY_RUN)
+                (void) kept_write(a->config);
         job_start(a->job);
         *ret = a->job;
         return 0;
@@ -431,8 +512,35 @@ static void agent_number(Agent *a)
         }
 }
 
-static void agent_resume(Agent *a, int fds[JOB_PLACE_COUNT])
+/* Nobody can go on with it: what its records say, or what the tables show, is held or taken away. */
+static void agent_settle(Agent *a, JobPlace place, const char *why, bool understood, int fd)
 {
+        Err err = { 0 };
+        int r = lost_settle(a->config, place, why, understood, fd);
+
+        agent_keep_fd(place, -1, a);
+        if (r < 0)
+                (void) snprintf(
+                        a->stale, sizeof(a->stale),
+                        "the unfinished job in %.160s/%s cannot go on: %.240s; see that component and "
+                        "monit are as they should be, then delete that file",
+                        a->config->state_dir, job_record_name(place), why);
+        /* The table is there; the unit puts it up again after a reboot, and can be stopped. */
+        else if (r > 0 && manager_start(HOLD_UNIT, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL,
+                            "%s; without that unit the hold does not survive a reboot", err.text);
+}
+
+static void stored_fds_close(Agent *a)
+{
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                closep(&a->stored_fds[p]);
+}
+
+/* Return: a job goes on. */
+static bool agent_resume(Agent *a)
+{
+        int copies[JOB_PLACE_COUNT];
         JobEnv env = agent_env(a);
         cJSON *record = NULL;
         bool same_boot = false;
@@ -444,36 +552,132 @@ static void agent_resume(Agent *a, int fds[JOB_PLACE_COUNT])
                 env.place = (JobPlace) p;
                 r = state_read(a->config->state_dir, job_record_name(env.place), &record, &same_boot, &err);
         }
-        if (r == 0 && !record)
-                return;
-        if (r == 0) {
-                for (int p = 0; p < JOB_PLACE_COUNT; p++)
-                        a->fd_stored[p] = fds[p] >= 0;
-                r = job_resume(&a->job, &env, record, same_boot, fds, &err);
+        if (r == 0 && !record) {
+                stored_fds_close(a);
+                return false;
         }
+        bool understood = r == 0;
+        for (int p = 0; p < JOB_PLACE_COUNT; p++) {
+                a->fd_stored[p] = a->stored_fds[p] >= 0;
+                /* A second one: what the first refuses with must still be there to be read. */
+                copies[p] = understood && a->fd_stored[p] ? fcntl(a->stored_fds[p], F_DUPFD_CLOEXEC, 0) : -1;
+        }
+        if (understood)
+                r = job_resume(&a->job, &env, record, same_boot, copies, &err);
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                closep(&copies[p]);
         cJSON_Delete(record);
         if (r < 0) {
-                (void) snprintf(
-                        a->stale, sizeof(a->stale),
-                        "the unfinished job in %.160s/%s cannot go on: %.240s; see that component and "
-                        "monit are as they should be, then delete that file",
-                        a->config->state_dir, job_record_name(env.place), err.text);
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", a->stale);
-                return;
+                for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                        if (p == (int) env.place || access_record(a, (JobPlace) p))
+                                agent_settle(a, (JobPlace) p, err.text, understood,
+                                             TAKE_FD(a->stored_fds[p]));
+                stored_fds_close(a);
+                return false;
         }
+        stored_fds_close(a);
         a->next_id = MAX(a->next_id, job_id(a->job) + 1);
         job_start(a->job);
+        return agent_busy(a);
+}
+
+/* ---- never two ---- */
+
+static int agent_on_lock(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* What an agent does once the unfinished jobs are its own. */
+static void agent_begin_work(Agent *a)
+{
+        agent_number(a);
+        if (agent_resume(a) && !a->ready) {
+                /* The job does not wait for the bus, so systemd must not wait for us to have a name. */
+                a->ready = true;
+                (void) sd_notify(0, "READY=1");
+                if (!a->bus)
+                        agent_side_bus(a);
+        }
+        agent_watch_holds(a, true);
+}
+
+static void heal_begin_work(Agent *a)
+{
+        agent_number(a);
+        if (!agent_resume(a) && !a->job)
+                (void) sd_event_exit(a->event, *a->stale ? result_exit_code(RESULT_FAILED) : EXIT_SUCCESS);
+}
+
+static void agent_lock(Agent *a)
+{
+        Err err = { 0 };
+        int r = state_lock(a->config->state_dir, &a->lock_fd, &err);
+        Usec now = time_now();
+        /* A lock that cannot be had for another reason protects from nobody. */
+        if (r != -EBUSY) {
+                if (r < 0)
+                        journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s", err.text);
+                a->locked = true;
+                if (a->heal)
+                        heal_begin_work(a);
+                else
+                        agent_begin_work(a);
+                return;
+        }
+        if (a->lock_since == 0) {
+                a->lock_since = now;
+                journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, "waiting until %s has ended: %s",
+                            a->heal ? AGENT_UNIT : HEAL_UNIT, err.text);
+        } else if (a->heal && now - a->lock_since > LOCK_WAIT_USEC) {
+                journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, AGENT_UNIT " runs again and goes on itself");
+                (void) sd_event_exit(a->event, EXIT_SUCCESS);
+                return;
+        }
+        a->lock_timer = sd_event_source_unref(a->lock_timer);
+        if (sd_event_add_time(a->event, &a->lock_timer, CLOCK_MONOTONIC, now + LOCK_RETRY_USEC, 0,
+                              agent_on_lock, a) < 0)
+                (void) sd_event_exit(a->event, EXIT_FAILURE);
+}
+
+static int agent_on_lock(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) s;
+        (void) usec;
+        agent_lock(userdata);
+        return 0;
+}
+
+/* ---- being told to go ---- */
+
+/*
+ * In the middle of a job. Restarted: the next agent goes on. Stopped: nobody would, so heal does. Shutdown:
+ * the record stays for edge-roll-recover.service; undoing now would only invite traffic into a component that
+ * is being stopped.
+ */
+static void agent_go(Agent *a)
+{
+        Stopping why = a->heal ? STOPPING_UNKNOWN : manager_why_stopped(AGENT_UNIT);
+        const char *next = why == STOPPING_RESTART    ? "the next agent goes on"
+                           : why == STOPPING_UNIT     ? HEAL_UNIT " finishes it"
+                           : why == STOPPING_SHUTDOWN ? "it is settled after the boot"
+                                                      : "whoever comes next goes on";
+        Err err = { 0 };
+        if (why == STOPPING_UNIT && manager_start(HEAL_UNIT, &err) < 0) {
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL,
+                            "told to end in phase %s, and nobody finishes the job: %s; start " AGENT_UNIT
+                            " or run `edge-roll heal`",
+                            job_phase(a->job), err.text);
+                return;
+        }
+        journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, "told to end in phase %s; the job's record stays, %s",
+                    job_phase(a->job), next);
 }
 
 static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
         Agent *a = userdata;
         (void) s;
+        (void) si;
         if (agent_busy(a)) {
-                journal_log(
-                        LOG_NOTICE, JOURNAL_AGENT, NULL,
-                        "signal %u in the middle of a job: its record and its block stay, the next agent goes on",
-                        si->ssi_signo);
+                agent_go(a);
                 return sd_event_exit(a->event, AGENT_EXIT_RESTART);
         }
         (void) sd_notify(0, "STOPPING=1");
@@ -509,6 +713,9 @@ static void agent_done(Agent *a)
          * fd store keeps the table. */
         a->job = job_free(a->job);
         agent_drop_bus(a);
+        if (a->systemd && systemd_set_bus(a->systemd, NULL, NULL) < 0)
+                abort();
+        agent_drop_side(a);
         monit_free(a->monit);
         const Config *old = a->job_config, *present = a->config;
         a->config = a->job_config = a->given;
@@ -521,30 +728,60 @@ static void agent_done(Agent *a)
         sd_event_source_unref(a->bus_timer);
         sd_event_source_unref(a->idle_timer);
         sd_event_source_unref(a->hold_timer);
+        sd_event_source_unref(a->lock_timer);
         sd_event_unref(a->event);
+        stored_fds_close(a);
+        closep(&a->lock_fd);
 }
 
-int agent_main(const Config *config)
+static int agent_run(Agent *a)
 {
-        Agent a = { .given = config, .config = config, .job_config = config };
         Err err = { 0 };
-        int fds[JOB_PLACE_COUNT];
-        agent_stored_fds(fds);
-
-        int r = agent_setup(&a, &err);
+        int r = agent_setup(a, &err);
         if (r < 0) {
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the agent cannot start: %s", err.text);
-                (void) fprintf(stderr, "edge-roll: the agent cannot start: %s\n", err.text);
-                agent_done(&a);
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s cannot start: %s",
+                            a->heal ? "heal" : "the agent", err.text);
+                (void) fprintf(stderr, "edge-roll: cannot start: %s\n", err.text);
+                agent_done(a);
                 return EXIT_FAILURE;
         }
-        agent_number(&a);
-        agent_resume(&a, fds);
-        for (int p = 0; p < JOB_PLACE_COUNT; p++)
-                closep(&fds[p]);
-        agent_watch_holds(&a, true);
-        agent_touch(&a);
-        r = sd_event_loop(a.event);
-        agent_done(&a);
+        if (*a->trouble)
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the configuration cannot be used: %s", a->trouble);
+        agent_lock(a);
+        if (!a->heal)
+                agent_touch(a);
+        r = sd_event_loop(a->event);
+        agent_done(a);
         return r < 0 ? EXIT_FAILURE : r;
+}
+
+int agent_main(const Config *config, const char *trouble)
+{
+        Agent a = {
+                .given = config, .config = config, .job_config = config, .trouble = trouble, .lock_fd = -1
+        };
+        agent_stored_fds(a.stored_fds);
+        return agent_run(&a);
+}
+
+int heal_main(const Config *config, const char *trouble)
+{
+        Agent a = { .given = config,
+                    .config = config,
+                    .job_config = config,
+                    .trouble = trouble,
+                    .heal = true,
+                    .stored_fds = { [JOB_MAIN] = -1, [JOB_PARTNER] = -1 },
+                    .lock_fd = -1 };
+        Err err = { 0 };
+        int status = agent_run(&a);
+        if (manager_reset_failed(AGENT_UNIT, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s; `systemctl reset-failed " AGENT_UNIT "`",
+                            err.text);
+        journal_log(
+                status == 0 ? LOG_NOTICE : LOG_ERR, JOURNAL_AGENT, NULL,
+                status == 0
+                        ? "the agent had gone; nothing of a job is left, and the next call starts it again"
+                        : "the agent had gone; what it left is not as it should be: see `edge-roll status`");
+        return status;
 }

@@ -18,8 +18,21 @@
 /* The exit status of an agent that was told to go in the middle of a job: systemd starts it again. */
 #define AGENT_EXIT_RESTART 75
 
-/* agent_main() - the verb `agent`. Return: exit status. */
-int agent_main(const Config *config);
+#define AGENT_UNIT "edge-roll-agent.service"
+#define HEAL_UNIT  "edge-roll-heal.service"
+
+/* agent_main() - the verb `agent`. @trouble: what is wrong with the configuration files, "" when nothing is.
+ * Return: exit status. */
+int agent_main(const Config *config, const char *trouble);
+
+/*
+ * heal_main() - the verb `heal`: ends what an agent that systemd has given up, or somebody has stopped, left
+ * behind. The same engine on the same record, without a bus name, over systemd's own socket where that is
+ * there. Before `stop`: undone; behind it: held, started, proven, then opened; what cannot be read: held. At
+ * last the agent's unit is reset, so that the next call starts it. Return: exit status: 0 (nothing was left,
+ * as it was, or restarted and serving); the result's, as for `restart`.
+ */
+int heal_main(const Config *config, const char *trouble);
 
 /* ---- for agent/bus-api.c ---- */
 
@@ -35,6 +48,13 @@ sd_event *agent_event(const Agent *a);
 Http *agent_http(const Agent *a);
 Conns *agent_conns(const Agent *a);
 bool agent_leaving(const Agent *a);
+
+/* agent_healing() - `edge-roll heal` still works on what an earlier agent has left; no job begins before its
+ * end. */
+bool agent_healing(const Agent *a);
+
+/* agent_notice() - what a person should know beside jobs and holds. Return: false when there is nothing. */
+bool agent_notice(const Agent *a, char *buf, size_t size);
 
 /* agent_touch() - somebody called: do not leave for a while. */
 void agent_touch(Agent *a);

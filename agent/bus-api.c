@@ -208,7 +208,8 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = options_read(m, &options, &dry_run, error)) < 0)
                 return r;
-        if (agent_reload(a, &err) < 0)
+        /* A hold can be ended whatever the files say. */
+        if (agent_reload(a, &err) < 0 && kind != ROLL_UNDRAIN)
                 return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
         const Component *c = rmp_read(a, name);
         if (c && (kind != ROLL_RESTART || dry_run))
@@ -296,6 +297,10 @@ static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *e
         Job *job = agent_job(a);
         if (job && *name && !job_is_about(a, job, name))
                 job = NULL;
+        /* Its caller comes again until that job has a result. */
+        if (!job && agent_healing(a))
+                return sd_bus_error_set(error, ERROR_PREFIX "Leaving",
+                                        HEAL_UNIT " is finishing a job that an agent has left; call again");
         if (!job)
                 return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
         job_path(job, path, sizeof(path));
@@ -497,6 +502,32 @@ static cJSON *status_component(Agent *a, const Component *c)
         return o;
 }
 
+/* Holds of components that the configuration does not know (any more). */
+static void status_strangers(const Config *config, cJSON *components)
+{
+        _cleanup_(freep) Hold *holds = NULL;
+        size_t n = 0;
+        if (hold_list(config->state_dir, &holds, &n, NULL) < 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                const BlockPlan *plan = &holds[i].plan;
+                bool refused = false;
+                if (config_component(config, holds[i].component))
+                        continue;
+                bool read = block_hold_read(plan, &refused, NULL, NULL) == 0;
+                cJSON *o = cJSON_CreateObject();
+                cJSON_AddStringToObject(o, "name", holds[i].component);
+                cJSON_AddNumberToObject(o, "health_port",
+                                        plan->n_whole ? plan->whole_ports[0] : plan->syn_ports[0]);
+                cJSON_AddNullToObject(o, "running");
+                cJSON_AddStringToObject(o, "blocked", refused || !read ? "hold" : "hold-missing");
+                cJSON_AddStringToObject(o, "error",
+                                        "not configured: `systemctl stop edge-roll-hold` ends all holds");
+                status_hold(o, &holds[i]);
+                cJSON_AddItemToArray(components, o);
+        }
+}
+
 static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Agent *a = userdata;
@@ -512,6 +543,10 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
         cJSON *components = cJSON_AddArrayToObject(o, "components");
         for (size_t i = 0; i < config->n_components; i++)
                 cJSON_AddItemToArray(components, status_component(a, &config->components[i]));
+        status_strangers(config, components);
+        char notice[1024];
+        if (agent_notice(a, notice, sizeof(notice)))
+                cJSON_AddStringToObject(o, "notice", notice);
         return reply_json(m, o);
 }
 

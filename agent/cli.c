@@ -165,6 +165,17 @@ static const VerbInfo verb_table[] = {
                         "node whose agent does not work.\n",
                 .examples = "systemctl stop edge-roll-hold\n",
         },
+        [VERB_HEAL] = {
+                .name = "heal",
+                .what = "end what a dead agent left; run by edge-roll-heal.service",
+                .operand = OPERAND_NONE,
+                .text = "When systemd has given the agent up, or somebody has stopped it in the middle of\n"
+                        "a job: what was not stopped yet is undone; what was is started, proven and\n"
+                        "opened, or held. Needs neither the agent nor the bus. Never runs beside the\n"
+                        "agent: it waits until that has ended.\n",
+                .examples = "systemctl start edge-roll-heal\n"
+                            "journalctl -u edge-roll-heal\n",
+        },
         [VERB_HELP] = {
                 .name = "help",
                 .what = "help, or all about one verb",

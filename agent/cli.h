@@ -23,6 +23,7 @@ typedef enum Verb {
         VERB_CONFIG,
         VERB_AGENT,
         VERB_HOLD,
+        VERB_HEAL,
         VERB_HELP,
         VERB_VERSION,
         VERB_COUNT,

@@ -972,6 +972,7 @@ static int client_verb(Client *c)
                 return verb_answer(c);
         case VERB_CONFIG:
         case VERB_AGENT:
+        case VERB_HEAL:
         case VERB_HOLD:
         case VERB_HELP:
         case VERB_VERSION:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/hold.h"
+#include "agent/job.h"
 #include "agent/state.h"
 
 /* One line; what stands in a record must not make two of it. */
@@ -51,6 +52,39 @@ static bool plan_from_config(const Config *config, const char *component, Hold *
         memcpy(ports, c->health_port.ports, c->health_port.n * sizeof(*ports));
         *(c->block == BLOCK_WHOLE ? &ret->plan.n_whole : &ret->plan.n_syn) = c->health_port.n;
         return true;
+}
+
+/*
+ * A job that a reboot has cut off behind `stop`: what comes up now is not proven, and may come up by itself
+ * before the agent does. So it is held like what was held already; the agent goes on with the job, and ends
+ * the hold.
+ */
+static void hold_cut_off(const Config *config, JobPlace place)
+{
+        cJSON *record = NULL;
+        bool same_boot = false, found = false;
+        Hold hold = { .by = "edge-roll", .reason = "a reboot has cut its restart off; it is being proven" };
+        Err err = {};
+
+        if (state_read(config->state_dir, job_record_name(place), &record, &same_boot, &err) < 0 || !record)
+                return; /* the agent settles, and tells, what cannot be read */
+        const char *component = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "component"));
+        const char *block = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "block"));
+        const cJSON *port = cJSON_GetObjectItemCaseSensitive(record, "health_port");
+        const cJSON *changes = cJSON_GetObjectItemCaseSensitive(record, "changes");
+        bool stopped = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(changes, "stopped"));
+        if (!same_boot && stopped && component && cJSON_IsNumber(port) && port->valueint > 0 &&
+            port->valueint <= UINT16_MAX &&
+            hold_read(config->state_dir, component, &hold, &found, &err) == 0 && !found) {
+                bool whole = block && strcmp(block, "whole") == 0;
+                (void) snprintf(hold.component, sizeof(hold.component), "%.63s", component);
+                hold.since_wall_usec = time_wall();
+                *(whole ? hold.plan.whole_ports : hold.plan.syn_ports) = (uint16_t) port->valueint;
+                *(whole ? &hold.plan.n_whole : &hold.plan.n_syn) = 1;
+                if (hold_write(config->state_dir, &hold, &err) < 0)
+                        say(stderr, "%s", err.text);
+        }
+        cJSON_Delete(record);
 }
 
 typedef struct Records {
@@ -190,6 +224,9 @@ int hold_main(const Config *config, const char *what)
                 say(stderr, "edge-roll hold: \"%s\" is neither apply nor remove", what);
                 return 2;
         }
+        if (apply)
+                for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                        hold_cut_off(config, (JobPlace) p);
         if (state_list(config->state_dir, HOLD_PREFIX, &names, &err) < 0) {
                 say(stderr, "%s", err.text);
                 return 1;

@@ -13,7 +13,7 @@
 
 const char *job_table_name(const Job *job)
 {
-        return job->env.place == JOB_PARTNER ? BLOCK_PARTNER_TABLE : BLOCK_TABLE;
+        return job_place_table(job->env.place);
 }
 
 int job_block_new(Job *job, int fd, Err *err)

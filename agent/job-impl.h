@@ -22,6 +22,7 @@
 #define JOB_FREEZE_MAX_USEC    (2 * USEC_PER_SEC)    /* the kernel thaws by itself after this long */
 #define JOB_POLL_USEC          (50 * USEC_PER_MSEC)  /* counters and sockets are read this often */
 #define JOB_ARRIVAL_USEC       (12 * USEC_PER_MSEC)  /* ... and say when the last one came this exactly */
+#define JOB_RESUMES_MAX        10 /* agents that died in one phase; then the job is only settled */
 #define JOB_PROGRESS_USEC      (200 * USEC_PER_MSEC) /* progress is told at most this often */
 
 /* What the job has changed outside: worked backwards by undo, settled by hold and unblock. */
@@ -47,6 +48,8 @@ struct Job {
         BlockPlan plan_early;
         bool resumed;       /* an earlier agent began it */
         Phase resume_phase; /* where; PHASE_NONE: at the beginning */
+        unsigned resumes;   /* how often agents have begun with the present phase */
+        bool hold_first;    /* resumed: what is not proven yet is held before anything else */
 
         /* events */
         char **events; /* by seq; NULL where a progress event was dropped */
@@ -174,6 +177,12 @@ extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate
 extern const PhaseOps job_partner;                                                      /* job-partner.c */
 extern const PhaseOps job_stop, job_start_unit, job_ready, job_verify, job_start_monit; /* job-restart.c */
 extern const PhaseOps job_unblock, job_return, job_undo, job_hold;                      /* job-return.c */
+
+/* --- job-return.c --- */
+/* job_hold_put() - record and table of a hold, read back. @by_hand, @reason: as in Hold. Return: false (told
+ * to
+ * @err): the table does not refuse. A record that cannot be written is only warned about. */
+bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err) _must_check_;
 
 /* --- job-prepare.c --- */
 /* job_setup() - plan, checkers and in-flight engine from what is known (facts); also after a resume. */

@@ -160,6 +160,10 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
         }
         if (serves) {
                 job->changes.stopped = false;
+                if (job->env.settle) {
+                        job_feed(job, ROLL_EV_REFUSED, "the stop had not been called yet");
+                        return;
+                }
                 job_feed(job, ROLL_EV_BACK,
                          "the stop had not been called yet; everything is proven again first");
                 return;

@@ -325,30 +325,39 @@ static void hold_on_unit(JobResult result, const char *text, void *userdata)
         hold_in_place(job);
 }
 
-static void hold_tick(Job *job)
+bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
 {
-        Err err = { 0 };
         Hold *h = &job->hold;
 
         *h = (Hold){
                 .since_wall_usec = time_wall(),
-                .until_wall_usec = job->options.hold_usec ? time_wall() + job->options.hold_usec : 0,
-                .by_hand = roll_kind(job->roll) == ROLL_DRAIN,
+                .until_wall_usec =
+                        by_hand && job->options.hold_usec ? time_wall() + job->options.hold_usec : 0,
+                .by_hand = by_hand,
                 .plan = job->plan,
         };
         h->plan.n_traffic = 0;
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
-        (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
-                        !h->by_hand            ? job->failure
-                        : *job->options.reason ? job->options.reason
-                                               : "drained by hand");
-        if (hold_write(job->env.config->state_dir, h, &err) < 0)
-                job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err.text);
+        (void) snprintf(h->reason, sizeof(h->reason), "%.255s", reason);
+        if (hold_write(job->env.config->state_dir, h, err) < 0)
+                job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err->text);
         bool refused = false;
         size_t others;
-        if (hold_table(job, true, &others, &err) < 0 ||
-            block_hold_read(&job->plan, &refused, NULL, &err) < 0 || !refused) {
+        return hold_table(job, true, &others, err) >= 0 &&
+               block_hold_read(&job->plan, &refused, NULL, err) >= 0 && refused;
+}
+
+static void hold_tick(Job *job)
+{
+        Err err = { 0 };
+        bool by_hand = roll_kind(job->roll) == ROLL_DRAIN;
+
+        if (!job_hold_put(job, by_hand,
+                          !by_hand               ? job->failure
+                          : *job->options.reason ? job->options.reason
+                                                 : "drained by hand",
+                          &err)) {
                 job_progress(job, "the hold is not in place yet: %s", err.text);
                 job_tick(job, RETRY_USEC);
                 return;

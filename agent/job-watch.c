@@ -30,7 +30,7 @@ static void lapsed(Job *job)
                 job->lapsed = true; /* noticed again when that job is over: it has enough to do */
                 (void) job_save(job);
         } else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
-                 roll_kind(job->roll) == ROLL_DRAIN)
+                   roll_kind(job->roll) == ROLL_DRAIN)
                 job_feed(job, ROLL_EV_LAPSED, "the block was gone and is put back: proven anew");
 }
 

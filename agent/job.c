@@ -32,6 +32,11 @@ static const PhaseOps *const job_ops[PHASE_END] = {
 
 /* ---- what is told ---- */
 
+const char *job_place_table(JobPlace place)
+{
+        return place == JOB_PARTNER ? BLOCK_PARTNER_TABLE : BLOCK_TABLE;
+}
+
 const char *job_record_name(JobPlace place)
 {
         static const char *const names[JOB_PLACE_COUNT] = {
@@ -267,6 +272,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddStringToObject(o, "at_cap", at_cap_name(job->options.at_cap));
         cJSON_AddNumberToObject(o, "hold_seconds", time_sec(job->options.hold_usec));
         cJSON_AddStringToObject(o, "failure", job->failure);
+        cJSON_AddNumberToObject(o, "resumes", job->resumes);
 
         cJSON *c = cJSON_AddObjectToObject(o, "changes");
         cJSON_AddBoolToObject(c, "table", job->changes.table);
@@ -275,6 +281,8 @@ static cJSON *job_record(const Job *job)
         cJSON_AddBoolToObject(c, "stopped", job->changes.stopped);
 
         cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
+        /* For whoever has to hold it without knowing its configuration. */
+        cJSON_AddStringToObject(o, "block", job->component->block == BLOCK_WHOLE ? "whole" : "syn");
         job_add_ports(o, "traffic_ports", job->facts.traffic_ports, job->facts.n_traffic);
         cJSON_AddNumberToObject(o, "request_limit", time_sec(job->facts.request_limit_usec));
         cJSON_AddStringToObject(o, "uuid", job->facts.self_known ? job->facts.self.uuid : "");
@@ -365,7 +373,7 @@ static void job_load_procs(Job *job, const cJSON *record)
  * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let
  * the checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself,
  * forwards. After a reboot: what had been stopped is started behind a new block; what had not is as it was,
- * but for monit.
+ * but for monit. Where the job is only to be settled, what was not stopped is undone.
  */
 static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
 {
@@ -374,6 +382,8 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
         /* Its job goes on at once: it may have stopped its component. */
         if (phase == PHASE_PARTNER && (same_boot || job->partner))
                 return phase;
+        if (job->env.settle && !job->changes.stopped && phase < PHASE_START)
+                return PHASE_UNDO;
         if (!same_boot)
                 return job->changes.stopped ? PHASE_BLOCK : PHASE_UNDO;
         if (phase == PHASE_RETURN)
@@ -427,6 +437,12 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         if (r < 0)
                 return r;
         job->resumed = true;
+        job->resumes = (unsigned) record_number(record, "resumes") + 1;
+        if (job->resumes > 2 * JOB_RESUMES_MAX)
+                return err_set(err, -ELOOP, "it was taken up %u times in phase %s, and never got out of it",
+                               job->resumes, phase_name(phase));
+        if (job->resumes > JOB_RESUMES_MAX)
+                job->env.settle = true;
         Usec started = strtoull(record_string(record, "started"), NULL, 10);
         if (started > 0)
                 job->started_wall = started;
@@ -477,6 +493,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                         return r;
         }
         job->resume_phase = job_resume_phase(job, phase, same_boot);
+        job->hold_first = true;
         if (touched) {
                 r = job_setup(job, err);
                 if (r < 0)
@@ -571,6 +588,24 @@ static void job_drop_calls(Job *job)
         job->monit_running = false;
 }
 
+/*
+ * Where one agent died the next may as well, and the one after it may never start: so from then on what is
+ * not proven is kept out by something that needs nobody. `unblock` ends it, like any hold.
+ */
+static void job_hold_first(Job *job, Phase phase)
+{
+        Err err = { 0 };
+        bool unproven = phase == PHASE_START || phase == PHASE_READY || phase == PHASE_VERIFY ||
+                        (phase == PHASE_BLOCK && roll_kind(job->roll) == ROLL_RECOVER);
+        if (!job->hold_first || !unproven)
+                return;
+        job->hold_first = false;
+        if (job_hold_put(job, false, "its restart was cut off; it is being proven", &err))
+                job->held = true;
+        else
+                job_warn(job, "it cannot be held while it is being proven: %s", err.text);
+}
+
 static void job_enter(Phase phase, void *userdata)
 {
         Job *job = userdata;
@@ -585,6 +620,10 @@ static void job_enter(Phase phase, void *userdata)
         cJSON_AddStringToObject(o, "state", "begin");
         job_add_seconds(o, "limit", time_left(deadline, now));
         job_tell(job, o, false);
+        /* Counted before anything is done that may end this agent as well. */
+        if (job->resumed && job->resumes > 0 && (job->changes.table || job->changes.stopped))
+                (void) job_save(job);
+        job_hold_first(job, phase);
         job_ops[phase]->enter(job);
 }
 
@@ -594,6 +633,7 @@ static void job_leave(Phase phase, RollEvent event, void *userdata)
         const PhaseOps *ops = job_ops[phase];
 
         job_drop_calls(job);
+        job->resumes = 0;
         if (ops->leave)
                 ops->leave(job, event);
         cJSON *o = job_object("phase");
@@ -756,7 +796,8 @@ static void job_take_over(Job *job)
                 job_warn(job, "the table of the agent before cannot be taken over: %s", err.text);
                 return;
         }
-        if (!job->changes.blocked || job->resume_phase == PHASE_UNDO)
+        /* Where a hold is put first, nothing needs to be renewed. */
+        if (!job->changes.blocked || job->resume_phase == PHASE_UNDO || job->hold_first)
                 return;
         if (!job_block_check(job))
                 job->lapsed = partner;
@@ -773,8 +814,9 @@ void job_start(Job *job)
         if (job->resumed)
                 job_take_over(job);
         if (job->resumed && job->resume_phase == PHASE_UNDO && !*job->failure)
-                (void) snprintf(job->failure, sizeof(job->failure),
-                                "the job was cut off, by a reboot or in the middle of undoing");
+                (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by %s",
+                                job->env.settle ? "the end of its agent"
+                                                : "a reboot or in the middle of undoing");
         roll_start(job->roll, job->resume_phase, time_now());
 }
 

@@ -26,7 +26,8 @@ typedef struct Job Job;
  */
 typedef enum JobPlace { JOB_MAIN, JOB_PARTNER, JOB_PLACE_COUNT } JobPlace;
 
-/* job_record_name() - in the state directory. */
+/* job_place_table() - its transit table in the kernel. job_record_name() - in the state directory. */
+const char *job_place_table(JobPlace place);
 const char *job_record_name(JobPlace place);
 
 /* The agent's parts that a job uses; all borrowed, all outlive the job. */
@@ -44,6 +45,9 @@ typedef struct JobEnv {
         void (*told)(Job *job, uint64_t seq, const char *json, void *userdata);
         /* The last call: the job is over, its result event was told. The callee may free it later. */
         void (*ended)(Job *job, Result result, void *userdata);
+        /* Only end what was begun: before `stop` undo, behind it forwards, behind a hold until it is proven.
+         */
+        bool settle;
         void *userdata;
 } JobEnv;
 
@@ -66,7 +70,8 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
  * record is of this boot; else block and processes of then are gone: what was stopped is started, and monit
  * settled. @fds: from the fd store, by place, -1 where there is none; those that are used are taken out (-1).
  * The job within it is resumed with it, from its own record.
- * Return: 0; -EBADMSG (the record makes no sense: which key).
+ * A record that agents have taken up again and again in one phase, each time to die, is only settled; later
+ * given up. Return: 0; -EBADMSG (the record makes no sense: which key); -ELOOP (given up).
  */
 int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot, int fds[JOB_PLACE_COUNT],
                Err *err) _must_check_;

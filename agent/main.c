@@ -9,6 +9,7 @@
 #include "agent/client.h"
 #include "agent/config.h"
 #include "agent/hold.h"
+#include "agent/kept.h"
 #include "agent/version.h"
 #include "base/result.h"
 
@@ -43,8 +44,26 @@ static void known_components(const Config *config, char *buf, size_t size)
  */
 static bool needs_config(Verb verb)
 {
-        return verb == VERB_RESTART || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG ||
-               verb == VERB_AGENT || verb == VERB_HOLD;
+        return verb == VERB_RESTART || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG;
+}
+
+/* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
+static int run_service(const CliRequest *rq)
+{
+        _cleanup_(config_freep) Config *config = NULL;
+        char trouble[640];
+
+        if (kept_load(&config, trouble, sizeof(trouble)) < 0) {
+                (void) fprintf(stderr, "edge-roll: no configuration can be had: %s\n", trouble);
+                return result_exit_code(RESULT_FAILED);
+        }
+        if (rq->verb == VERB_AGENT)
+                return agent_main(config, trouble);
+        if (rq->verb == VERB_HEAL)
+                return heal_main(config, trouble);
+        if (*trouble)
+                (void) fprintf(stderr, "%s\n", trouble);
+        return hold_main(config, rq->hold);
 }
 
 static int run_client(const CliRequest *rq, const Config *config)
@@ -89,6 +108,8 @@ static int run(const CliRequest *rq)
                 (void) puts("edge-roll " EDGE_ROLL_VERSION);
                 return 0;
         }
+        if (rq->verb == VERB_AGENT || rq->verb == VERB_HEAL || rq->verb == VERB_HOLD)
+                return run_service(rq);
         if (config_load(&config, NULL, NULL, &err) < 0) {
                 if (needs_config(rq->verb))
                         return refuse(rq->json, rq->component, verb_name(rq->verb), err.text);
@@ -97,10 +118,6 @@ static int run(const CliRequest *rq)
                                        err.text);
         }
         switch (rq->verb) {
-        case VERB_AGENT:
-                return agent_main(config);
-        case VERB_HOLD:
-                return hold_main(config, rq->hold);
         case VERB_CONFIG:
                 return config_print(config, stdout, rq->json) < 0 ? result_exit_code(RESULT_FAILED) : 0;
         case VERB_RESTART:
@@ -111,6 +128,9 @@ static int run(const CliRequest *rq)
         case VERB_DISCOVER:
         case VERB_CANCEL:
                 return run_client(rq, config);
+        case VERB_AGENT:
+        case VERB_HEAL:
+        case VERB_HOLD:
         case VERB_HELP:
         case VERB_VERSION:
         case VERB_COUNT:

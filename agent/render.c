@@ -748,6 +748,11 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
                 if (same_component(item, "component", component))
                         status_last(item, f);
         }
+        if (*json_text(o, "notice")) {
+                (void) fputs("notice: ", f);
+                put_clean(f, json_text(o, "notice"));
+                (void) fputc('\n', f);
+        }
         (void) fputs("agent: version ", f);
         put_clean(f, json_text(agent, "version"));
         (void) fprintf(f, ", process %.0f\n", json_number(agent, "pid", 0));

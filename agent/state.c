@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
@@ -45,19 +46,41 @@ static int dir_open(const char *dir)
         return fd < 0 ? -errno : fd;
 }
 
-static int boot_id(char ret[33], Err *err)
+#define BOOT_ID_SIZE (SD_ID128_STRING_MAX + 32)
+
+/* When process 1 was started, in ticks: a container that is started anew has the kernel's boot id of before.
+ */
+static unsigned long long init_started(void)
 {
-        sd_id128_t id;
-        int r = sd_id128_get_boot(&id);
+        char text[1024];
+        unsigned long long started = 0;
+        _cleanup_(closep) int fd = open("/proc/1/stat", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return 0;
+        text[n] = '\0';
+        /* Fields are counted from behind the name, which may hold anything. Source: proc(5), field 22. */
+        const char *p = strrchr(text, ')');
+        for (int field = 2; p && field < 22; field++)
+                if ((p = strchr(p + 1, ' ')) && field == 21)
+                        started = strtoull(p, NULL, 10);
+        return started;
+}
+
+static int boot_id(char ret[BOOT_ID_SIZE], Err *err)
+{
+        char id[SD_ID128_STRING_MAX];
+        sd_id128_t boot;
+        int r = sd_id128_get_boot(&boot);
         if (r < 0)
                 return err_errno(err, r, "cannot read this boot's id");
-        (void) sd_id128_to_string(id, ret);
+        (void) snprintf(ret, BOOT_ID_SIZE, "%s-%llu", sd_id128_to_string(boot, id), init_started());
         return 0;
 }
 
 static int record_stamp(cJSON *record, Err *err)
 {
-        char boot[33];
+        char boot[BOOT_ID_SIZE];
         int r = boot_id(boot, err);
         if (r < 0)
                 return r;
@@ -179,7 +202,7 @@ static int file_read(const char *dir, const char *name, char **ret, Err *err)
 int state_read(const char *dir, const char *name, cJSON **ret, bool *ret_same_boot, Err *err)
 {
         _cleanup_(freep) char *text = NULL;
-        char boot[33];
+        char boot[BOOT_ID_SIZE];
 
         int r = name_check(name, err);
         if (r < 0 || (r = file_read(dir, name, &text, err)) < 0)
@@ -204,7 +227,9 @@ int state_read(const char *dir, const char *name, cJSON **ret, bool *ret_same_bo
                         return r;
                 const char *written =
                         cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "boot_id"));
-                *ret_same_boot = written && strcmp(written, boot) == 0;
+                /* The agent before an upgrade wrote the kernel's id only. */
+                size_t n = written && !strchr(written, '-') ? SD_ID128_STRING_MAX - 1 : strlen(boot);
+                *ret_same_boot = written && strlen(written) == n && strncmp(written, boot, n) == 0;
         }
         *ret = TAKE_PTR(record);
         return 0;
@@ -229,6 +254,36 @@ int state_remove(const char *dir, const char *name, Err *err)
                 return err_errno(err, errno, "%s/%s is removed, but may be back after a power loss", dir,
                                  name);
         return 0;
+}
+
+int state_lock(const char *dir, int *ret_fd, Err *err)
+{
+        _cleanup_(closep) int fd = dir_open(dir);
+        if (fd == -ENOENT) {
+                *ret_fd = -1;
+                return 0;
+        }
+        if (fd < 0)
+                return err_errno(err, fd, "cannot open the state directory %s", dir);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? err_set(err, -EBUSY, "another process works in %s", dir)
+                               : err_errno(err, errno, "cannot lock the state directory %s", dir);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int state_set_aside(const char *dir, const char *name, const char *aside, Err *err)
+{
+        int r = name_check(name, err);
+        if (r < 0 || (r = name_check(aside, err)) < 0)
+                return r;
+        _cleanup_(closep) int fd = dir_open(dir);
+        if (fd < 0)
+                return err_errno(err, fd, "cannot open the state directory %s", dir);
+        if (renameat(fd, name, fd, aside) < 0)
+                return err_errno(err, errno, "cannot rename %s/%s", dir, name);
+        return fsync(fd) < 0 ? err_errno(err, errno, "%s/%s may be back after a power loss", dir, name) : 0;
 }
 
 char **state_list_free(char **list)

@@ -27,14 +27,25 @@ int state_write(const char *dir, const char *name, cJSON *record, Err *err) _mus
 
 /*
  * state_read() - @ret: to be freed with cJSON_Delete(); NULL when there is no such file (an answer).
- * @ret_same_boot: written in this boot of the machine; may be NULL. Both written only on success.
- * Return: 0; -EPROTO (another format, or none); -EBADMSG (empty, cut off, not one JSON object, too large, no
- * regular file: names the file); other errno.
+ * @ret_same_boot: written in this boot of the machine (or of this container: since process 1 was started);
+ * may be NULL. Both written only on success. Return: 0; -EPROTO (another format, or none); -EBADMSG (empty,
+ * cut off, not one JSON object, too large, no regular file: names the file); other errno.
  */
 int state_read(const char *dir, const char *name, cJSON **ret, bool *ret_same_boot, Err *err) _must_check_;
 
 /* state_remove() - success when there is none; the directory is synced. */
 int state_remove(const char *dir, const char *name, Err *err) _must_check_;
+
+/*
+ * state_lock() - only one process works on unfinished jobs: the agent, or `edge-roll heal`. The lock is on
+ * @dir itself and goes with the process. @ret_fd: to be kept open; -1 where there is no such directory
+ * (nothing to work on). Return: 0; -EBUSY (another process has it); other errno. Source: flock(2).
+ */
+int state_lock(const char *dir, int *ret_fd, Err *err) _must_check_;
+
+/* state_set_aside() - a record that nobody can read becomes @dir/@aside, over what was there. Return: 0;
+ * -errno. */
+int state_set_aside(const char *dir, const char *name, const char *aside, Err *err) _must_check_;
 
 /* state_list() - names in @dir that start with @prefix and end with ".json", sorted, NULL-terminated; to be
  * freed with state_list_free(). A directory that does not exist has none. */

@@ -169,10 +169,23 @@ static int words_copy(char ***ret, char *const words[], bool dollars, Err *err)
         return 0;
 }
 
+/* systemd's own socket: without a name on a bus nobody can hold a reference. */
+static bool own_socket(const Systemd *s)
+{
+        const char *address = NULL;
+        return sd_bus_get_address(s->bus, &address) >= 0 && strstr(address, "/run/systemd/private");
+}
+
 static void call_unref_unit(SystemdCall *c)
 {
         /* Whether it succeeds does not matter: the reference also goes with our connection. */
-        if (c->referenced && c->systemd->bus)
+        if (c->referenced && c->systemd->bus && own_socket(c->systemd)) {
+                (void) sd_bus_call_method_async(c->systemd->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                                SYSTEMD_MANAGER, "StopUnit", NULL, NULL, "ss", c->unit,
+                                                "replace");
+                (void) sd_bus_call_method_async(c->systemd->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                                SYSTEMD_MANAGER, "ResetFailedUnit", NULL, NULL, "s", c->unit);
+        } else if (c->referenced && c->systemd->bus)
                 (void) sd_bus_call_method_async(c->systemd->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
                                                 SYSTEMD_MANAGER, "UnrefUnit", NULL, NULL, "s", c->unit);
         c->referenced = false;
@@ -720,15 +733,18 @@ static int run_append_env(sd_bus_message *m, char **env)
 
 static int run_append(SystemdCall *c, sd_bus_message *m)
 {
+        bool peer = own_socket(c->systemd);
         int r;
 
         /* oneshot: the job's end is the command's end. RuntimeMaxSec= has no effect on it, the limit of its
-         * start has. AddRef: a unit that succeeded would be gone before its exit status could be read. */
+         * start has. AddRef: a unit that succeeded would be gone before its exit status could be read; a
+         * peer, which cannot have a reference, lets it stay instead until it has been read. */
         if ((r = sd_bus_message_append(m, "ss", c->unit, "fail")) < 0 ||
             (r = sd_bus_message_open_container(m, 'a', "(sv)")) < 0 ||
             (r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
                                        "edge-roll: a command", "Type", "s", "oneshot", "CollectMode", "s",
-                                       "inactive-or-failed", "AddRef", "b", 1, "TimeoutStartUSec", "t",
+                                       peer ? "inactive" : "inactive-or-failed",
+                                       peer ? "RemainAfterExit" : "AddRef", "b", 1, "TimeoutStartUSec", "t",
                                        c->limit_usec, "TimeoutStopUSec", "t", KILL_USEC)) < 0 ||
             (r = sd_bus_message_append(m, "(sv)(sv)", "StandardOutputFileDescriptor", "h", c->out_write,
                                        "StandardErrorFileDescriptor", "h", c->out_write)) < 0 ||

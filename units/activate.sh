@@ -12,7 +12,7 @@ if [ ! -d /run/systemd/system ]; then
         exit 0
 fi
 systemctl daemon-reload
-systemctl --quiet enable edge-roll-hold.service
+systemctl --quiet enable edge-roll-hold.service edge-roll-recover.service
 systemctl try-restart edge-roll-agent.service
 # The bus notices new files by itself where it watches its folders; asking costs nothing.
 busctl --quiet call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig || true

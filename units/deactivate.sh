@@ -17,7 +17,7 @@ if "$program" status --json 2>/dev/null | grep -q '"job":{'; then
                 echo 'a job has ended as shown above; going on with the removal' >&2
         fi
 fi
-systemctl stop edge-roll-agent.service 2>/dev/null || true
-systemctl disable --now edge-roll-hold.service 2>/dev/null || true
+systemctl stop edge-roll-agent.service edge-roll-heal.service 2>/dev/null || true
+systemctl disable --now edge-roll-recover.service edge-roll-hold.service 2>/dev/null || true
 "$program" hold remove || true
 rm -rf /var/lib/edge-roll

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "agent/kept.h"
 #include "drain/block.h"
 
 typedef struct Files {
@@ -403,6 +404,33 @@ static void names_go_both_ways(void **state)
         assert_null(config_free(NULL));
 }
 
+/* What is kept for a restarted agent is what was set, and only that. */
+static void the_kept_copy_reads_back(void **state)
+{
+        const Files *f = *state;
+        char text[512], path[160];
+        (void) snprintf(
+                text, sizeof(text),
+                "[agent]\nstate_dir=%s\n[component router]\nunits=a.service b.service\nlimit_ready=7s\n"
+                "check_fall=3\n[component third]\nkind=router\nunits=t.service\n",
+                f->root);
+        put(f, "main.conf", text);
+        _cleanup_(config_freep) Config *c = load(f);
+        (void) snprintf(path, sizeof(path), "%s/" KEPT_CONFIG, f->root);
+        assert_int_equal(kept_write(c), 0);
+
+        _cleanup_(config_freep) Config *again = NULL;
+        assert_int_equal(config_load(&again, path, "/nonexistent", NULL), 0);
+        const Component *router = config_component(again, "router");
+        assert_string_equal(again->state_dir, f->root);
+        assert_string_equal(router->units[1], "b.service");
+        assert_int_equal(router->limit_usec[PHASE_READY], 7 * USEC_PER_SEC);
+        assert_true(config_was_set(again, router, "check_fall"));
+        assert_false(config_was_set(again, router, "check_interval"));
+        assert_non_null(config_component(again, "third"));
+        assert_int_equal(remove(path), 0);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -416,6 +444,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(broken_files_are_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(odd_but_good_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(printed_config_is_a_config, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_kept_copy_reads_back, setup, teardown),
                 cmocka_unit_test_setup_teardown(json_names_value_origin_and_meaning, setup, teardown),
                 cmocka_unit_test(names_go_both_ways),
         };

@@ -251,6 +251,36 @@ static void test_foreign_formats(void **state)
         }
 }
 
+static void test_one_works_at_a_time(void **state)
+{
+        Err err = { 0 };
+        (void) state;
+        int first = -1, second = -1;
+        assert_int_equal(state_lock(dir, &first, &err), 0);
+        assert_true(first >= 0);
+        assert_int_equal(state_lock(dir, &second, &err), -EBUSY);
+        (void) close(first);
+        assert_int_equal(state_lock(dir, &second, &err), 0);
+        (void) close(second);
+        assert_int_equal(state_lock("/nonexistent", &second, &err), 0);
+        assert_int_equal(second, -1);
+}
+
+static void test_set_aside(void **state)
+{
+        static const char text[] = "{\"format\":99}";
+        (void) state;
+        cJSON *record = NULL;
+        Err err = { 0 };
+        put("job.json", text, strlen(text));
+        assert_int_equal(state_set_aside(dir, "job.json", "unreadable-job.json", &err), 0);
+        assert_int_equal(state_read(dir, "job.json", &record, NULL, &err), 0);
+        assert_null(record);
+        assert_int_equal(state_read(dir, "unreadable-job.json", &record, NULL, &err), -EPROTO);
+        assert_int_equal(state_set_aside(dir, "job.json", "unreadable-job.json", &err), -ENOENT);
+        assert_int_equal(state_set_aside(dir, "job.json", "../job.json", &err), -EINVAL);
+}
+
 static void test_another_boot(void **state)
 {
         (void) state;
@@ -500,6 +530,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_cut_off_anywhere, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_foreign_formats, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_another_boot, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_one_works_at_a_time, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_set_aside, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_leftovers_are_no_obstacle, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),

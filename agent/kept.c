@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/kept.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define NOWHERE "/nonexistent"
+
+/* The lines that some file has set, and the sections; without where they came from. */
+static void kept_lines(char *text, FILE *out)
+{
+        char *state;
+        for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+                char *origin = strstr(line, " ; ");
+                if (*line != '[' && (!origin || strcmp(origin, " ; default") == 0))
+                        continue;
+                if (origin)
+                        *origin = '\0';
+                (void) fprintf(out, "%s\n", line);
+        }
+}
+
+int kept_write(const Config *config)
+{
+        _cleanup_(freep) char *text = NULL;
+        _cleanup_(config_freep) Config *again = NULL;
+        char path[512], temporary[520];
+        size_t size;
+
+        FILE *memory = open_memstream(&text, &size);
+        if (!memory)
+                return -errno;
+        int r = config_print(config, memory, false);
+        if (fclose(memory) != 0 || r < 0)
+                return r < 0 ? r : -ENOMEM;
+        if ((size_t) snprintf(path, sizeof(path), "%s/" KEPT_CONFIG, config->state_dir) >= sizeof(path))
+                return -ENAMETOOLONG;
+        (void) snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+        FILE *out = fopen(temporary, "we");
+        if (!out)
+                return -errno;
+        kept_lines(text, out);
+        if (fclose(out) != 0)
+                r = -EIO;
+        /* What does not read back would be worse than none. */
+        if (r == 0)
+                r = config_load(&again, temporary, NOWHERE, NULL);
+        if (r == 0 && rename(temporary, path) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlink(temporary);
+        return r;
+}
+
+int kept_load(Config **ret, char *ret_trouble, size_t size)
+{
+        Err err = { 0 };
+        ret_trouble[0] = '\0';
+        if (config_load(ret, NULL, NULL, &err) == 0)
+                return 0;
+        bool kept = access(KEPT_STATE_DIR "/" KEPT_CONFIG, R_OK) == 0 &&
+                    config_load(ret, KEPT_STATE_DIR "/" KEPT_CONFIG, NOWHERE, NULL) == 0;
+        (void) snprintf(ret_trouble, size, "%.400s; going on with %s", err.text,
+                        kept ? "the configuration of the last job (" KEPT_STATE_DIR "/" KEPT_CONFIG ")"
+                             : "the defaults");
+        return kept ? 0 : config_load(ret, NOWHERE, NOWHERE, NULL);
+}
