@@ -199,6 +199,9 @@ static void facts_health_port(FactsCall *call)
                 f->health_port = f->self.http_port;
                 (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "http.port of %s",
                                 c->self_url);
+                char from[64];
+                uint16_t next = facts_port_from_properties(call->properties, from, sizeof(from));
+                f->next_health_port = next != f->health_port ? next : 0;
                 return;
         }
         if (call->self_wrong) {
@@ -286,7 +289,8 @@ static void facts_on_self(const HttpResult *r, void *userdata)
                         (void) snprintf(f->self_text, sizeof(f->self_text), "%s: %.240s", url, err.text);
                 }
         } else if (r->outcome == HTTP_ANSWER) {
-                call->self_wrong = true;
+                /* One that fails is sick and may be restarted, if its port is known otherwise. */
+                call->self_wrong = r->status < 500;
                 (void) snprintf(f->self_text, sizeof(f->self_text), "%s: status %ld instead of 200", url,
                                 r->status);
         } else {

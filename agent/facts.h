@@ -27,6 +27,7 @@ typedef struct Facts {
         /* sockets */
         uint16_t health_port;       /* 0: not known, see health_port_from */
         char health_port_from[320]; /* where the number comes from, or why there is none */
+        uint16_t next_health_port;  /* what the properties have, where that is another; 0 */
         bool running;               /* somebody listens on it */
         bool sockets_failed;        /* the kernel does not tell; traffic_from says why */
         bool loopback_only;         /* ... but only on loopback: no checker can reach it */

@@ -76,8 +76,9 @@ struct Job {
         /* what is known */
         JobChanges changes;
         Facts facts;
-        UnitState unit;     /* before */
-        uint64_t inode_sum; /* of the listeners before */
+        uint16_t next_health_port; /* another one since or after the restart; 0: the same */
+        UnitState unit;            /* before */
+        uint64_t inode_sum;        /* of the listeners before */
         MonitPrior monit;
         Snapshot *before;
         bool held; /* a hold was there when the job began */
@@ -120,7 +121,8 @@ struct Job {
         char round_text[256];
         Usec probes_good_since; /* when the window was first full; 0: not yet */
         bool ready_command_done, ready_compared;
-        char missing[512]; /* what was loaded before and is not loaded again yet */
+        Usec ports_missing_since; /* its health port is open, and others are not */
+        char missing[512];        /* what was loaded before and is not loaded again yet */
 
         /* restart rmp: the job within this one */
         Job *partner;                /* NULL before and after */
@@ -220,6 +222,13 @@ bool partner_running(const Job *job);
  * changes the table; or no longer. */
 void job_renewing(Job *job, bool on);
 
+/* --- job-ports.c --- */
+/* job_ports_refuse() - pure: @port is refused as one that carries traffic, too. Return: false if it was, or
+ * there is no room. */
+bool job_ports_refuse(BlockPlan *plan, uint16_t port);
+/* job_ports_look() - in `start`: are the ports others than before? Does nothing while it is being asked. */
+void job_ports_look(Job *job);
+
 /* --- job-stop.c: one that no unit of its own holds --- */
 
 /* job_edge_name() - what Edge calls the component: "edge-router", "edge-message-processor". */
@@ -250,6 +259,10 @@ void job_command_tick(Job *job, int listening, size_t of, uint64_t inode_sum);
 
 /* job_command_resume() - an agent before this one may have called it: go on, or prove everything again. */
 void job_command_resume(Job *job);
+
+/* job_served() - end `start`: a new process serves on @of ports. It is accepted wherever it runs, because
+ * `ready` judges it; but whose it is, is told. */
+void job_served(Job *job, const UnitState *state, size_t of);
 
 /* job_who() - whose a cgroup is, for people: "monit (/system.slice/...)". Return: @buf. */
 const char *job_who(const Job *job, const char *cgroup, char *buf, size_t size);

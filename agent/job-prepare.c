@@ -9,6 +9,7 @@
 #include "agent/known.h"
 
 #define DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
+#define TIGHT_BURST       2                   /* starts that a person and we use up between us */
 
 /* ---- preflight ---- */
 
@@ -139,6 +140,30 @@ static void preflight_on_unit(int r, const UnitState *state, const Err *err, voi
         preflight_unit(job);
 }
 
+/* What systemd would do to it that nobody wants. */
+static void preflight_limits(Job *job)
+{
+        const UnitState *u = &job->unit;
+        char a[32], b[32], c[32];
+        Usec cap = MIN(time_add(job->facts.request_limit_usec, DRAIN_MARGIN_USEC),
+                       job->component->drain_max_usec);
+
+        if (u->start_limit_burst > 0 && u->start_limit_burst <= TIGHT_BURST &&
+            u->start_limit_interval_usec > 0)
+                job_warn(job, "%s may be started %u times in %s only; the count is cleared before the start",
+                         u->unit, u->start_limit_burst,
+                         time_format(u->start_limit_interval_usec, a, sizeof(a)));
+        /* A graceful stop finishes what is under way; one that is cut short loses it. */
+        if (job->facts.running && !job->by_command && u->timeout_stop_usec < cap)
+                job_warn(
+                        job,
+                        "systemd kills %s %s after its stop was asked for (TimeoutStopSec), but a request may last "
+                        "%s: set TimeoutStopSec to at least %s",
+                        u->unit, time_format(u->timeout_stop_usec, a, sizeof(a)),
+                        time_format(job->facts.request_limit_usec, b, sizeof(b)),
+                        time_format(cap, c, sizeof(c)));
+}
+
 /* None of its units holds it: its own command stops it, if there is one. */
 static void preflight_by_command(Job *job)
 {
@@ -146,7 +171,9 @@ static void preflight_by_command(Job *job)
         char who[320];
 
         job_who(job, job->facts.cgroup, who, sizeof(who));
-        if (job_edge_command(job->component, job->component->stop_command, "stop", &argv) < 0 || !argv[0]) {
+        /* A drain stops nothing. */
+        if (kind_restarts(roll_kind(job->roll)) &&
+            (job_edge_command(job->component, job->component->stop_command, "stop", &argv) < 0 || !argv[0])) {
                 job_fail(
                         job, RESULT_REFUSED,
                         "stop it the way it was started, then `edge-roll restart COMPONENT --start`; or name its "
@@ -159,6 +186,7 @@ static void preflight_by_command(Job *job)
         job->by_command = true;
         (void) snprintf(job->ran_in, sizeof(job->ran_in), "%s", job->facts.cgroup);
         job_procs_look(job);
+        preflight_limits(job);
         preflight_monit(job);
 }
 
@@ -179,10 +207,12 @@ static void preflight_units_asked(Job *job)
         /* Where the kernel does not tell whose a socket is, an active unit is believed; `stop` looks again.
          */
         bool held = !unusable || (!*f->cgroup && strcmp(job->unit.active, "active") == 0);
-        if (f->running && !held)
+        if (f->running && !held) {
                 preflight_by_command(job);
-        else
-                preflight_monit(job);
+                return;
+        }
+        preflight_limits(job);
+        preflight_monit(job);
 }
 
 static void preflight_unit(Job *job)
@@ -249,7 +279,9 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         } else if (!facts->running && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN) {
                 job_fail(job, RESULT_REFUSED, "start it with `edge-roll restart COMPONENT --start`",
                          "%s is not running: nobody listens on port %u (%s)", c->name, facts->health_port,
-                         facts->self_known ? facts->up_text : facts->self_text);
+                         !facts->self_known ? facts->self_text
+                         : *facts->up_text  ? facts->up_text
+                                            : "though its management port answers");
                 return;
         }
         if (kind == ROLL_UNDRAIN) {
@@ -398,6 +430,9 @@ int job_setup(Job *job, Err *err)
         const Facts *f = &job->facts;
 
         job->plan = facts_plan(f, c);
+        /* The one it will have: refused before anybody can listen on it. */
+        if (job->next_health_port)
+                (void) job_ports_refuse(&job->plan, job->next_health_port);
 
         CheckersConfig checkers = {
                 .interval_usec = c->check_interval_usec,
@@ -476,6 +511,12 @@ static void discover_enter(Job *job)
                         "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
                         c->name, f->traffic_from);
                 return;
+        }
+        if (f->next_health_port && kind_restarts(kind)) {
+                job->next_health_port = f->next_health_port;
+                job_warn(job,
+                         "http.port becomes %u with the restart, as the properties have it; it is %u now",
+                         f->next_health_port, f->health_port);
         }
         int r = job_setup(job, &err);
         if (r < 0) {

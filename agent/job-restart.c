@@ -200,38 +200,6 @@ const PhaseOps job_stop = { .enter = stop_enter, .tick = stop_tick, .leave = sto
 
 static void start_state(Job *job);
 
-/* A new process serves. Whose is it? Accepted wherever it runs, because `ready` judges it; but told. */
-static void start_served(Job *job, const UnitState *state, size_t of)
-{
-        char unit[256] = "", who[320];
-        bool known = facts_runs_in(job->env.config, job->env.conns, job->facts.health_port, job->runs_in,
-                                   sizeof(job->runs_in));
-        bool in_unit =
-                !known || (cgroup_unit(job->runs_in, unit, sizeof(unit)) && strcmp(unit, state->unit) == 0);
-
-        job_who(job, job->runs_in, who, sizeof(who));
-        if (strcmp(state->active, "active") != 0)
-                job_warn(
-                        job,
-                        "two processes wanted the ports: %s did not start (%s, result %s), because somebody else "
-                        "had started the component; it runs in %s",
-                        state->unit, state->active, state->result, who);
-        else if (!in_unit)
-                job_warn(job, "%s is active, but the component runs in %s: %s", state->unit, who,
-                         strncmp(unit, "session-c", 9) == 0 ? "it left for a session of its own"
-                                                            : "somebody else started it");
-        if (job->by_command)
-                job_ok(job,
-                       "%s runs anew (invocation %.8s), %zu ports open on new sockets; it ran in %s, now in %s",
-                       state->unit, state->invocation_id, of, job->ran_in,
-                       *job->runs_in ? job->runs_in : "?");
-        else
-                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets%s%s",
-                       state->unit, state->invocation_id, state->main_pid, of,
-                       job->not_by_us ? "; somebody else had started it" : "",
-                       in_unit ? "" : ", but not in it");
-}
-
 static void start_on_state(int r, const UnitState *state, const Err *err, void *userdata)
 {
         Job *job = userdata;
@@ -259,9 +227,11 @@ static void start_on_state(int r, const UnitState *state, const Err *err, void *
         }
         if (job->job_done && !state->job_pending && (new_run || down || job->not_by_us) &&
             listening == (int) of && inode_sum != job->inode_sum) {
-                start_served(job, state, of);
+                job_served(job, state, of);
                 return;
         }
+        if (listening != (int) of && roll_phase(job->roll) == PHASE_START)
+                job_ports_look(job);
         job_progress(job, "%s; %d of %zu ports open",
                      job->job_done ? state->active : "systemd is starting it", MAX(listening, 0), of);
         job_tick(job, 2 * JOB_POLL_USEC);
@@ -292,6 +262,8 @@ static void start_tick(Job *job)
         if (job->call2) {
                 size_t of;
                 int listening = component_listening(job, &of, NULL);
+                if (listening != (int) of)
+                        job_ports_look(job);
                 job_progress(job, "systemd is starting %s; %d of %zu ports open", job->unit.unit,
                              MAX(listening, 0), of);
                 job_tick(job, 4 * JOB_POLL_USEC);
@@ -299,19 +271,39 @@ static void start_tick(Job *job)
                 start_state(job);
 }
 
+static void start_go(Job *job)
+{
+        Err err = { 0 };
+        size_t of;
+        RollKind kind = roll_kind(job->roll);
+        bool odd = kind == ROLL_START || kind == ROLL_RECOVER || job->stop_failed;
+        /* A wrapper unit stays "active" when its daemon is gone, and starting what is active does nothing. */
+        bool dead = component_listening(job, &of, NULL) == 0;
+        if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit,
+                        start_on_job, job, &job->call2, &err) < 0)
+                job_fail(job, RESULT_HELD, NULL, "%s", err.text);
+}
+
+static void start_on_reset(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        job->call2 = NULL;
+        if (result != JOB_DONE)
+                job_warn(job, "the start limit of %s cannot be cleared: %s", job->unit.unit, text);
+        start_go(job);
+}
+
 static void start_enter(Job *job)
 {
         Err err = { 0 };
-        RollKind kind = roll_kind(job->roll);
         job->changes.stopped = true;
         (void) job_save(job);
         job->job_done = false;
-        /* A wrapper unit stays "active" when its daemon is gone, and starting what is active does nothing. */
         size_t of;
         uint64_t inode_sum = 0;
         int listening = component_listening(job, &of, &inode_sum);
-        bool dead = listening == 0;
-        job->not_by_us = job->inode_sum != 0 && listening == (int) of && inode_sum != job->inode_sum;
+        bool first = !job->resumed || job->resume_phase != PHASE_START;
+        job->not_by_us = first && job->inode_sum != 0 && listening == (int) of && inode_sum != job->inode_sum;
         if (job->not_by_us) {
                 /* Somebody else (monit, a person) was faster. A second start would be a fight for the ports.
                  */
@@ -322,9 +314,10 @@ static void start_enter(Job *job)
                 start_state(job);
                 return;
         }
-        bool odd = kind == ROLL_START || kind == ROLL_RECOVER || job->stop_failed;
-        if (systemd_job(job->env.systemd, dead && odd ? UNIT_RESTART : UNIT_START, job->unit.unit,
-                        start_on_job, job, &job->call2, &err) < 0) {
+        /* Also clears the count of its starts, so that a limit that is nearly used up does not fail ours.
+         * Source: systemctl(1), reset-failed; seen with systemd 252. */
+        if (systemd_job(job->env.systemd, UNIT_RESET_FAILED, job->unit.unit, start_on_reset, job, &job->call2,
+                        &err) < 0) {
                 job_fail(job, RESULT_HELD, NULL, "%s", err.text);
                 return;
         }

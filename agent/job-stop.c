@@ -111,6 +111,45 @@ const char *job_who(const Job *job, const char *cgroup, char *buf, size_t size)
         return buf;
 }
 
+/* ---- after the start ---- */
+
+void job_served(Job *job, const UnitState *state, size_t of)
+{
+        char unit[256] = "", who[320];
+        bool known = facts_runs_in(job->env.config, job->env.conns, job->facts.health_port, job->runs_in,
+                                   sizeof(job->runs_in));
+        bool in_unit =
+                !known || (cgroup_unit(job->runs_in, unit, sizeof(unit)) && strcmp(unit, state->unit) == 0);
+
+        job_who(job, job->runs_in, who, sizeof(who));
+        if (strcmp(state->active, "active") != 0 && job->not_by_us)
+                job_warn(job, "%s was not started, because the component runs already, in %s", state->unit,
+                         who);
+        else if (strcmp(state->active, "active") != 0)
+                job_warn(
+                        job,
+                        "two processes wanted the ports: %s did not start (%s, result %s), because somebody else "
+                        "had started the component; it runs in %s",
+                        state->unit, state->active, state->result, who);
+        else if (!in_unit)
+                job_warn(job, "%s is active, but the component runs in %s: %s", state->unit, who,
+                         strncmp(unit, "session-c", 9) == 0 ? "it left for a session of its own"
+                                                            : "somebody else started it");
+        if (strcmp(state->active, "active") != 0)
+                job_ok(job, "%s runs anew, %zu ports open on new sockets, in %s", job->component->name, of,
+                       who);
+        else if (job->by_command)
+                job_ok(job,
+                       "%s runs anew (invocation %.8s), %zu ports open on new sockets; it ran in %s, now in %s",
+                       state->unit, state->invocation_id, of, job->ran_in,
+                       *job->runs_in ? job->runs_in : "?");
+        else
+                job_ok(job, "%s runs anew (invocation %.8s, pid %u), %zu ports open on new sockets%s%s",
+                       state->unit, state->invocation_id, state->main_pid, of,
+                       job->not_by_us ? "; somebody else had started it" : "",
+                       in_unit ? "" : ", but not in it");
+}
+
 /* ---- its processes ---- */
 
 void job_procs_look(Job *job)

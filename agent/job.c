@@ -283,6 +283,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
         /* For whoever has to hold it without knowing its configuration. */
         cJSON_AddStringToObject(o, "block", job->component->block == BLOCK_WHOLE ? "whole" : "syn");
+        cJSON_AddNumberToObject(o, "next_health_port", job->next_health_port);
         job_add_ports(o, "traffic_ports", job->facts.traffic_ports, job->facts.n_traffic);
         cJSON_AddNumberToObject(o, "request_limit", time_sec(job->facts.request_limit_usec));
         cJSON_AddStringToObject(o, "uuid", job->facts.self_known ? job->facts.self.uuid : "");
@@ -460,6 +461,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                         roll_set_kind(job->roll, ROLL_RECOVER);
         }
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
+        job->next_health_port = (uint16_t) record_number(record, "next_health_port");
         job_load_ports(job, record);
         job->facts.request_limit_usec =
                 (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);

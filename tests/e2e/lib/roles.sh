@@ -74,6 +74,9 @@ component_ready() {
         [ "$(in_node "$1" curl -s -m 2 "http://127.0.0.1:$port/v1/servers/self/up")" = true ]
 }
 
+# router_open NAME: the port that is checked answers, which a router opens last.
+router_open() { in_node "$1" curl -s -m 2 -o /dev/null http://127.0.0.1:15999/v1/servers/self/reachable; }
+
 node_new() {
         node_make "$1" && role_put "$@" && node_boot "$1"
 }

@@ -23,20 +23,3 @@ runs_in m1 | shows 'edge-component@edge-message-processor.service$' || fail "the
 result .ran_in | shows 'session-.*scope$'
 result .runs_in | shows 'edge-component@'
 assert in_node m1 kill -0 "$witness"
-
-# By hand again, and the agent is killed while the stop command runs: the next one goes on with it.
-in_node m1 systemctl stop "$(unit_of m1)"
-ssh_in m1 /opt/apigee/apigee-service/bin/apigee-service edge-message-processor start
-wait_for 20 component_ready m1
-wait_for 20 through_routers
-standin m1 STOP_DELAY=2
-before=$(life m1)
-er_start m1 restart mp
-wait_for 60 er_phase stop
-in_node m1 systemctl kill --signal=KILL edge-roll-agent.service
-er_wait
-assert_result "done" 0
-assert_restarted m1 "$before"
-runs_in m1 | shows 'edge-component@' || fail "the component is in $(runs_in m1)"
-assert in_node m1 kill -0 "$witness"
-assert_no_block m1

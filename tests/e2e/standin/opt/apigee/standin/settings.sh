@@ -9,7 +9,10 @@
 UUID=276bc250-7dd0-46a5-a583-fd11eba786f8       # uUID in /v1/servers/self
 UP=true                                         # body of /v1/servers/self/up
 SELF=good               # /v1/servers/self: good, hang (accepts, never answers), broken (JSON cut), html, huge (100 MB), status-500
+RUNTIME=good            # /v1/runtime: good, hang, hang-one (the list of proxies of acme/prod), status-500
 HTTP_PORT=8998          # value of the tag http.port, always as a string; none: no such tag
+LISTEN_PORT=8998        # where the message processor really listens
+VHOST_PORTS=9001        # where the router listens
 ORGANIZATIONS=acme
 ENVIRONMENTS="test prod"                        # loaded environments (message processor)
 APIS="weather orders"

@@ -11,5 +11,6 @@ esac
 /opt/apigee/standin/render "$NAME"
 for f in /opt/apigee/"$NAME"/conf/* /opt/apigee/standin/management.conf; do
         sed -e "s/@NAME@/$NAME/g" -e "s/@MGMT_PORT@/$MGMT_PORT/g" -e "s/@RPC_PORT@/$RPC_PORT/g" -e "s/@JMX_PORT@/$JMX_PORT/g" \
+                -e "s/@LISTEN_PORT@/$LISTEN_PORT/g" \
                 "$f" >"$RUN/${f##*/}"
 done
