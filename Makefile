@@ -61,11 +61,12 @@ say =
 endif
 
 BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
-DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/inflight.c \
-          drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/foreign.c \
+          drain/foreign-parse.c drain/inflight.c \
+          drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
-          agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
+          agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-foreign.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
           agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/known.c agent/lost.c \
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
@@ -87,9 +88,9 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err http inflight monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err foreign http inflight monit-xml procs properties \
                 render roll snapshot state time window
-KERNEL_TESTS := block conns hold inflight
+KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd
 TEST_LIB     := tests/lib/ns.c tests/lib/origin.c tests/bus/fake-systemd1.c
 BENCHES      := block look
@@ -98,7 +99,7 @@ UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
-TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler
+TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/without-netfilter
 REPLAY      := $(B)/tests/replay/replay
 REPLAY_OBJ  := $(B)/tests/replay/kinds.o $(B)/tests/replay/serve.o $(B)/tests/replay/stage.o $(B)/tests/replay/wire.o
 
@@ -117,7 +118,7 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
 
-.PHONY: deps tests check check-unit check-asan replay e2e torture demo bench
+.PHONY: deps tests check check-unit check-asan replay e2e e2e-old torture demo bench
 deps:
 	@tests/packages.sh build test
 
@@ -151,6 +152,11 @@ e2e: deps
 torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+
+# The same on nodes that are forced to the ways of old kernels.
+e2e-old: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)EDGE_ROLL_OLD=1 tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory tests
@@ -252,4 +258,4 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'

@@ -11,6 +11,7 @@
 #include "agent/known.h"
 #include "agent/state.h"
 #include "agent/version.h"
+#include "drain/foreign.h"
 
 #define AGENT_GROUP   "edge-roll"
 #define HOLD_MAX_USEC (365 * 86400 * USEC_PER_SEC)
@@ -456,6 +457,24 @@ static bool job_has(const Job *job, const char *name)
         return job && (strcmp(job_component(job)->name, name) == 0 || job_has(job_within(job), name));
 }
 
+/* Rules of others that refuse the health port: whoever wonders why nobody comes back finds them here. */
+static void status_foreign(cJSON *o, uint16_t port)
+{
+        _cleanup_(freep) ForeignRule *rules = NULL;
+        size_t n = 0;
+
+        if (port == 0 || foreign_find(port, &rules, &n, NULL) < 0 || n == 0)
+                return;
+        cJSON *a = cJSON_AddArrayToObject(o, "foreign_rules");
+        for (size_t i = 0; i < n; i++) {
+                char text[256];
+                cJSON *rule = cJSON_CreateObject();
+                cJSON_AddStringToObject(rule, "rule", foreign_text(&rules[i], text, sizeof(text)));
+                cJSON_AddStringToObject(rule, "delete", foreign_command(&rules[i], port, text, sizeof(text)));
+                cJSON_AddItemToArray(a, rule);
+        }
+}
+
 static cJSON *status_component(Agent *a, const Component *c)
 {
         const Config *config = agent_config(a);
@@ -477,6 +496,7 @@ static cJSON *status_component(Agent *a, const Component *c)
                 cJSON_AddNullToObject(o, "health_port");
                 cJSON_AddNullToObject(o, "running");
         }
+        status_foreign(o, port);
         if (hold_read(config->state_dir, c->name, &hold, &held, &err) < 0) {
                 cJSON_AddStringToObject(o, "blocked", "unknown");
                 cJSON_AddStringToObject(o, "error", err.text);
@@ -497,8 +517,10 @@ static cJSON *status_component(Agent *a, const Component *c)
                                            " refuses it, but there is no record" };
                 cJSON_AddStringToObject(o, "blocked", "hold");
                 status_hold(o, &unknown);
-        } else
+        } else if (job)
                 cJSON_AddStringToObject(o, "blocked", job_has(job, c->name) ? "job" : "no");
+        else
+                cJSON_AddStringToObject(o, "blocked", facts_left_over(c, port) ? "leftover" : "no");
         return o;
 }
 

@@ -407,14 +407,29 @@ int facts_listening(Conns *conns, const uint16_t *ports, size_t n, uint64_t *ret
         return listening;
 }
 
-bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan)
+/* The health port alone, as the component is refused. */
+static BlockPlan health_plan(const Component *component, uint16_t port)
 {
         BlockPlan plan = { 0 };
-        bool refused = false;
         if (component->block == BLOCK_WHOLE)
                 plan.whole_ports[plan.n_whole++] = port;
         else
                 plan.syn_ports[plan.n_syn++] = port;
-        *ret_plan = plan;
-        return port > 0 && block_hold_read(&plan, &refused, NULL, NULL) == 0 && refused;
+        return plan;
+}
+
+bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan)
+{
+        bool refused = false;
+        *ret_plan = health_plan(component, port);
+        return port > 0 && block_hold_read(ret_plan, &refused, NULL, NULL) == 0 && refused;
+}
+
+bool facts_left_over(const Component *component, uint16_t port)
+{
+        _cleanup_(block_freep) Block *b = NULL;
+        BlockPlan plan = health_plan(component, port);
+        BlockState state;
+        return port > 0 && block_new(&b, -1, BLOCK_OWNER_NONE, NULL) == 0 &&
+               block_adopt(b, &plan, NULL) == 0 && block_read(b, &state, NULL) == 0 && state.refusing;
 }

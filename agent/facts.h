@@ -72,6 +72,12 @@ bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
 bool facts_runs_in(const Config *config, Conns *conns, uint16_t port, char *ret, size_t size);
 
 /*
+ * facts_left_over() - does a table of jobs refuse @port? To be asked while no job runs: then an agent that is
+ * gone has left it. A table that cannot be read, or is another process's, reads as false.
+ */
+bool facts_left_over(const Component *component, uint16_t port);
+
+/*
  * facts_listening() - how many of @ports are being listened on; @ret_inode_sum: changes when a listener was
  * replaced (the sum of the listeners' inodes). Return: number, or negative errno.
  */

@@ -87,14 +87,14 @@ static void block_put_back(Job *job, const BlockState *state, const BlockTouch *
 
         if (touch && touch->pid > 0)
                 (void) snprintf(by, sizeof(by), "by %.15s, process %d", touch->name, (int) touch->pid);
+        const bool expired =
+                state->table && state->intact && time_now() - job->closed_at >= JOB_BLOCK_TIMEOUT_USEC;
         job_warn(job, "the block was gone (%s%s); put back",
-                 !state->table                                          ? "the table was deleted "
-                 : !state->intact                                       ? "the table was changed "
-                 : time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC ? "its ports were taken out "
-                                                                        : "it had not been renewed in time",
-                 !state->table || !state->intact || time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC
-                         ? by
-                         : "");
+                 !state->table    ? "the table was deleted "
+                 : !state->intact ? "the table was changed "
+                 : expired        ? "it had not been renewed in time"
+                                  : "its ports were taken out ",
+                 expired ? "" : by);
         if ((!state->table || !state->intact) && block_install(job->block, &job->plan, &err) < 0)
                 job_warn(job, "the table cannot be put back: %s", err.text);
 }
@@ -462,6 +462,17 @@ void job_thaw(Job *job)
                          err.text);
 }
 
+/* What was held when the job began has no notice on its way: its hold is put back, and it drains again. */
+static void gate_lapsed(Job *job, const char *why)
+{
+        if (roll_kind(job->roll) == ROLL_RESTART) {
+                job_feed(job, ROLL_EV_LAPSED, "%s", why);
+                return;
+        }
+        job_hold_back(job);
+        gate_back(job, why);
+}
+
 /* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called. */
 static void gate_tick(Job *job)
 {
@@ -471,7 +482,7 @@ static void gate_tick(Job *job)
 
         if (!block_intact(job, &before, &err)) {
                 (void) job_block_check(job);
-                job_feed(job, ROLL_EV_LAPSED, "the block was not what it should be: %s", err.text);
+                gate_lapsed(job, "the block was not what it should be");
                 return;
         }
         int pass = look_gate(eyes(job), &why, &err);
@@ -479,7 +490,7 @@ static void gate_tick(Job *job)
                 return;
         if (block_read(job->block, &after, &err) < 0 || !after.table || !after.refusing) {
                 (void) job_block_check(job);
-                job_feed(job, ROLL_EV_LAPSED, "the block went away during the last look");
+                gate_lapsed(job, "the block went away during the last look");
                 return;
         }
         if (!job->forced && before.total[BLOCK_NEWCONN] != after.total[BLOCK_NEWCONN]) {

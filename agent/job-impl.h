@@ -10,6 +10,7 @@
 #include "agent/procs.h"
 #include "agent/state.h"
 #include "drain/block-watch.h"
+#include "drain/foreign.h"
 #include "drain/inflight.h"
 #include "drain/look.h"
 #include "probes/snapshot.h"
@@ -84,6 +85,8 @@ struct Job {
         bool held; /* a hold was there when the job began */
         Hold hold;
         BlockPlan plan;
+        ForeignRule *foreign; /* rules of others that refuse the health port, as `watch` began */
+        size_t n_foreign;
 
         /* drain */
         Block *block;
@@ -216,6 +219,17 @@ const Component *partner_component(const Job *job);
 
 /* partner_running() - it has begun and is not over. */
 bool partner_running(const Job *job);
+
+/* --- job-foreign.c --- */
+/* job_foreign_look() - name the rules of others that refuse the health port, as warnings. */
+void job_foreign_look(Job *job);
+/* job_foreign_begin() - the counting begins: remember what their counters say. */
+void job_foreign_begin(Job *job);
+/* job_foreign_refuses() - did one of them refuse all checks that came since? Return: true, and the phase has
+ * ended with a refusal. */
+bool job_foreign_refuses(Job *job);
+/* job_foreign_legacy() - words to add where nobody comes and rules that cannot be read may be why; or "". */
+const char *job_foreign_legacy(void);
 
 /* --- job-watch.c --- */
 /* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, and look at it when somebody else

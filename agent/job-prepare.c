@@ -523,6 +523,13 @@ static void discover_enter(Job *job)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
                 return;
         }
+        _cleanup_(block_freep) Block *tried = NULL;
+        if (!job->block && block_new(&tried, -1, (BlockOwner) job->env.config->nft_owner, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN",
+                         "%s", err.text);
+                return;
+        }
+        job_foreign_look(job);
         if (kind == ROLL_DRY_RUN) {
                 job_ok(job,
                        "health port %u (%s), refused %s; traffic ports %s; a request lasts at most %s (%s)",
@@ -532,15 +539,14 @@ static void discover_enter(Job *job)
                        time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
                 return;
         }
+        if (!job->block) {
+                job->block = TAKE_PTR(tried);
+                block_set_table(job->block, job_table_name(job));
+        }
         uint16_t all[CONNS_PORTS_MAX];
         size_t n = job_ports(job, all);
         if (facts_listening(job->env.conns, all, n, &job->inode_sum, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
-                return;
-        }
-        if (!job->block && job_block_new(job, -1, &err) < 0) {
-                job_fail(job, RESULT_REFUSED, "edge-roll needs nf_tables in the kernel and CAP_NET_ADMIN",
-                         "%s", err.text);
                 return;
         }
 
@@ -594,6 +600,8 @@ static void watch_end(Job *job)
 {
         const Component *c = job->component;
         char text[400];
+        if (job_foreign_refuses(job))
+                return;
         checkers_text(job->checkers, time_now(), text, sizeof(text));
         /* Slow checkers need longer limits, unless somebody has set them. */
         Usec slowest = checkers_slowest(job->checkers);
@@ -651,6 +659,7 @@ static void watch_enter(Job *job)
         if (job->counting && block_read(job->block, &state, NULL) == 0)
                 checkers_new_connections(job->checkers, time_now(), state.total[BLOCK_NEWCONN]);
         checkers_watch_begin(job->checkers, time_now(), sources, n);
+        job_foreign_begin(job);
         job_tick(job, JOB_POLL_USEC);
 }
 

@@ -203,7 +203,7 @@ static void return_timeout(Job *job)
         (void) snprintf(
                 job->hint, sizeof(job->hint),
                 "the component is up and open: look at the load balancer; `edge-roll status` shows this node");
-        job_feed(job, ROLL_EV_TIMEOUT, "not readmitted: %s", text);
+        job_feed(job, ROLL_EV_TIMEOUT, "not readmitted: %s%s", text, job_foreign_legacy());
 }
 
 const PhaseOps job_return = { .enter = return_enter, .tick = return_tick, .timeout = return_timeout };

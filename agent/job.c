@@ -835,6 +835,7 @@ Job *job_free(Job *job)
                 free(job->events[i]);
         free(job->events);
         free(job->progress);
+        free(job->foreign);
         cJSON_Delete(job->warnings);
         cJSON_Delete(job->partner_result);
         block_free(job->block);

@@ -606,6 +606,20 @@ static void status_job(const cJSON *job, FILE *f)
         (void) fputs("\n  edge-roll watch follows it, edge-roll cancel undoes it\n", f);
 }
 
+static void status_foreign(const cJSON *rules, FILE *f)
+{
+        const cJSON *rule;
+
+        cJSON_ArrayForEach(rule, rules)
+        {
+                (void) fputs("  a rule of somebody else refuses that port: ", f);
+                put_clean(f, json_text(rule, "rule"));
+                (void) fputs("\n  ", f);
+                put_clean(f, json_text(rule, "delete"));
+                (void) fputs(" deletes it\n", f);
+        }
+}
+
 /* One component; true when it is held. */
 static bool status_component(const cJSON *c, FILE *f)
 {
@@ -635,7 +649,9 @@ static bool status_component(const cJSON *c, FILE *f)
                              : strcmp(blocked, "hold") == 0    ? "blocked by the hold"
                              : strcmp(blocked, "job") == 0     ? "in the hands of the job"
                              : strcmp(blocked, "unknown") == 0 ? "not known whether it is blocked"
-                                                               : "open ALTHOUGH it is held",
+                             : strcmp(blocked, "leftover") == 0
+                                     ? "REFUSED by the table inet edge_roll, which no job uses"
+                                     : "open ALTHOUGH it is held",
                              f);
         }
         if (*json_text(c, "monit")) {
@@ -651,10 +667,15 @@ static bool status_component(const cJSON *c, FILE *f)
                 (void) fputc('\n', f);
         }
         if (open)
+                (void) fputs("  its record is there, its firewall table is not: systemctl reload-or-restart "
+                             "edge-roll-hold puts it up\n",
+                             f);
+        if (strcmp(blocked, "leftover") == 0)
                 (void) fputs(
-                        "  its record is there, its firewall table is not: systemctl restart edge-roll-hold "
-                        "puts it up\n",
+                        "  an agent that was killed has left it, the next job replaces it; nft delete table "
+                        "inet edge_roll opens now\n",
                         f);
+        status_foreign(cJSON_GetObjectItemCaseSensitive(c, "foreign_rules"), f);
         if (!held)
                 return false;
         if (cJSON_IsObject(hold)) {

@@ -21,7 +21,7 @@ struct BlockWatch {
         const char *table;
         uint32_t port;
         bool pending; /* our table was touched in a change whose end has not been read yet */
-        uint8_t buf[READ_BYTES];
+        _Alignas(struct nlmsghdr) uint8_t buf[READ_BYTES];
 };
 
 int block_watch_new(BlockWatch **ret, const char *table, uint32_t port, Err *err)

@@ -34,6 +34,24 @@
  * timeout, to different times, so what is left of it tells who was last. It is filled by packets, in the
  * order in which they pass the hooks.
  *
+ * What this needs of the kernel, which is 4.18 at least, and what there is where it has less:
+ *
+ *   inet family, reject with tcp reset                   3.14
+ *   sets with timeouts, updated by rules; their keys     4.1
+ *     of several registers; a counter in an element
+ *   named counters; emptying a set at once               4.10
+ *   reading one element (who spoke last)                 4.15
+ *   who changed the firewall (block-watch.h)             4.15
+ *   table owner                                          5.12  else a plain table, watched
+ *   owner that persists                                  6.9   else the fd store keeps the socket
+ *   (the cgroup of a socket, conns.h                     5.8   else `traffic_ports` and the unit's state)
+ *
+ * Never used, so that no second way is needed: lists of expressions in updating rules (5.11; one counter is
+ * enough), concatenated ranges (5.6), resetting the timeout of an element that is there (6.12; renewing is
+ * add, delete, add), "destroy" messages (6.3; to clear is to add, then to delete), user data. The speaker
+ * sets are a part that a kernel may refuse, whatever the reason. RHEL 8's 4.18 has most of the later ones,
+ * too; nothing here asks for the version, the kernel's refusal is the probe.
+ *
  * All calls are synchronous netlink transactions (0.1 to 10 ms). None of them logs.
  * Source: nft(8); linux/netfilter/nf_tables.h; libnftnl.
  */

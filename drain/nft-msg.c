@@ -359,10 +359,32 @@ int nft_msg_get_table(NftMsg *m, const NftTableShape *table, Err *err)
         return finish(m, err);
 }
 
+static void set_family(struct nlmsghdr *nlh, uint8_t family)
+{
+        struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+
+        nfg->nfgen_family = family;
+}
+
+int nft_msg_get_all(NftMsg *m, uint16_t type, Err *err)
+{
+        struct nlmsghdr *nlh = nft_begin(m, type, NLM_F_DUMP, "what there is");
+
+        set_family(nlh, AF_UNSPEC);
+        nft_msg_end(m, nlh);
+        return finish(m, err);
+}
+
 int nft_msg_get_elements(NftMsg *m, const char *table, const char *set, Err *err)
+{
+        return nft_msg_get_elements_of(m, NFPROTO_INET, table, set, err);
+}
+
+int nft_msg_get_elements_of(NftMsg *m, uint8_t family, const char *table, const char *set, Err *err)
 {
         struct nlmsghdr *nlh = nft_begin(m, NFT_MSG_GETSETELEM, NLM_F_DUMP, "the elements of a set");
 
+        set_family(nlh, family);
         mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
         nft_msg_end(m, nlh);

@@ -140,6 +140,14 @@ int nft_msg_get_table(NftMsg *m, const NftTableShape *table, Err *err) _must_che
 /* nft_msg_get_elements() - dump the elements of one set. */
 int nft_msg_get_elements(NftMsg *m, const char *table, const char *set, Err *err) _must_check_;
 
+/* nft_msg_get_elements_of() - the same in another family. @family: NFPROTO_*. */
+int nft_msg_get_elements_of(NftMsg *m, uint8_t family, const char *table, const char *set,
+                            Err *err) _must_check_;
+
+/* nft_msg_get_all() - dump all of a kind, whosever they are, in all families. @type: NFT_MSG_GETCHAIN,
+ * NFT_MSG_GETRULE. */
+int nft_msg_get_all(NftMsg *m, uint16_t type, Err *err) _must_check_;
+
 /*
  * nft_msg_get_element() - ask for the one element of @key (network byte order); may be called again for more
  * of them. One key a message: the kernel answers several in one message only up to the first it has not.

@@ -9,63 +9,17 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-#define ATTRS 16 /* above every attribute that is read here */
-
-static int attrs_take(const struct nlattr *a, void *userdata)
-{
-        const struct nlattr **ret = userdata;
-
-        if (mnl_attr_get_type(a) < ATTRS)
-                ret[mnl_attr_get_type(a)] = a;
-        return MNL_CB_OK;
-}
-
-/* The attributes of a message of @type. @ret: ATTRS entries, NULL where absent. */
-static bool attrs_of_msg(const struct nlmsghdr *nlh, uint16_t type, const struct nlattr **ret)
-{
-        memset(ret, 0, ATTRS * sizeof(*ret));
-        if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type) ||
-            mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
-                return false;
-        return mnl_attr_parse(nlh, sizeof(struct nfgenmsg), attrs_take, ret) >= MNL_CB_STOP;
-}
-
-static bool attrs_of_nest(const struct nlattr *nest, const struct nlattr **ret)
-{
-        memset(ret, 0, ATTRS * sizeof(*ret));
-        return nest && mnl_attr_parse_nested(nest, attrs_take, ret) >= MNL_CB_STOP;
-}
-
-static const char *attr_text(const struct nlattr *a)
-{
-        return a && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 ? mnl_attr_get_str(a) : NULL;
-}
-
-static bool attr_u32(const struct nlattr *a, uint32_t *ret)
-{
-        if (!a || mnl_attr_get_payload_len(a) < sizeof(uint32_t))
-                return false;
-        *ret = ntohl(mnl_attr_get_u32(a));
-        return true;
-}
-
-static bool attr_u64(const struct nlattr *a, uint64_t *ret)
-{
-        if (!a || mnl_attr_get_payload_len(a) < sizeof(uint64_t))
-                return false;
-        *ret = be64toh(mnl_attr_get_u64(a));
-        return true;
-}
+#include "drain/nft-attr.h"
 
 bool nft_parse_table(const struct nlmsghdr *nlh, uint32_t *ret_flags, uint32_t *ret_owner)
 {
         enum { ATTR_OWNER = 7 }; /* NFTA_TABLE_OWNER: RHEL 8's headers lack it (see nft-msg.h) */
-        const struct nlattr *a[ATTRS];
+        const struct nlattr *a[NFT_ATTRS];
         uint32_t flags, owner = 0;
 
-        if (!attrs_of_msg(nlh, NFT_MSG_NEWTABLE, a) || !attr_u32(a[NFTA_TABLE_FLAGS], &flags))
+        if (!nft_attrs_of_msg(nlh, NFT_MSG_NEWTABLE, a) || !nft_attr_u32(a[NFTA_TABLE_FLAGS], &flags))
                 return false;
-        (void) attr_u32(a[ATTR_OWNER], &owner);
+        (void) nft_attr_u32(a[ATTR_OWNER], &owner);
         *ret_flags = flags;
         *ret_owner = owner;
         return true;
@@ -73,13 +27,13 @@ bool nft_parse_table(const struct nlmsghdr *nlh, uint32_t *ret_flags, uint32_t *
 
 bool nft_parse_chain(const struct nlmsghdr *nlh, const char **ret_name, uint32_t *ret_use)
 {
-        const struct nlattr *a[ATTRS];
+        const struct nlattr *a[NFT_ATTRS];
         const char *name;
 
-        if (!attrs_of_msg(nlh, NFT_MSG_NEWCHAIN, a))
+        if (!nft_attrs_of_msg(nlh, NFT_MSG_NEWCHAIN, a))
                 return false;
-        name = attr_text(a[NFTA_CHAIN_NAME]);
-        if (!name || !attr_u32(a[NFTA_CHAIN_USE], ret_use))
+        name = nft_attr_text(a[NFTA_CHAIN_NAME]);
+        if (!name || !nft_attr_u32(a[NFTA_CHAIN_USE], ret_use))
                 return false;
         *ret_name = name;
         return true;
@@ -87,14 +41,14 @@ bool nft_parse_chain(const struct nlmsghdr *nlh, const char **ret_name, uint32_t
 
 bool nft_parse_counter(const struct nlmsghdr *nlh, const char **ret_name, uint64_t *ret_packets)
 {
-        const struct nlattr *a[ATTRS], *data[ATTRS];
+        const struct nlattr *a[NFT_ATTRS], *data[NFT_ATTRS];
         const char *name;
 
-        if (!attrs_of_msg(nlh, NFT_MSG_NEWOBJ, a))
+        if (!nft_attrs_of_msg(nlh, NFT_MSG_NEWOBJ, a))
                 return false;
-        name = attr_text(a[NFTA_OBJ_NAME]);
-        if (!name || !attrs_of_nest(a[NFTA_OBJ_DATA], data) ||
-            !attr_u64(data[NFTA_COUNTER_PACKETS], ret_packets))
+        name = nft_attr_text(a[NFTA_OBJ_NAME]);
+        if (!name || !nft_attrs_of_nest(a[NFTA_OBJ_DATA], data) ||
+            !nft_attr_u64(data[NFTA_COUNTER_PACKETS], ret_packets))
                 return false;
         *ret_name = name;
         return true;
@@ -102,14 +56,14 @@ bool nft_parse_counter(const struct nlmsghdr *nlh, const char **ret_name, uint64
 
 bool nft_parse_generation(const struct nlmsghdr *nlh, NftGeneration *ret)
 {
-        const struct nlattr *a[ATTRS];
+        const struct nlattr *a[NFT_ATTRS];
         const char *name;
 
-        if (!attrs_of_msg(nlh, NFT_MSG_NEWGEN, a))
+        if (!nft_attrs_of_msg(nlh, NFT_MSG_NEWGEN, a))
                 return false;
         *ret = (NftGeneration){ .name = "" };
-        (void) attr_u32(a[NFTA_GEN_PROC_PID], &ret->pid);
-        name = attr_text(a[NFTA_GEN_PROC_NAME]);
+        (void) nft_attr_u32(a[NFTA_GEN_PROC_PID], &ret->pid);
+        name = nft_attr_text(a[NFTA_GEN_PROC_NAME]);
         if (name)
                 ret->name = name;
         return true;
@@ -117,7 +71,7 @@ bool nft_parse_generation(const struct nlmsghdr *nlh, NftGeneration *ret)
 
 bool nft_parse_is_of_table(const struct nlmsghdr *nlh, const char *name)
 {
-        const struct nlattr *a[ATTRS];
+        const struct nlattr *a[NFT_ATTRS];
         const struct nfgenmsg *head = mnl_nlmsg_get_payload(nlh);
         const char *table;
 
@@ -126,33 +80,35 @@ bool nft_parse_is_of_table(const struct nlmsghdr *nlh, const char *name)
         _Static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
                                NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1,
                        "the table's name is the first attribute");
-        if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || !attrs_of_msg(nlh, nlh->nlmsg_type & 0xff, a) ||
-            head->nfgen_family != NFPROTO_INET)
+        if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+            !nft_attrs_of_msg(nlh, nlh->nlmsg_type & 0xff, a) || head->nfgen_family != NFPROTO_INET)
                 return false;
-        table = attr_text(a[NFTA_TABLE_NAME]);
+        table = nft_attr_text(a[NFTA_TABLE_NAME]);
         return table && strcmp(table, name) == 0;
 }
 
 static uint64_t element_packets(const struct nlattr *expr)
 {
-        const struct nlattr *a[ATTRS], *data[ATTRS];
+        const struct nlattr *a[NFT_ATTRS], *data[NFT_ATTRS];
         uint64_t packets = 0;
 
-        if (!attrs_of_nest(expr, a))
+        if (!nft_attrs_of_nest(expr, a))
                 return 0;
-        const char *name = attr_text(a[NFTA_EXPR_NAME]);
-        if (name && strcmp(name, "counter") == 0 && attrs_of_nest(a[NFTA_EXPR_DATA], data))
-                (void) attr_u64(data[NFTA_COUNTER_PACKETS], &packets);
+        const char *name = nft_attr_text(a[NFTA_EXPR_NAME]);
+        if (name && strcmp(name, "counter") == 0 && nft_attrs_of_nest(a[NFTA_EXPR_DATA], data))
+                (void) nft_attr_u64(data[NFTA_COUNTER_PACKETS], &packets);
         return packets;
 }
 
 /* Return: false for an element without key, which is not one of ours. */
 static bool element_parse(const struct nlattr *nest, NftElement *ret)
 {
-        const struct nlattr *a[ATTRS], *key[ATTRS];
+        const struct nlattr *a[NFT_ATTRS], *key[NFT_ATTRS];
         uint64_t msec;
+        uint32_t flags = 0;
 
-        if (!attrs_of_nest(nest, a) || !attrs_of_nest(a[NFTA_SET_ELEM_KEY], key) || !key[NFTA_DATA_VALUE])
+        if (!nft_attrs_of_nest(nest, a) || !nft_attrs_of_nest(a[NFTA_SET_ELEM_KEY], key) ||
+            !key[NFTA_DATA_VALUE])
                 return false;
         *ret = (NftElement){
                 .key = mnl_attr_get_payload(key[NFTA_DATA_VALUE]),
@@ -160,7 +116,9 @@ static bool element_parse(const struct nlattr *nest, NftElement *ret)
                 .expires_usec = USEC_INFINITY,
                 .packets = element_packets(a[NFTA_SET_ELEM_EXPR]),
         };
-        if (attr_u64(a[NFTA_SET_ELEM_EXPIRATION], &msec))
+        if (nft_attr_u32(a[NFTA_SET_ELEM_FLAGS], &flags))
+                ret->interval_end = flags & NFT_SET_ELEM_INTERVAL_END;
+        if (nft_attr_u64(a[NFTA_SET_ELEM_EXPIRATION], &msec))
                 ret->expires_usec =
                         msec > USEC_INFINITY / USEC_PER_MSEC ? USEC_INFINITY : msec * USEC_PER_MSEC;
         return true;
@@ -184,9 +142,9 @@ static int elements_take(const struct nlattr *nest, void *userdata)
 bool nft_parse_elements(const struct nlmsghdr *nlh, NftOnElement on_element, void *userdata)
 {
         ElementsCall call = { .on_element = on_element, .userdata = userdata };
-        const struct nlattr *a[ATTRS];
+        const struct nlattr *a[NFT_ATTRS];
 
-        if (!attrs_of_msg(nlh, NFT_MSG_NEWSETELEM, a))
+        if (!nft_attrs_of_msg(nlh, NFT_MSG_NEWSETELEM, a))
                 return false;
         /* A set without elements answers without a list. */
         if (a[NFTA_SET_ELEM_LIST_ELEMENTS])

@@ -41,6 +41,7 @@ typedef struct NftElement {
         size_t key_bytes;
         Usec expires_usec; /* from now; USEC_INFINITY without timeout, 0 when it has expired */
         uint64_t packets;  /* its counter, 0 without one */
+        bool interval_end; /* in a set of intervals: the first that is in one no more */
 } NftElement;
 
 typedef void (*NftOnElement)(const NftElement *element, void *userdata);

@@ -336,7 +336,7 @@ static void status_shows_a_hold_without_its_table(void **state)
         assert_int_equal(render_status(json, NULL, &out, &held, NULL), 0);
         assert_true(held);
         assert_non_null(strstr(out, "health port 15999 open ALTHOUGH it is held"));
-        assert_non_null(strstr(out, "systemctl restart edge-roll-hold"));
+        assert_non_null(strstr(out, "systemctl reload-or-restart edge-roll-hold"));
         assert_int_equal(
                 render_status("{\"components\":[{\"name\":\"r\",\"blocked\":\"unknown\",\"error\":\"bad "
                               "record\",\"refused\":3}]}",
@@ -345,6 +345,25 @@ static void status_shows_a_hold_without_its_table(void **state)
         assert_non_null(strstr(
                 odd,
                 "r: not known whether it runs, not known whether it is blocked, 3 refused\n  bad record\n"));
+}
+
+static void status_names_what_else_refuses(void **state)
+{
+        (void) state;
+        _cleanup_(freep) char *out = NULL;
+        bool held = true;
+        assert_int_equal(
+                render_status("{\"components\":[{\"name\":\"r\",\"blocked\":\"leftover\",\"health_port\":"
+                              "15999,\"foreign_rules\":[{\"rule\":\"ip filter INPUT handle 4 (drop)\","
+                              "\"delete\":\"nft delete rule x\"}]}]}",
+                              NULL, &out, &held, NULL),
+                0);
+        assert_false(held);
+        assert_non_null(
+                strstr(out, "health port 15999 REFUSED by the table inet edge_roll, which no job uses\n"));
+        assert_non_null(strstr(out,
+                               "a rule of somebody else refuses that port: ip filter INPUT handle 4 (drop)\n"
+                               "  nft delete rule x deletes it\n"));
 }
 
 static void a_job_that_goes_on(void **state)
@@ -423,6 +442,7 @@ int main(void)
                 cmocka_unit_test(status_shows_holds),
                 cmocka_unit_test(status_shows_the_job),
                 cmocka_unit_test(status_shows_a_hold_without_its_table),
+                cmocka_unit_test(status_names_what_else_refuses),
                 cmocka_unit_test(a_job_that_goes_on),
                 cmocka_unit_test(the_last_result),
                 cmocka_unit_test(facts_as_lines),

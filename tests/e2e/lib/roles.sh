@@ -42,6 +42,7 @@ role_put() {
         sed -e "s/@NAME@/$component/g" -e "s/@UNIT@/$unit/g" "$E2E/standin/monitrc" >"$root/etc/monit/monitrc"
         chmod 600 "$root/etc/monit/monitrc"
         cp "$E2E/edge-roll-lab.conf" "$root/etc/edge-roll/edge-roll.conf.d/50-lab.conf"
+        [ -z "${EDGE_ROLL_OLD:-}" ] || cp "$E2E/edge-roll-old.conf" "$root/etc/edge-roll/edge-roll.conf.d/55-old.conf"
 }
 
 # standin NAME KEY=VALUE...: what the stand-in is from its next start on (settings.sh has the keys).
