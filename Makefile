@@ -61,7 +61,7 @@ say =
 endif
 
 BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
-DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/foreign.c \
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
@@ -88,7 +88,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err foreign http inflight monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign http inflight monit-xml procs properties \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd
@@ -195,6 +195,7 @@ install: all $(OWN_UNITS:%=$(B)/units/%.service)
 	$(INSTALL) -D -m 644 units/edge-roll.conf $(DESTDIR)$(DOCDIR)/edge-roll.conf
 	$(INSTALL) -D -m 644 units/man/edge-roll.1 $(DESTDIR)$(MANDIR)/man1/edge-roll.1
 	$(INSTALL) -D -m 644 units/man/edge-roll.conf.5 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
+	$(INSTALL) -D -m 644 units/man/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
 	$(if $(DESTDIR),,units/activate.sh)
 
 uninstall:
@@ -205,7 +206,8 @@ uninstall:
 		$(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Agent1.xml $(DESTDIR)$(DBUSDIR)/interfaces/org.edgeroll.Job1.xml \
 		$(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf \
 		$(DESTDIR)$(CATALOGDIR)/edge-roll.catalog $(DESTDIR)$(BASHDIR)/edge-roll \
-		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
+		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5 \
+		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
 	rm -rf $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,systemctl daemon-reload || true)
 

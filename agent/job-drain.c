@@ -192,6 +192,13 @@ static bool looked(Job *job, int r, const Err *err)
         return r >= 0;
 }
 
+void job_look_on(Job *job)
+{
+        Err err = { 0 };
+        if (time_now() >= job->look.next_full && look_full(eyes(job), &err) < 0)
+                job->look.next_full = time_now() + USEC_PER_SEC;
+}
+
 static const char *stragglers_text(const InflightSummary *s, size_t max, char *buf, size_t size)
 {
         char addr[ADDR_TEXT_SIZE];
@@ -501,6 +508,9 @@ static void gate_tick(Job *job)
                 gate_back(job, why);
                 return;
         }
+        const Sock *doubtful;
+        size_t n_doubtful = inflight_doubtful(job->inflight, &doubtful);
+        fate_begin(&job->fate, doubtful, n_doubtful);
         if (job->forced) {
                 job_ok(job, "told to go on with what is still in flight; block and monit as they should be");
                 return;

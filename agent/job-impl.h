@@ -11,6 +11,7 @@
 #include "agent/state.h"
 #include "drain/block-watch.h"
 #include "drain/foreign.h"
+#include "drain/fate.h"
 #include "drain/inflight.h"
 #include "drain/look.h"
 #include "probes/snapshot.h"
@@ -102,6 +103,7 @@ struct Job {
         uint64_t newconn_base; /* new connections when the block was opened */
         bool frozen;
         Usec frozen_at;
+        Fate fate; /* of the connections that were idle by age only */
 
         /* restart */
         size_t unit_index; /* which of the component's units is being asked about */
@@ -297,6 +299,9 @@ bool job_block_look(Job *job, const BlockTouch *touch);
 /* job_counters_back() - somebody deleted or changed the table while it only counts: make it anew, told; all
  * counts are 0 then. @r, @state: of a reading. Return: true when that was so. */
 bool job_counters_back(Job *job, int r, const BlockState *state);
+/* job_look_on() - a full look when it is time for one, so that streams are known as such when it matters; a
+ * failure is not told. */
+void job_look_on(Job *job);
 /* job_thaw() - end a freeze, if there is one. */
 void job_thaw(Job *job);
 

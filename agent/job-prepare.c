@@ -633,6 +633,7 @@ static void watch_tick(Job *job)
         char text[400];
         if (!watch_read(job))
                 return;
+        job_look_on(job);
         job_progress(job, "%s", checkers_text(job->checkers, time_now(), text, sizeof(text)));
         if (checkers_watched(job->checkers, time_now()))
                 watch_end(job);

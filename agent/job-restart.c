@@ -44,6 +44,30 @@ static void stop_on_job(JobResult result, const char *text, void *userdata)
                 job_warn(job, "systemd's stop of %s: %s", job->unit.unit, text);
 }
 
+/* Idle by age only was no proof: whatever still moves on such a connection, or is reset, is told. */
+static void stop_follow(Job *job)
+{
+        Sock open[FATE_MAX];
+        Err err = { 0 };
+        size_t n = fate_open(&job->fate, open);
+        if (n > 0 && conns_get(job->env.conns, open, n, fate_feed, fate_gone, &job->fate, &err) < 0)
+                job->fate.n = 0; /* it cannot be seen */
+}
+
+static void stop_tell_lost(Job *job)
+{
+        const Sock *first;
+        char addr[ADDR_TEXT_SIZE];
+        size_t n = fate_lost(&job->fate, &first);
+        if (n > 0)
+                job_warn(
+                        job,
+                        "%zu connections that were idle by their age alone were cut in use, so requests may be "
+                        "lost: %s:%u on port %u; with quiet_time as long as request_limit they are waited for",
+                        n, addr_format(&first->peer, addr, sizeof(addr)), first->peer_port,
+                        first->local_port);
+}
+
 static void stop_ask(Job *job);
 
 /*
@@ -82,6 +106,7 @@ static void stop_tick(Job *job)
                 stop_ask(job);
                 return;
         }
+        stop_follow(job);
         int listening = component_listening(job, &of, &inode_sum);
         int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, NULL) : 0;
 
@@ -191,6 +216,8 @@ static void stop_enter(Job *job)
 static void stop_leave(Job *job, RollEvent event)
 {
         job->stop_failed = event == ROLL_EV_FAIL || event == ROLL_EV_TIMEOUT;
+        if (event == ROLL_EV_OK)
+                stop_tell_lost(job);
         job_thaw(job);
 }
 

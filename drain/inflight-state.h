@@ -73,6 +73,9 @@ struct Inflight {
         Tallies base; /* sockets of the last full look that have no record */
         unsigned listeners, accept_queue, leaving;
 
+        Sock doubtful[INFLIGHT_DOUBTFUL]; /* idle by age only in the last full look */
+        size_t n_doubtful;
+
         bool marked;
         Usec marked_at;
 
@@ -91,6 +94,9 @@ static inline bool inflight_paired(const Inflight *f)
 
 /* inflight_tally_add() - count one socket. @missing: it is a record that the last full look did not show. */
 void inflight_tally_add(Tallies *ts, const Outcome *o, bool missing);
+
+/* inflight_doubt() - note a socket that is idle by age only. */
+void inflight_doubt(Inflight *f, const Sock *s);
 
 /* inflight_record_drop() - record @i ceases to be one; the last record takes its place. */
 void inflight_record_drop(Inflight *f, size_t i);

@@ -34,6 +34,8 @@ static void demote(Inflight *f, bool settled)
                 bool idle = r->o.verdict == INFLIGHT_IDLE || (settled && r->o.old);
                 if (r->missed > 0 || !idle || r->o.moving)
                         continue;
+                if (f->full && r->o.verdict == INFLIGHT_UNKNOWN)
+                        inflight_doubt(f, &f->socks[i]);
                 inflight_tally_add(&f->base, &r->o, false);
                 inflight_record_drop(f, i);
         }

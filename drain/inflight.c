@@ -100,7 +100,7 @@ void inflight_begin(Inflight *f, Usec now, bool full, uint64_t new_connections)
         if (f->first_at == 0)
                 f->first_at = now;
         f->seen = (f->seen + 1) & 0x7fff; /* as many bits as Cookie.seen has */
-        f->n_seen = 0;
+        f->n_seen = f->n_doubtful = 0;
         memset(&f->base, 0, sizeof(f->base));
         f->listeners = f->accept_queue = f->leaving = 0;
 }
@@ -135,6 +135,18 @@ void inflight_tally_add(Tallies *ts, const Outcome *o, bool missing)
         t->missing += missing;
         t->moved_at = MAX(t->moved_at, o->moved_at);
         ts->syn += o->syn;
+}
+
+void inflight_doubt(Inflight *f, const Sock *s)
+{
+        if (f->n_doubtful < INFLIGHT_DOUBTFUL)
+                f->doubtful[f->n_doubtful++] = *s;
+}
+
+size_t inflight_doubtful(const Inflight *f, const Sock **ret)
+{
+        *ret = f->doubtful;
+        return f->n_doubtful;
 }
 
 void inflight_record_drop(Inflight *f, size_t i)
@@ -395,6 +407,8 @@ int inflight_feed(const Sock *s, void *inflight)
                 f->n_seen++;
         }
 
+        if (o.by_age && f->full && !again)
+                inflight_doubt(f, s);
         bool in_way = o.verdict != INFLIGHT_IDLE;
         bool was_idle = !r || r->o.verdict == INFLIGHT_IDLE;
         if (!r && (in_way || o.moving)) {
@@ -424,7 +438,8 @@ void inflight_speaker(Inflight *f, uint64_t cookie, bool server)
         Cookie *e = cookies_find(&f->cookies, cookie);
         /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer.
          */
-        if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !f->config.tls)
+        bool words = f->config.tls && (!e || e->spoken < 2);
+        if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !words)
                 e->verdict = server ? INFLIGHT_IDLE : INFLIGHT_BUSY;
 }
 

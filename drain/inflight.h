@@ -20,9 +20,15 @@
  *            socket itself, idle for the quiet time; else nothing moved on it for the request limit.
  *   leaving  FIN_WAIT*, CLOSING, LAST_ACK: the kernel finishes these alone. Not in flight.
  *
- * A streamer (sent grew twice, each time after it had looked idle for a fifth of the quiet time, while
- * received did not) is idle only after the request limit without movement. A download without such pauses is
- * none: it is over when nothing has moved for the quiet time.
+ * A streamer (the server spoke twice, each time after it had looked idle for a fifth of the quiet time, while
+ * the client did not) is idle only after the request limit without movement; who has done so once, after two
+ * quiet times (not below TLS on a paired port: there it is how a request behind tickets is answered, and the
+ * other side knows). A download without such pauses is none: it is over when nothing has moved for the quiet
+ * time.
+ *
+ * Told to continue (the server answered the client with 25 bytes and no more: "HTTP/1.1 100 Continue"): busy
+ * until the server says more, at most for the request limit. On TLS ports, received later than sent ends with
+ * the request limit too: HTTP/2 and TLS have frames that get no answer.
  *
  * A persistent socket went on getting new requests after inflight_mark(): in at least two looks after it,
  * some time apart, bytes had come in and gone out again. It is reported apart, because it will never be
@@ -52,6 +58,7 @@
 #define INFLIGHT_REMEMBER   114688 /* 7/8 of a table of 2 MiB */
 #define INFLIGHT_RECORDS    2048
 #define INFLIGHT_STRAGGLERS 16
+#define INFLIGHT_DOUBTFUL   64
 
 typedef struct Inflight Inflight;
 
@@ -100,8 +107,9 @@ typedef struct InflightSummary {
         unsigned persistent;      /* persistent, whatever the verdict */
         unsigned idle, leaving;
         unsigned streamers;   /* of the busy: streams between two chunks */
-        unsigned idle_by_age; /* idle only because nothing moved for the request limit or was settled
-                                 by the other side's quiet: cannot be proven from outside */
+        unsigned idle_by_age; /* idle only because nothing moved for the request limit (who has spoken
+                                 unasked once: for two quiet times) or was settled by the other side's
+                                 quiet: cannot be proven from outside */
         unsigned accept_queue, syn_queue;
         unsigned missing;    /* of the busy and unknown: not in the last full look, not known gone */
         unsigned listeners;  /* listening sockets on the traffic ports: the positive control */
@@ -134,8 +142,9 @@ int inflight_feed(const Sock *s, void *inflight);
 
 /*
  * inflight_speaker() - who spoke last on a socket, from elsewhere (drain/block.h's speaker set), read after
- * the look in which it was a tie. Settles the tie at the next look in which nothing has moved; on TLS ports,
- * and for sockets that are no tie, it does nothing.
+ * the look in which it was a tie. Settles the tie at the next look in which nothing has moved; for sockets
+ * that are no tie, and on TLS ports those on which the server was not seen speaking again in two looks, it
+ * does nothing.
  */
 void inflight_speaker(Inflight *f, uint64_t cookie, bool server);
 
@@ -154,6 +163,12 @@ void inflight_end(Inflight *f, InflightSummary *ret);
  * again (conns_get() reads it while it feeds). Return: how many, at most INFLIGHT_RECORDS.
  */
 size_t inflight_pending(const Inflight *f, const Sock **ret);
+
+/*
+ * inflight_doubtful() - the sockets that were idle by age only in the last full look: what a stop may cut.
+ * @ret: valid until the next inflight_begin(). Return: how many, at most INFLIGHT_DOUBTFUL.
+ */
+size_t inflight_doubtful(const Inflight *f, const Sock **ret);
 
 /* inflight_mark() - the checkers have noticed: from now on new requests on old connections make persistent.
  */

@@ -32,6 +32,7 @@
 
 #include "base/time.h"
 #include "drain/conns.h"
+#include "drain/fate.h"
 #include "drain/inflight.h"
 #include "tests/lib/ns.h"
 
@@ -341,6 +342,45 @@ static void mapped_clients_count_once(void **state)
         eye_close(&e);
 }
 
+static int take_established(const Sock *s, void *userdata)
+{
+        if (s->state == TCP_ESTABLISHED && s->local_port == PORT)
+                *(Sock *) userdata = *s;
+        return 0;
+}
+
+/* What a stop does to connections that were idle by age only: a farewell is seen, and so is its absence. */
+static void a_connection_that_the_stop_resets_is_seen(void **state)
+{
+        (void) state;
+        const ConnsFilter filter = { .local_ports = { PORT }, .n_local = 1, .states = CONNS_LIVE };
+        for (int unread = 0; unread < 2; unread++) {
+                Err err;
+                Fate f;
+                Sock s = { 0 }, open[FATE_MAX];
+                const Sock *first;
+                int l = listen_on(PORT), c = call(PORT), s_fd = take(l);
+                say(c, s_fd);
+                say(s_fd, c);
+                assert_int_equal(conns_dump(conns, &filter, take_established, &s, &err), 0);
+                assert_int_equal(s.state, TCP_ESTABLISHED);
+                fate_begin(&f, &s, 1);
+                assert_int_equal(conns_get(conns, &s, 1, fate_feed, fate_gone, &f, &err), 0);
+                assert_int_equal(fate_open(&f, open), 1);
+
+                if (unread)
+                        assert_int_equal(write(c, "x", 1), 1);
+                (void) close(s_fd);
+                (void) close(c);
+                for (Usec deadline = time_now() + PATIENCE; fate_open(&f, open) > 0;) {
+                        assert_true(time_now() < deadline);
+                        assert_int_equal(conns_get(conns, &s, 1, fate_feed, fate_gone, &f, &err), 0);
+                }
+                assert_int_equal(fate_lost(&f, &first), unread);
+                (void) close(l);
+        }
+}
+
 /* ---- drains of a real server -------------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/edge-roll-inflight-XXXXXX";
@@ -577,6 +617,7 @@ int main(void)
                 cmocka_unit_test(the_syn_queue),
                 cmocka_unit_test(a_busy_upstream_is_busy),
                 cmocka_unit_test(mapped_clients_count_once),
+                cmocka_unit_test(a_connection_that_the_stop_resets_is_seen),
                 cmocka_unit_test_teardown(drains_of_a_real_server_end_neither_early_nor_never, stop_nginx),
         };
         int r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,7 +481,7 @@ const Kind replay_kinds[] = {
         { "TLS 1.3 resumed", NGINX, SKIN_TLS13_RESUMED, 4, act_first, 1.6, .limit = true },
         { "TLS 1.3 resumed", HA, SKIN_TLS13_RESUMED, 4, act_first, 1.6 },
         { "TLS 1.3 resumed", PROXY, SKIN_TLS13_RESUMED, 4, act_first, 1.6 },
-        { "TLS 1.3, request after answer", NGINX, SKIN_TLS13, 6, act_after, 1.6, .limit = true },
+        { "TLS 1.3, request after answer", NGINX, SKIN_TLS13, 6, act_after, 1.6 },
         { "TLS 1.3, request after answer", HA, SKIN_TLS13, 6, act_after, 1.6 },
         { "TLS 1.3, idle pool", HA, SKIN_TLS13, 10, act_idle },
         { "TLS 1.3, idle pool", NGINX, SKIN_TLS13, 10, act_idle, .limit = true },

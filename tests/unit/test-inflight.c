@@ -697,6 +697,24 @@ static void the_speaker_settles_a_tie(void **state)
                 }
 }
 
+/* A TLS server's first words are no answer; later ones are. */
+static void the_speaker_settles_a_tie_below_tls_too(void **state)
+{
+        (void) state;
+        _cleanup_(inflight_freep) Inflight *f = engine(false, true, QUIET);
+        Usec t = 1000 * SEC;
+        Sim m = sim(false, t);
+        for (int i = 0; i < 3; i++, t += 2 * SEC) {
+                receives(&m, t, 100);
+                sends(&m, t, 200, t);
+                assert_int_equal(look(f, t + SEC, &m, 1).unknown, 1);
+                inflight_speaker(f, m.s.cookie, true);
+                InflightSummary s = look(f, t + SEC + 500 * MS, &m, 1);
+                assert_int_equal(s.idle, i == 2);
+                assert_int_equal(s.idle_by_age, 0);
+        }
+}
+
 /* A request and its answer, on a socket of either side. */
 static void exchange(Sim *m, bool up, Usec now)
 {
@@ -1390,6 +1408,7 @@ int main(void)
                 cmocka_unit_test(a_download_in_bursts_is_no_streamer),
                 cmocka_unit_test(the_first_exchange_is_no_tie),
                 cmocka_unit_test(the_speaker_settles_a_tie),
+                cmocka_unit_test(the_speaker_settles_a_tie_below_tls_too),
                 cmocka_unit_test(persistent_clients_do_not_hold_up_the_drain),
                 cmocka_unit_test(a_long_request_on_a_persistent_connection_counts),
                 cmocka_unit_test(an_upload_is_not_persistent),
