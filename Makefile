@@ -65,8 +65,9 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
-AGENT  := agent/agent.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
-          agent/facts.c agent/hold.c agent/hold-main.c agent/job.c agent/job-drain.c agent/job-foreign.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
+AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
+          agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
+          agent/job-hooks.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
           agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/known.c agent/lost.c \
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
@@ -88,7 +89,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign http inflight monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight monit-xml procs properties \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd
@@ -196,6 +197,7 @@ install: all $(OWN_UNITS:%=$(B)/units/%.service)
 	$(INSTALL) -D -m 644 units/man/edge-roll.1 $(DESTDIR)$(MANDIR)/man1/edge-roll.1
 	$(INSTALL) -D -m 644 units/man/edge-roll.conf.5 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
 	$(INSTALL) -D -m 644 units/man/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
+	$(INSTALL) -D -m 644 units/man/edge-roll-recovery.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
 	$(if $(DESTDIR),,units/activate.sh)
 
 uninstall:
@@ -207,7 +209,7 @@ uninstall:
 		$(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf \
 		$(DESTDIR)$(CATALOGDIR)/edge-roll.catalog $(DESTDIR)$(BASHDIR)/edge-roll \
 		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5 \
-		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
+		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
 	rm -rf $(DESTDIR)$(DOCDIR)
 	$(if $(DESTDIR),,systemctl daemon-reload || true)
 

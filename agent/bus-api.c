@@ -93,8 +93,7 @@ static void option_text(char *buf, size_t size, const char *text)
         text_clean(buf);
 }
 
-static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error,
-                       bool *ret_dry_run)
+static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error, RollKind *kind)
 {
         const char *contents, *text;
         char type;
@@ -126,7 +125,9 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 if (strcmp(key, "start") == 0)
                         o->start = value;
                 else if (strcmp(key, "dry-run") == 0)
-                        *ret_dry_run = value;
+                        *kind = value ? ROLL_DRY_RUN : *kind;
+                else if (strcmp(key, "now") == 0 && *kind == ROLL_RESTART)
+                        *kind = value ? ROLL_RESTART_NOW : *kind;
                 else
                         return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s is not known",
                                                  key);
@@ -142,13 +143,13 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
         return sd_bus_message_exit_container(m);
 }
 
-static int options_read(sd_bus_message *m, JobOptions *o, bool *ret_dry_run, sd_bus_error *error)
+static int options_read(sd_bus_message *m, JobOptions *o, RollKind *kind, sd_bus_error *error)
 {
         const char *key;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 if ((r = sd_bus_message_read(m, "s", &key)) < 0 ||
-                    (r = option_read(m, key, o, error, ret_dry_run)) < 0)
+                    (r = option_read(m, key, o, error, kind)) < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
         }
@@ -192,14 +193,14 @@ static void job_path(const Job *job, char *buf, size_t size)
 static bool kind_joins(const Job *job, RollKind kind)
 {
         RollKind running = roll_kind_from_name(job_kind(job));
-        bool restarts = running == ROLL_RESTART || running == ROLL_RESTART_HELD || running == ROLL_START;
-        return kind == ROLL_RESTART ? restarts : running == kind;
+        bool restarts = running == ROLL_RESTART || running == ROLL_RESTART_HELD || running == ROLL_START ||
+                        running == ROLL_RESTART_NOW;
+        return kind == ROLL_RESTART || kind == ROLL_RESTART_NOW ? restarts : running == kind;
 }
 
 static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error *error)
 {
         JobOptions options = { .persistent = PERSISTENT_INVALID, .at_cap = AT_CAP_INVALID };
-        bool dry_run = false;
         const char *name;
         char path[96];
         Caller caller;
@@ -207,23 +208,22 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
 
         agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0 || (r = options_read(m, &options, &dry_run, error)) < 0)
+        if (r < 0 || (r = options_read(m, &options, &kind, error)) < 0)
                 return r;
         /* A hold can be ended whatever the files say. */
         if (agent_reload(a, &err) < 0 && kind != ROLL_UNDRAIN)
                 return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
         const Component *c = rmp_read(a, name);
-        if (c && (kind != ROLL_RESTART || dry_run))
-                return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
-                                         "%s is for restart only, and not for a dry run: say router or "
-                                         "message-processor",
-                                         name);
+        if (c && kind != ROLL_RESTART)
+                return sd_bus_error_setf(
+                        error, ERROR_PREFIX "Usage",
+                        "%s is for restart only, and not for a dry run or --now: say router or "
+                        "message-processor",
+                        name);
         if (c)
                 kind = ROLL_RESTART_RMP;
         else if (!(c = component_read(a, name, error)))
                 return -EINVAL;
-        if (dry_run)
-                kind = ROLL_DRY_RUN;
         /* A dry run changes nothing, but it takes the node's one place for a job. */
         if ((r = caller_may_change(m, &caller, error)) < 0)
                 return r;
@@ -256,6 +256,11 @@ static int method_drain(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static int method_undrain(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         return method_begin(m, userdata, ROLL_UNDRAIN, error);
+}
+
+static int method_doctor(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return method_begin(m, userdata, ROLL_DOCTOR, error);
 }
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -578,6 +583,7 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("Restart", "sa{sv}", "ob", method_restart, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Drain", "sa{sv}", "ob", method_drain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Undrain", "sa{sv}", "ob", method_undrain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Doctor", "sa{sv}", "ob", method_doctor, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),

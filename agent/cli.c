@@ -10,6 +10,7 @@ typedef enum Option {
         OPTION_JSON,
         OPTION_REASON,
         OPTION_START,
+        OPTION_NOW,
         OPTION_UNPROTECTED,
         OPTION_NO_WAIT,
         OPTION_PERSISTENT,
@@ -33,6 +34,7 @@ static const struct {
         [OPTION_JSON] = { "json", 0, NULL, "one JSON object a line; the last is the result" },
         [OPTION_REASON] = { "reason", 0, "TEXT", "why; kept with the job, the hold and the journal" },
         [OPTION_START] = { "start", 0, NULL, "start the component if it is not running" },
+        [OPTION_NOW] = { "now", 0, NULL, "without a drain, of a component that serves nobody" },
         [OPTION_UNPROTECTED] = { "unprotected", 0, "REASON",
                                  "go on although no lock covers the other nodes" },
         [OPTION_NO_WAIT] = { "no-wait", 0, NULL, "return as soon as the agent has the job" },
@@ -68,7 +70,7 @@ static const VerbInfo verb_table[] = {
                 .what = "restart a component without losing a request",
                 .operand = OPERAND_COMPONENT,
                 .options = BIT(OPTION_DRY_RUN) | BIT(OPTION_JSON) | BIT(OPTION_REASON) | BIT(OPTION_START) |
-                           BIT(OPTION_UNPROTECTED) | BIT(OPTION_NO_WAIT) | BIT(OPTION_PERSISTENT) |
+                           BIT(OPTION_NOW) | BIT(OPTION_UNPROTECTED) | BIT(OPTION_NO_WAIT) | BIT(OPTION_PERSISTENT) |
                            BIT(OPTION_AT_CAP) | BIT(OPTION_VERBOSE),
                 .text = "Refuses health checks until every checker has marked the node down, waits until\n"
                         "no request is in flight, stops and starts the component, proves that it is ready\n"
@@ -76,10 +78,23 @@ static const VerbInfo verb_table[] = {
                         "can be undone (edge-roll cancel). A component that does not come back as it was\n"
                         "is held: blocked, shown by edge-roll status, until edge-roll undrain.\n"
                         "The agent does the work: Ctrl-C ends the display, never the job, and a second\n"
-                        "restart of the same component joins the job that runs.\n",
+                        "restart of the same component joins the job that runs.\n"
+                        "--now leaves out the watch, notice and drain; it is refused when somebody is connected.\n",
                 .examples = "edge-roll restart router --dry-run\n"
                             "edge-roll restart router --reason \"new keystore\"\n"
                             "edge-roll restart mp --json --at-cap=go-on\n",
+        },
+        [VERB_DOCTOR] = {
+                .name = "doctor",
+                .what = "what a restart would find here; nothing is changed",
+                .operand = OPERAND_MAYBE_COMPONENT,
+                .options = BIT(OPTION_JSON) | BIT(OPTION_VERBOSE),
+                .text = "Watches who checks the component, as a restart does, and tells one line for each thing\n"
+                        "that matters: ok, warning or problem, with what was seen and what to do. Nothing is\n"
+                        "blocked, nothing restarted. Without COMPONENT: each that runs here. Exit code 20 when\n"
+                        "there is a problem; warnings are no problem.\n",
+                .examples = "edge-roll doctor\n"
+                            "edge-roll doctor mp --json\n",
         },
         [VERB_DRAIN] = {
                 .name = "drain",
@@ -284,6 +299,9 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_START:
                 rq->start = true;
                 return 0;
+        case OPTION_NOW:
+                rq->now = true;
+                return 0;
         case OPTION_NO_WAIT:
                 rq->no_wait = true;
                 return 0;
@@ -480,7 +498,7 @@ static void help_all(FILE *out)
                 (void) fprintf(out, "  %-10s %s\n", verb_table[i].name, verb_table[i].what);
         (void) fputs("\n"
                      "A first look, nothing is touched:\n"
-                     "  edge-roll discover router\n"
+                     "  edge-roll doctor\n"
                      "  edge-roll restart router --dry-run\n"
                      "Then:\n"
                      "  edge-roll restart router --reason \"new keystore\"\n"

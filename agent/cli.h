@@ -14,6 +14,7 @@
 
 typedef enum Verb {
         VERB_RESTART,
+        VERB_DOCTOR,
         VERB_DRAIN,
         VERB_UNDRAIN,
         VERB_STATUS,
@@ -41,7 +42,7 @@ typedef struct CliRequest {
         Persistent persistent;   /* PERSISTENT_INVALID: not given */
         AtCap at_cap;            /* AT_CAP_INVALID: not given */
         Usec for_usec;           /* 0: not given */
-        bool dry_run, json, start, no_wait, verbose;
+        bool dry_run, json, now, start, no_wait, verbose;
 } CliRequest;
 
 /* verb_name() - "restart"; verb_from_name() - VERB_INVALID for NULL or an unknown name. */

@@ -475,6 +475,7 @@ static CallEnd call_start(Client *c, Answer *ret)
 {
         static const char *const members[VERB_COUNT] = {
                 [VERB_RESTART] = "Restart",
+                [VERB_DOCTOR] = "Doctor",
                 [VERB_DRAIN] = "Drain",
                 [VERB_UNDRAIN] = "Undrain",
         };
@@ -497,6 +498,8 @@ static CallEnd call_start(Client *c, Answer *ret)
                                 rq->persistent >= 0 ? persistent_name(rq->persistent) : NULL);
         if (r >= 0)
                 r = option_text(m, "at-cap", rq->at_cap >= 0 ? at_cap_name(rq->at_cap) : NULL);
+        if (r >= 0)
+                r = option_flag(m, "now", rq->now);
         if (r >= 0)
                 r = option_flag(m, "dry-run", rq->dry_run);
         if (r >= 0 && rq->for_usec)
@@ -884,6 +887,61 @@ static int verb_job(Client *c)
         }
 }
 
+/* Names of the components that run here, from the agent. @ret: at least CONFIG_COMPONENTS. Return: how many;
+ * -1: the exit status is in @ret_status. */
+static int running_components(Client *c, char (*ret)[64], int *ret_status)
+{
+        char names[CONFIG_COMPONENTS][64];
+        int n = 0, running = 0;
+        const char *json;
+        Answer a;
+        CallEnd end = call_repeat(c, "Status", NULL, NULL, &a);
+        if (end != CALL_ANSWER) {
+                *ret_status = end_call(c, end, &a);
+                return -1;
+        }
+        if (sd_bus_message_read(a.message, "s", &json) >= 0)
+                n = render_components(json, names, CONFIG_COMPONENTS);
+        answer_done(&a);
+        /* Status only knows the port that it has seen before; Discover asks the component. */
+        for (int i = 0; i < n; i++) {
+                end = call_repeat(c, "Discover", names[i], NULL, &a);
+                if (end != CALL_ANSWER) {
+                        *ret_status = end_call(c, end, &a);
+                        return -1;
+                }
+                if (sd_bus_message_read(a.message, "s", &json) >= 0 && render_running(json))
+                        (void) snprintf(ret[running++], 64, "%.63s", names[i]);
+                answer_done(&a);
+        }
+        return running;
+}
+
+/* One component, or each that runs here, one after the other. Return: the first bad exit status. */
+static int verb_doctor(Client *c)
+{
+        char names[CONFIG_COMPONENTS][64];
+        int status = 0;
+        if (c->component)
+                return verb_job(c);
+        int n = running_components(c, names, &status);
+        if (n < 0)
+                return status;
+        if (n == 0)
+                return client_end(
+                        c, RESULT_PROBLEMS, "no component of Edge runs on this node",
+                        "edge-roll config lists the components; edge-roll discover NAME says what was looked for");
+        for (int i = 0; i < n; i++) {
+                c->component = names[i];
+                render_again(c->render);
+                int one = verb_job(c);
+                if (client_stopped(c))
+                        return one;
+                status = status ? status : one;
+        }
+        return status;
+}
+
 static int verb_watch(Client *c)
 {
         Answer a;
@@ -963,6 +1021,8 @@ static int client_verb(Client *c)
         case VERB_DRAIN:
         case VERB_UNDRAIN:
                 return verb_job(c);
+        case VERB_DOCTOR:
+                return verb_doctor(c);
         case VERB_WATCH:
                 return verb_watch(c);
         case VERB_CANCEL:

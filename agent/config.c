@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/bound.h"
 #include "drain/block.h"
 
 #define CONFIG_FILE_LINES 10000 /* a file with more is none of ours */
@@ -105,6 +106,10 @@ static const Key agent_keys[] = {
           "the strongest table owner to use where the kernel has it", .choices = owner_names },
         { "cgroup_ids", TYPE_SWITCH, AT(Config, cgroup_ids), { "auto" },
           "find the owner of a port by the cgroup id of its socket", .choices = off_auto },
+        { "hooks_dir", TYPE_PATH, AT(Config, hooks_dir), { "/etc/edge-roll/hooks.d" },
+          "where the hooks are: before-block, verify, after-return and on-hold below it" },
+        { "hook_limit", TYPE_USEC, AT(Config, hook_limit_usec), { "30s" },
+          "how long one hook may take", .min = 100 * MS, .max = HOUR },
 };
 
 static const Key pool_keys[] = {
@@ -1317,6 +1322,25 @@ static int print_section(const Printer *p, const char *section, const Key *keys,
         return 0;
 }
 
+/* The longest a job of each kind may take with these limits. */
+static int print_bounds(const Printer *p, const Component *c, cJSON *bounds)
+{
+        static const RollKind kinds[] = { ROLL_RESTART, ROLL_RESTART_HELD, ROLL_RESTART_NOW,
+                                          ROLL_START,   ROLL_DRAIN,        ROLL_UNDRAIN };
+        cJSON *object = bounds ? cJSON_AddObjectToObject(bounds, c->name) : NULL;
+        char text[32];
+        if (!p->json) {
+                (void) fprintf(p->out, "; a restart of %s ends within %s, in a good or a bad end\n\n",
+                               c->name, time_format(bound_usec(c, ROLL_RESTART), text, sizeof(text)));
+                return 0;
+        }
+        for (size_t i = 0; i < ELEMENTS(kinds); i++)
+                if (!cJSON_AddNumberToObject(object, roll_kind_name(kinds[i]),
+                                             time_sec(bound_usec(c, kinds[i]))))
+                        return -ENOMEM;
+        return 0;
+}
+
 int config_print(const Config *c, FILE *out, bool json)
 {
         Printer p = { .config = c, .out = out, .json = json ? cJSON_CreateObject() : NULL };
@@ -1330,7 +1354,12 @@ int config_print(const Config *c, FILE *out, bool json)
                 (void) snprintf(section, sizeof(section), COMPONENT_SECTION "%s", c->components[i].name);
                 r = print_section(&p, section, component_keys, ELEMENTS(component_keys), &c->components[i],
                                   &c->components[i]);
+                if (r == 0 && !json)
+                        r = print_bounds(&p, &c->components[i], NULL);
         }
+        cJSON *bounds = r == 0 && json ? cJSON_AddObjectToObject(p.json, "bounds") : NULL;
+        for (size_t i = 0; r == 0 && json && i < c->n_components; i++)
+                r = bounds ? print_bounds(&p, &c->components[i], bounds) : -ENOMEM;
         if (r == 0 && json) {
                 _cleanup_(freep) char *text = cJSON_PrintUnformatted(p.json);
                 r = text ? 0 : -ENOMEM;

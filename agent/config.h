@@ -84,6 +84,8 @@ typedef struct Config {
         Usec idle_exit_usec;
         unsigned nft_owner; /* a BlockOwner as ceiling; auto is the highest */
         bool cgroup_ids;
+        char *hooks_dir;
+        Usec hook_limit_usec;
         Words pool_members; /* other nodes of the pool, as far as this node knows */
         char *lock;         /* "none" */
         Words monit_units;
@@ -119,7 +121,8 @@ const Component *config_rmp(const Config *c, const Component **ret_partner);
 /* config_was_set() - was @key of @component set in a file (be it to its default)? */
 bool config_was_set(const Config *c, const Component *component, const char *key);
 
-/* config_print() - every key in force with its value and where it comes from ("default" or FILE:LINE). */
+/* config_print() - every key in force with its value and where it comes from ("default" or FILE:LINE);
+ * and the bound of a job on each component (@json: "bounds", in seconds). */
 int config_print(const Config *c, FILE *out, bool json) _must_check_;
 
 /* component_limit() - the limit of @phase for @c: configured, else the default (watch: watch_max). */

@@ -247,6 +247,7 @@ static void facts_limit(FactsCall *call)
                 (void) snprintf(call->properties_text, sizeof(call->properties_text), "%.150s", err.text);
 
         const char *odd = call->properties_text;
+        (void) snprintf(f->properties_odd, sizeof(f->properties_odd), "%s", odd);
         if (limit || nginx) {
                 f->request_limit_usec = MAX(limit, nginx);
                 (void) snprintf(f->request_limit_from, sizeof(f->request_limit_from), "%s%s%s",

@@ -43,6 +43,7 @@ typedef struct Facts {
         /* limits */
         Usec request_limit_usec;
         char request_limit_from[256];
+        char properties_odd[160]; /* what of Edge's files could not be read or understood; "": nothing */
 } Facts;
 
 typedef struct FactsCall FactsCall;

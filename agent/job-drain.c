@@ -152,7 +152,7 @@ bool job_counters_back(Job *job, int r, const BlockState *state)
 
 /* ---- block ---- */
 
-static void block_enter(Job *job)
+static void block_put(Job *job)
 {
         Err err = { 0 };
         int r = job_table(job, &err);
@@ -170,6 +170,26 @@ static void block_enter(Job *job)
         }
         job_ok(job, "port %u refused, table inet %s (owner: %s), read back", job->facts.health_port,
                job_table_name(job), block_owner_name(block_owner(job->block)));
+}
+
+static void block_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_fail(job, RESULT_REFUSED, "mend the hook or what it found, then run again", "%s", failed);
+        else
+                block_put(job);
+}
+
+static void block_enter(Job *job)
+{
+        /* A block that was there is put back at once, and behind a reboot the node is open already. */
+        if (job->changes.blocked || roll_kind(job->roll) == ROLL_RECOVER) {
+                block_put(job);
+                return;
+        }
+        job->changes.hooks = true;
+        if (job_save(job) == 0)
+                job_hooks(job, HOOK_BEFORE_BLOCK, "", block_on_hooks);
 }
 
 const PhaseOps job_block = { .enter = block_enter };
@@ -444,6 +464,10 @@ const PhaseOps job_stop_monit = { .enter = stop_monit_enter, .tick = stop_monit_
 
 static void gate_back(Job *job, const char *why)
 {
+        if (roll_kind(job->roll) == ROLL_RESTART_NOW) {
+                job_fail(job, RESULT_INVALID, "restart it without --now, which waits for them", "%s", why);
+                return;
+        }
         Usec backoff = GATE_BACKOFF_MIN_USEC << MIN(job->gates, 5u);
         job->gate_not_before = time_now() + MIN(backoff, GATE_BACKOFF_MAX_USEC);
         job_feed(job, ROLL_EV_BACK, "%s", why);
@@ -502,6 +526,10 @@ static void gate_tick(Job *job)
         }
         if (!job->forced && before.total[BLOCK_NEWCONN] != after.total[BLOCK_NEWCONN]) {
                 gate_back(job, "a new connection came during the last look");
+                return;
+        }
+        if (roll_kind(job->roll) == ROLL_RESTART_NOW && after.total[BLOCK_REFUSED] > 0) {
+                gate_back(job, "somebody checks it, so a load balancer may be sending to it");
                 return;
         }
         if (!job->forced && !pass) {

@@ -6,8 +6,10 @@
 #include "agent/checkers.h"
 #include "agent/facts.h"
 #include "agent/hold.h"
+#include "agent/hooks.h"
 #include "agent/job.h"
 #include "agent/procs.h"
+#include "agent/journal.h"
 #include "agent/state.h"
 #include "drain/block-watch.h"
 #include "drain/foreign.h"
@@ -27,13 +29,38 @@
 #define JOB_RESUMES_MAX        10 /* agents that died in one phase; then the job is only settled */
 #define JOB_PROGRESS_USEC      (200 * USEC_PER_MSEC) /* progress is told at most this often */
 
+/* What doctor says of one thing. */
+typedef enum Finding {
+        FINDING_OK,
+        FINDING_WARNING, /* worth knowing; a restart does its work all the same */
+        FINDING_PROBLEM, /* a restart would be refused, or would not prove what it should */
+        FINDING_COUNT,
+        FINDING_INVALID = -EINVAL,
+} Finding;
+
 /* What the job has changed outside: worked backwards by undo, settled by hold and unblock. */
 typedef struct JobChanges {
         bool table;   /* our nft table exists */
         bool blocked; /* ... and refuses */
         bool monit;   /* monit was asked to leave the component alone */
         bool stopped; /* the unit was told to stop: no way back */
+        bool hooks;   /* those of before-block were begun */
 } JobChanges;
+
+/* @failed: the sentence of the first hook that failed; NULL: all are well, or there are none. */
+typedef void (*JobHooksFn)(Job *job, const char *failed);
+
+/* Hooks that are being run. */
+typedef struct JobHooks {
+        HookPoint point;
+        Words list; /* NULL: none run */
+        size_t at;
+        char result[32];
+        Usec began; /* the present one */
+        SystemdCall *call;
+        sd_event_source *retry;
+        JobHooksFn done;
+} JobHooks;
 
 struct Job {
         JobEnv env;
@@ -65,6 +92,8 @@ struct Job {
         char failure[512];               /* the first thing that went wrong */
         char hint[512];                  /* what to do about it */
         cJSON *warnings;                 /* array of strings */
+        cJSON *findings;                 /* of doctor: array of its events */
+        unsigned found[FINDING_COUNT];   /* how many of each */
 
         /* timers and calls of the present phase */
         sd_event_source *deadline, *tick, *renew;
@@ -74,6 +103,9 @@ struct Job {
         unsigned http_pending;
         SnapshotFetch *snapshot_call;
         bool monit_running;
+
+        JobHooks hooks;
+        char finding[512]; /* what ended the phase, while hooks that come after it run */
 
         /* what is known */
         JobChanges changes;
@@ -155,6 +187,11 @@ void job_feed(Job *job, RollEvent event, const char *fmt, ...) _printf_(3, 4);
 void job_progress(Job *job, const char *fmt, ...) _printf_(2, 3);
 void job_warn(Job *job, const char *fmt, ...) _printf_(2, 3);
 
+/* job_tell() - an event for everybody who follows the job. @object: consumed. @progress: only the last of
+ * these are kept. */
+void job_tell(Job *job, cJSON *object, bool progress);
+JournalContext job_context(const Job *job);
+
 /* job_tick() - call the phase's tick after @usec, again and again until the phase is left. */
 void job_tick(Job *job, Usec usec);
 
@@ -166,6 +203,8 @@ void job_extend(Job *job);
 
 /* job_forward() - tell an event (taken) of the job within this one, marked with its component. */
 void job_forward(Job *job, cJSON *event, bool progress);
+/* job_lengthen() - the present phase gets @usec more. */
+void job_lengthen(Job *job, Usec usec);
 
 /* job_save() - the record, before the effect it describes. A failure before the first effect is a refusal;
  * later it is told and the job goes on in memory. Return: 0 or negative errno (already told). */
@@ -282,6 +321,18 @@ void job_served(Job *job, const UnitState *state, size_t of);
 
 /* job_who() - whose a cgroup is, for people: "monit (/system.slice/...)". Return: @buf. */
 const char *job_who(const Job *job, const char *cgroup, char *buf, size_t size);
+/* --- job-doctor.c --- */
+/* job_find() - a finding of doctor. @about: one word. @hint: what to do, NULL for nothing. */
+void job_find(Job *job, Finding state, const char *about, const char *hint, const char *fmt, ...)
+        _printf_(5, 6);
+/* job_examined() - doctor has seen what it can see: tell the rest and end the present phase. */
+void job_examined(Job *job);
+
+/* --- job-hooks.c --- */
+/* job_hooks() - run the hooks of @point; the phase gets more time for them. @result: for their environment.
+ * @done: called once, perhaps at once; not when the phase is left before. */
+void job_hooks(Job *job, HookPoint point, const char *result, JobHooksFn done);
+void job_hooks_cancel(Job *job);
 
 /* --- job-drain.c --- */
 /* job_table_name() - of the transit table. */

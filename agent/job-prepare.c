@@ -4,6 +4,7 @@
 
 #include "agent/job-impl.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "agent/known.h"
@@ -16,7 +17,7 @@
 static bool kind_restarts(RollKind kind)
 {
         return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_RESTART_RMP ||
-               kind == ROLL_START || kind == ROLL_DRY_RUN;
+               kind == ROLL_RESTART_NOW || kind == ROLL_START || kind == ROLL_DRY_RUN || kind == ROLL_DOCTOR;
 }
 
 static const char *preflight_loaded(const Job *job, char *buf, size_t size)
@@ -39,6 +40,21 @@ static void preflight_done(Job *job, const char *monit)
                         "runs in %s, which is not stopped: %s; its own command stops it, it is started in ",
                         *job->ran_in ? job_who(job, job->ran_in, who, sizeof(who)) : "an unknown place",
                         job_unit_usable(job) ? job_unit_usable(job) : "that is not known");
+        if (roll_kind(job->roll) == ROLL_DOCTOR) {
+                job_find(job, f->up ? FINDING_OK : FINDING_WARNING, "component",
+                         f->up ? NULL : "see what up_url answers, with curl", "%s%s%s%s%s",
+                         *job->unit.unit ? job->unit.unit : "running", *job->unit.unit ? " is " : "",
+                         job->unit.active, f->self_known ? ", server " : "",
+                         f->self_known ? f->self.uuid : "");
+                if (!f->up)
+                        job_find(job, FINDING_WARNING, "component", NULL, "it does not say that it is up: %s",
+                                 f->up_text);
+                if (*way)
+                        job_find(job, FINDING_WARNING, "unit",
+                                 "see units and stop_command in edge-roll.conf(5)", "%s%s", way,
+                                 job->unit.unit);
+                job_find(job, FINDING_OK, "monit", NULL, "%s", monit);
+        }
         job_ok(job, "%s%s %s%s%s%s; %s%s%s", way, job->unit.unit, job->unit.active,
                f->self_known ? ", server " : "", f->self_known ? f->self.uuid : "",
                f->up        ? ", up"
@@ -46,6 +62,28 @@ static void preflight_done(Job *job, const char *monit)
                             : "",
                monit, preflight_loaded(job, loaded, sizeof(loaded)),
                job->held ? "; held until this job is done" : "");
+}
+
+/*
+ * preflight_refuse() - something that ends a job here; doctor only tells it and goes on.
+ * Return: true when the phase is over.
+ */
+static bool preflight_refuse(Job *job, Result result, const char *about, const char *hint, const char *fmt,
+                             ...) _printf_(5, 6);
+static bool preflight_refuse(Job *job, Result result, const char *about, const char *hint, const char *fmt,
+                             ...)
+{
+        char text[480];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        if (roll_kind(job->roll) == ROLL_DOCTOR) {
+                job_find(job, FINDING_PROBLEM, about, hint, "%s", text);
+                return false;
+        }
+        job_fail(job, result, hint, "%s", text);
+        return true;
 }
 
 /* Held because a restart was not proven good, and not by hand. */
@@ -80,12 +118,14 @@ static void preflight_on_monit(int r, const MonitPrior *prior, const char *text,
 {
         Job *job = userdata;
         job->monit_running = false;
-        if (r < 0) {
-                job_fail(job, RESULT_REFUSED, "see `systemctl status monit apigee-monit`",
-                         "monit's state is not known: %s", err->text);
+        if (r < 0 &&
+            preflight_refuse(job, RESULT_REFUSED, "monit", "see `systemctl status monit apigee-monit`",
+                             "monit's state is not known: %s", err->text))
                 return;
-        }
-        job->monit = *prior;
+        if (r < 0)
+                text = "its state is not known";
+        else
+                job->monit = *prior;
         job_progress(job, "%s", text);
         if (!*job->component->runtime_url || !job->facts.running) {
                 preflight_measure(job);
@@ -254,16 +294,16 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
                          facts->traffic_from);
                 return;
         }
-        if (facts->running && facts->loopback_only && kind != ROLL_UNDRAIN) {
-                job_fail(job, RESULT_REFUSED,
-                         "let it listen where its checkers come from, or set health_port",
-                         "port %u of %s listens on loopback only: nobody can check it from outside",
-                         facts->health_port, c->name);
+        if (facts->running && facts->loopback_only && kind != ROLL_UNDRAIN &&
+            preflight_refuse(job, RESULT_REFUSED, "ports",
+                             "let it listen where its checkers come from, or set health_port",
+                             "port %u of %s listens on loopback only: nobody can check it from outside",
+                             facts->health_port, c->name))
                 return;
-        }
         /* One that a failed restart has left stopped is started without being told again. */
         bool start = job->options.start || preflight_failed_before(job);
-        if (!facts->running && start && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD))
+        if (!facts->running && start &&
+            (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_RESTART_NOW))
                 roll_set_kind(job->roll, ROLL_START);
         else if (!facts->running && kind == ROLL_RESTART_RMP) {
                 char hint[300];
@@ -369,6 +409,29 @@ static void preflight_partner(Job *job)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
 
+/* A hook that may not be run is told now: found in verify it would cost a hold. */
+static bool preflight_hooks(Job *job)
+{
+        char text[256] = "";
+        size_t len = 0;
+        for (HookPoint p = HOOK_BEFORE_BLOCK; p < HOOK_COUNT; p++) {
+                _cleanup_(words_freep) Words list = NULL;
+                Err err = { 0 };
+                if (hooks_list(job->env.config->hooks_dir, p, &list, &err) < 0) {
+                        if (preflight_refuse(job, RESULT_REFUSED, "hooks",
+                                             "chown and chmod it, or take it away", "%s", err.text))
+                                return true;
+                        continue;
+                }
+                for (size_t i = 0; list[i] && len < sizeof(text); i++)
+                        len += (size_t) snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
+                                                 list[i] + strlen(job->env.config->hooks_dir) + 1);
+        }
+        if (roll_kind(job->roll) == ROLL_DOCTOR && len > 0)
+                job_find(job, FINDING_OK, "hooks", NULL, "%s", text);
+        return false;
+}
+
 static void preflight_enter(Job *job)
 {
         const Config *config = job->env.config;
@@ -392,6 +455,10 @@ static void preflight_enter(Job *job)
                 job_fail(job, RESULT_NOT_NEEDED, NULL, "%s is not held", job->component->name);
                 return;
         }
+        if (kind == ROLL_DOCTOR && job->held)
+                job_find(job, FINDING_PROBLEM, "hold",
+                         "end it with `edge-roll undrain` when the reason is gone", "it is held, by %s: %s",
+                         job->hold.by, job->hold.reason);
         if (kind == ROLL_DRAIN && job->held) {
                 job_fail(job, RESULT_NOT_NEEDED, "end it with `edge-roll undrain`",
                          "%s is held already, by %s: %s", job->component->name, job->hold.by,
@@ -402,16 +469,17 @@ static void preflight_enter(Job *job)
         bool refused = false;
         if (job->held && block_hold_read(&job->hold.plan, &refused, NULL, &err) < 0)
                 job_warn(job, "the table of holds cannot be read: %s", err.text);
-        if (kind == ROLL_RESTART && refused)
+        if ((kind == ROLL_RESTART || kind == ROLL_RESTART_NOW) && refused)
                 roll_set_kind(job->roll, ROLL_RESTART_HELD);
         if (kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN && config->pool_members && *config->pool_members &&
-            strcmp(config->lock, "none") == 0 && !*job->options.unprotected) {
-                job_fail(job, RESULT_UNPROTECTED,
-                         "make sure that no other node of the pool is out, then say --unprotected=REASON",
-                         "this node has pool mates (%s, ...) and no lock covers the pool",
-                         config->pool_members[0]);
+            strcmp(config->lock, "none") == 0 && !*job->options.unprotected &&
+            preflight_refuse(job, RESULT_UNPROTECTED, "lock",
+                             "make sure that no other node of the pool is out, then say --unprotected=REASON",
+                             "this node has pool mates (%s, ...) and no lock covers the pool",
+                             config->pool_members[0]))
                 return;
-        }
+        if (kind != ROLL_UNDRAIN && preflight_hooks(job))
+                return;
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)
                 return;
         if (kind == ROLL_RESTART_RMP)
@@ -465,7 +533,9 @@ void job_learn(Job *job, Result result)
 {
         Err err = { 0 };
         int r = 0;
-        if (result == RESULT_HELD && job->before)
+        if (roll_kind(job->roll) == ROLL_DOCTOR)
+                r = 0; /* what a hold is measured by is still wanted */
+        else if (result == RESULT_HELD && job->before)
                 r = known_before_write(job->env.config, job->component, job->before, &err);
         else if (result == RESULT_DONE)
                 r = known_before_write(job->env.config, job->component, NULL, &err);
@@ -496,6 +566,63 @@ size_t job_ports(const Job *job, uint16_t *ports)
         return n;
 }
 
+/* ---- nobody is served (restart --now) ---- */
+
+typedef struct Served {
+        uint16_t health_port;
+        Addr who[4]; /* the first few */
+        size_t n_who;
+        unsigned live;  /* connections on the traffic ports */
+        unsigned ended; /* ... that ended within the last minute (TIME_WAIT) */
+        unsigned asked; /* connections on the health port, live or just ended */
+} Served;
+
+static int served_socket(const Sock *s, void *userdata)
+{
+        Served *served = userdata;
+        if (s->state == 10 || addr_is_loopback(&s->peer))
+                return 0;
+        if (s->local_port == served->health_port)
+                served->asked++;
+        else if (s->state == 6)
+                served->ended++;
+        else
+                served->live++;
+        for (size_t i = 0; i < served->n_who; i++)
+                if (addr_equal(&served->who[i], &s->peer))
+                        return 0;
+        if (served->n_who < ELEMENTS(served->who))
+                served->who[served->n_who++] = s->peer;
+        return 0;
+}
+
+/* Return: true when somebody is (the phase is over then). */
+static bool discover_served(Job *job)
+{
+        ConnsFilter filter = { .states = CONNS_LIVE | CONNS_STATE(6) };
+        Served served = { .health_port = job->facts.health_port };
+        char who[200] = "", addr[ADDR_TEXT_SIZE];
+        Err err = { 0 };
+        size_t len = 0;
+
+        filter.n_local = job_ports(job, filter.local_ports);
+        if (conns_dump(job->env.conns, &filter, served_socket, &served, &err) < 0) {
+                job_fail(job, RESULT_REFUSED, NULL, "the sockets cannot be looked at: %s", err.text);
+                return true;
+        }
+        if (served.n_who == 0)
+                return false;
+        for (size_t i = 0; i < served.n_who && len < sizeof(who); i++)
+                len += (size_t) snprintf(who + len, sizeof(who) - len, "%s%s", i ? ", " : "",
+                                         addr_format(&served.who[i], addr, sizeof(addr)));
+        job_fail(
+                job, RESULT_REFUSED, "restart it without --now, which waits for them",
+                "somebody is served: %u connections on the traffic ports, %u more that ended within a minute, %u on "
+                "the health port %u; from %s",
+                served.live, served.ended, served.asked, served.health_port, who);
+        return true;
+}
+
 static void discover_enter(Job *job)
 {
         const Component *c = job->component;
@@ -504,20 +631,18 @@ static void discover_enter(Job *job)
         char ports[256], limit[32];
         Err err = { 0 };
 
-        if (f->n_traffic == 0 && (kind == ROLL_RESTART || kind == ROLL_RESTART_HELD ||
-                                  kind == ROLL_RESTART_RMP || kind == ROLL_DRAIN)) {
-                job_fail(
-                        job, RESULT_REFUSED, "set traffic_ports in the configuration",
-                        "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
-                        c->name, f->traffic_from);
-                return;
-        }
         if (f->next_health_port && kind_restarts(kind)) {
                 job->next_health_port = f->next_health_port;
                 job_warn(job,
                          "http.port becomes %u with the restart, as the properties have it; it is %u now",
                          f->next_health_port, f->health_port);
         }
+        if (f->n_traffic == 0 && kind != ROLL_START && kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN &&
+            preflight_refuse(
+                    job, RESULT_REFUSED, "ports", "set traffic_ports in the configuration",
+                    "the traffic ports of %s are not known (%s): without them nothing can be said of requests in flight",
+                    c->name, f->traffic_from))
+                return;
         int r = job_setup(job, &err);
         if (r < 0) {
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
@@ -549,6 +674,8 @@ static void discover_enter(Job *job)
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
         }
+        if (kind == ROLL_RESTART_NOW && discover_served(job))
+                return;
 
         Usec cap = f->request_limit_usec + DRAIN_MARGIN_USEC;
         if (cap > c->drain_max_usec) {
@@ -563,6 +690,11 @@ static void discover_enter(Job *job)
                 cap = c->limit_usec[PHASE_DRAIN];
         roll_set_limit(job->roll, PHASE_DRAIN, cap);
         roll_set_limit(job->roll, PHASE_WATCH, checkers_watch_limit(job->checkers));
+        if (kind == ROLL_DOCTOR)
+                job_find(job, FINDING_OK, "ports", NULL,
+                         "health port %u (%s), refused %s; traffic ports %s (%s)", f->health_port,
+                         f->health_port_from, c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
+                         ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)), f->traffic_from);
         job_ok(job, "health port %u (%s), traffic ports %s; a request lasts at most %s (%s)", f->health_port,
                f->health_port_from, ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
                time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
@@ -612,13 +744,19 @@ static void watch_end(Job *job)
                 roll_set_limit(job->roll, PHASE_RETURN,
                                MAX(component_limit(c, PHASE_RETURN), slowest * (c->check_rise + 3)));
         if (checkers_count(job->checkers) > 0) {
-                job_ok(job, "%s", text);
+                if (roll_kind(job->roll) == ROLL_DOCTOR)
+                        job_examined(job);
+                else
+                        job_ok(job, "%s", text);
                 return;
         }
         if (config_was_set(job->env.config, c, "check_interval")) {
                 job_warn(job, "nobody is seen checking port %u; the configured check_interval is believed",
                          job->facts.health_port);
-                job_ok(job, "%s; check_interval is configured", text);
+                if (roll_kind(job->roll) == ROLL_DOCTOR)
+                        job_examined(job);
+                else
+                        job_ok(job, "%s; check_interval is configured", text);
                 return;
         }
         job_fail(

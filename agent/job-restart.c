@@ -576,9 +576,20 @@ const PhaseOps job_ready = { .enter = ready_enter, .tick = ready_tick, .timeout 
 
 /* ---- verify ---- */
 
+static void verify_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_fail(job, RESULT_INVALID, NULL, "%s", failed);
+        else
+                job_ok(job, "%s",
+                       *job->awaiting ? "the hooks of verify are content"
+                                      : "no further checks are configured");
+}
+
 static void verify_enter(Job *job)
 {
-        job_ok(job, "no further checks are configured");
+        (void) job_save(job);
+        job_hooks(job, HOOK_VERIFY, "", verify_on_hooks);
 }
 
 const PhaseOps job_verify = { .enter = verify_enter };

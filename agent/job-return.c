@@ -156,6 +156,13 @@ const PhaseOps job_unblock = { .enter = unblock_enter, .tick = unblock_tick, .ti
 
 /* ---- return ---- */
 
+static void return_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_warn(job, "%s", failed);
+        job_ok(job, "%s", job->finding);
+}
+
 static void return_tick(Job *job)
 {
         _cleanup_(freep) BlockSource *sources = NULL;
@@ -182,8 +189,11 @@ static void return_tick(Job *job)
         checkers_feed(job->checkers, time_now(), sources, n);
         checkers_text(job->checkers, time_now(), text, sizeof(text));
         if (checkers_returned(job->checkers, time_now())) {
-                job_ok(job, "%s; %" PRIu64 " new connections on the traffic ports", text,
-                       state.total[BLOCK_NEWCONN] - MIN(job->newconn_base, state.total[BLOCK_NEWCONN]));
+                (void) snprintf(job->finding, sizeof(job->finding),
+                                "%s; %" PRIu64 " new connections on the traffic ports", text,
+                                state.total[BLOCK_NEWCONN] -
+                                        MIN(job->newconn_base, state.total[BLOCK_NEWCONN]));
+                job_hooks(job, HOOK_AFTER_RETURN, *job->failure ? "failed" : "done", return_on_hooks);
                 return;
         }
         job_progress(job, "%s", text);
@@ -192,7 +202,15 @@ static void return_tick(Job *job)
 
 static void return_enter(Job *job)
 {
+        BlockState state = { 0 };
         (void) job_save(job);
+        if (roll_kind(job->roll) == ROLL_RESTART_NOW && block_read(job->block, &state, NULL) == 0 &&
+            state.table && state.total[BLOCK_REFUSED] == 0) {
+                (void) snprintf(job->finding, sizeof(job->finding),
+                                "nobody asked while it was refused, so nobody is waited for");
+                job_hooks(job, HOOK_AFTER_RETURN, *job->failure ? "failed" : "done", return_on_hooks);
+                return;
+        }
         job_tick(job, JOB_POLL_USEC);
 }
 
@@ -210,10 +228,27 @@ const PhaseOps job_return = { .enter = return_enter, .tick = return_tick, .timeo
 
 /* ---- undo ---- */
 
+static void undo_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_warn(job, "%s", failed);
+        job->changes.hooks = false;
+        job_ok(job, "%s", job->finding);
+}
+
+/* Who was told before the block hears that it is over. */
+static void undo_done(Job *job, const char *finding)
+{
+        (void) snprintf(job->finding, sizeof(job->finding), "%s", finding);
+        if (job->changes.hooks)
+                job_hooks(job, HOOK_AFTER_RETURN, "gave-back", undo_on_hooks);
+        else
+                job_ok(job, "%s", finding);
+}
+
 static void undo_on_monit(int r, const char *text, const Err *err, void *userdata)
 {
         Job *job = userdata;
-        (void) text;
         job->monit_running = false;
         if (r < 0) {
                 job_warn(job, "monit is not as it was: %s", err->text);
@@ -221,8 +256,10 @@ static void undo_on_monit(int r, const char *text, const Err *err, void *userdat
                          "monit is not as it was: %s", err->text);
                 return;
         }
+        char finding[sizeof(job->finding)];
         job->changes.monit = false;
-        job_ok(job, "everything that was changed is as it was; %s", text);
+        (void) snprintf(finding, sizeof(finding), "everything that was changed is as it was; %.400s", text);
+        undo_done(job, finding);
 }
 
 static void undo_tick(Job *job)
@@ -247,7 +284,8 @@ static void undo_tick(Job *job)
                 job->changes.blocked = false;
         }
         if (!job->changes.monit) {
-                job_ok(job, job->changes.table ? "the block is gone, read back" : "nothing had been changed");
+                undo_done(job,
+                          job->changes.table ? "the block is gone, read back" : "nothing had been changed");
                 return;
         }
         job_progress(job, "monit as it was");
@@ -269,6 +307,13 @@ const PhaseOps job_undo = { .enter = undo_enter, .tick = undo_tick };
 
 /* ---- hold ---- */
 
+static void hold_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_warn(job, "%s", failed);
+        job_ok(job, "%s", job->finding);
+}
+
 static void hold_finish(Job *job, const char *monit)
 {
         char stamp[32], until[64] = "";
@@ -280,8 +325,10 @@ static void hold_finish(Job *job, const char *monit)
                         job->hint, sizeof(job->hint),
                         "mend the cause and run `edge-roll restart %s` again, or give it back with `edge-roll undrain %s`",
                         job->component->name, job->component->name);
-        job_ok(job, "port %u is held refused (table inet " BLOCK_HOLD_TABLE ")%s%s%s", job->facts.health_port,
-               until, *monit ? "; " : "", monit);
+        (void) snprintf(job->finding, sizeof(job->finding),
+                        "port %u is held refused (table inet " BLOCK_HOLD_TABLE ")%s%s%.300s",
+                        job->facts.health_port, until, *monit ? "; " : "", monit);
+        job_hooks(job, HOOK_ON_HOLD, roll_kind(job->roll) == ROLL_DRAIN ? "done" : "held", hold_on_hooks);
 }
 
 static void hold_on_monit(int r, const char *text, const Err *err, void *userdata)
@@ -378,6 +425,11 @@ static void hold_enter(Job *job)
  */
 static void hold_timeout(Job *job)
 {
+        if (job->hooks.list) {
+                job_hooks_cancel(job);
+                hold_on_hooks(job, "systemd did not tell how a hook of on-hold ended");
+                return;
+        }
         if (job->monit_running) {
                 char text[256];
                 (void) monit_waits_for(job->env.monit, text, sizeof(text));

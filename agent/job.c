@@ -46,7 +46,7 @@ const char *job_record_name(JobPlace place)
         return names[place];
 }
 
-static JournalContext job_context(const Job *job)
+JournalContext job_context(const Job *job)
 {
         return (JournalContext){
                 .id = job->id,
@@ -57,7 +57,7 @@ static JournalContext job_context(const Job *job)
 }
 
 /* Takes @object. An event that cannot be allocated is lost; the job goes on. */
-static void job_tell(Job *job, cJSON *object, bool progress)
+void job_tell(Job *job, cJSON *object, bool progress)
 {
         char *text = object ? cJSON_PrintUnformatted(object) : NULL;
         cJSON_Delete(object);
@@ -141,6 +141,10 @@ void job_warn(Job *job, const char *fmt, ...)
         (void) vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
 
+        if (roll_kind(job->roll) == ROLL_DOCTOR) {
+                job_find(job, FINDING_WARNING, phase_name(roll_phase(job->roll)), NULL, "%s", text);
+                return;
+        }
         JournalContext c = job_context(job);
         journal_log(LOG_WARNING, JOURNAL_WARNING, &c, "%s: %s", job->component->name, text);
         cJSON_AddItemToArray(job->warnings, cJSON_CreateString(text));
@@ -227,6 +231,10 @@ static cJSON *job_result_object(Job *job, Result result)
         job_add_drained(job, o);
         if (job->partner_result)
                 cJSON_AddItemToObject(o, "partner", cJSON_Duplicate(job->partner_result, true));
+        if (roll_kind(job->roll) == ROLL_DOCTOR) {
+                cJSON_AddItemToObject(o, "findings", cJSON_Duplicate(job->findings, true));
+                return o;
+        }
         /* Without a lock nobody keeps a second node of the pool from going out at the same time: said. */
         cJSON_AddStringToObject(o, "protection", "unprotected");
         if (*job->options.unprotected)
@@ -279,6 +287,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddBoolToObject(c, "blocked", job->changes.blocked);
         cJSON_AddBoolToObject(c, "monit", job->changes.monit);
         cJSON_AddBoolToObject(c, "stopped", job->changes.stopped);
+        cJSON_AddBoolToObject(c, "hooks", job->changes.hooks);
 
         cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
         /* For whoever has to hold it without knowing its configuration. */
@@ -453,6 +462,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 .blocked = record_bool(changes, "blocked"),
                 .monit = record_bool(changes, "monit"),
                 .stopped = record_bool(changes, "stopped"),
+                .hooks = record_bool(changes, "hooks"),
         };
         bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
         if (!same_boot) {
@@ -573,6 +583,19 @@ void job_extend(Job *job)
         (void) job_timer(job, &job->deadline, roll_deadline(job->roll), job_on_deadline);
 }
 
+void job_lengthen(Job *job, Usec usec)
+{
+        Phase phase = roll_phase(job->roll);
+        Usec now = time_now();
+        if (usec == 0)
+                return;
+        roll_set_limit(job->roll, phase,
+                       time_add(time_add(roll_elapsed(job->roll, phase, now),
+                                         time_left(roll_deadline(job->roll), now)),
+                                usec));
+        (void) job_timer(job, &job->deadline, roll_deadline(job->roll), job_on_deadline);
+}
+
 /* ---- phases ---- */
 
 static void job_drop_calls(Job *job)
@@ -580,6 +603,7 @@ static void job_drop_calls(Job *job)
         job->tick = sd_event_source_unref(job->tick);
         job->call = systemd_call_cancel(job->call);
         job->call2 = systemd_call_cancel(job->call2);
+        job_hooks_cancel(job);
         job->facts_call = facts_cancel(job->facts_call);
         for (size_t i = 0; i < ELEMENTS(job->http); i++)
                 job->http[i] = http_cancel(job->http[i]);
@@ -666,7 +690,8 @@ static void job_finished(Result result, void *userdata)
 {
         Job *job = userdata;
         JournalContext c = job_context(job);
-        const char *id = result == RESULT_DONE                                        ? JOURNAL_JOB_DONE
+        const char *id = roll_kind(job->roll) == ROLL_DOCTOR                          ? JOURNAL_JOB_DONE
+                         : result == RESULT_DONE                                      ? JOURNAL_JOB_DONE
                          : result == RESULT_HELD                                      ? JOURNAL_HELD
                          : result == RESULT_FAILED || result == RESULT_NOT_READMITTED ? JOURNAL_BAD_END
                                                                                       : JOURNAL_JOB_ENDED;
@@ -694,14 +719,17 @@ static void job_finished(Result result, void *userdata)
 
         job->over = true;
         job->result = result;
-        if (result == RESULT_DONE)
+        if (roll_kind(job->roll) == ROLL_DOCTOR)
+                journal_log(LOG_NOTICE, id, &c, "%s: doctor: %s", job->component->name, job->failure);
+        else if (result == RESULT_DONE)
                 journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
         else
                 journal_log(result == RESULT_HELD || result == RESULT_FAILED ? LOG_ERR : LOG_WARNING, id, &c,
                             "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
                             job->failure);
         cJSON *o = job_result_object(job, result);
-        if (result != RESULT_BUSY && roll_kind(job->roll) != ROLL_DRY_RUN)
+        if (result != RESULT_BUSY && roll_kind(job->roll) != ROLL_DRY_RUN &&
+            roll_kind(job->roll) != ROLL_DOCTOR)
                 job_keep_result(job, o);
         job_tell(job, o, false);
         job->env.ended(job, result, job->env.userdata);
@@ -722,12 +750,25 @@ void job_ok(Job *job, const char *evidence, ...)
         (void) roll_feed(job->roll, ROLL_EV_OK, RESULT_INVALID, time_now());
 }
 
+/* What a phase that failed was about, in one word. */
+static const char *job_subject(Phase phase)
+{
+        return phase == PHASE_WATCH ? "checkers" : phase == PHASE_DISCOVER ? "ports" : "component";
+}
+
 void job_fail(Job *job, Result result, const char *hint, const char *fmt, ...)
 {
         va_list ap;
         va_start(ap, fmt);
         job_evidence(job, fmt, ap);
         va_end(ap);
+        if (roll_kind(job->roll) == ROLL_DOCTOR && roll_phase(job->roll) <= PHASE_WATCH) {
+                char text[sizeof(job->evidence[0])];
+                (void) snprintf(text, sizeof(text), "%s", job->evidence[roll_phase(job->roll)]);
+                job_find(job, FINDING_PROBLEM, job_subject(roll_phase(job->roll)), hint, "%s", text);
+                job_examined(job);
+                return;
+        }
         if (!*job->failure) {
                 (void) snprintf(job->failure, sizeof(job->failure), "%s",
                                 job->evidence[roll_phase(job->roll)]);
@@ -775,10 +816,12 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
         for (Phase p = PHASE_NONE; p < PHASE_COUNT; p++)
                 limits[p] = component_limit(component, p);
         job->warnings = cJSON_CreateArray();
+        job->findings = cJSON_CreateArray();
         job->progress = calloc(PROGRESS_KEPT, sizeof(*job->progress));
         job->started = time_now();
         job->started_wall = time_wall();
-        if (!job->warnings || !job->progress || roll_new(&job->roll, kind, &effects, limits, job) < 0)
+        if (!job->warnings || !job->findings || !job->progress ||
+            roll_new(&job->roll, kind, &effects, limits, job) < 0)
                 return err_set(err, -ENOMEM, "out of memory");
         *ret = TAKE_PTR(job);
         return 0;
@@ -838,6 +881,7 @@ Job *job_free(Job *job)
         free(job->foreign);
         cJSON_Delete(job->warnings);
         cJSON_Delete(job->partner_result);
+        cJSON_Delete(job->findings);
         block_free(job->block);
         checkers_free(job->checkers);
         inflight_free(job->inflight);

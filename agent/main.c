@@ -44,7 +44,8 @@ static void known_components(const Config *config, char *buf, size_t size)
  */
 static bool needs_config(Verb verb)
 {
-        return verb == VERB_RESTART || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG;
+        return verb == VERB_RESTART || verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER ||
+               verb == VERB_CONFIG;
 }
 
 /* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
@@ -121,6 +122,7 @@ static int run(const CliRequest *rq)
         case VERB_CONFIG:
                 return config_print(config, stdout, rq->json) < 0 ? result_exit_code(RESULT_FAILED) : 0;
         case VERB_RESTART:
+        case VERB_DOCTOR:
         case VERB_DRAIN:
         case VERB_UNDRAIN:
         case VERB_STATUS:

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -376,6 +377,8 @@ int properties_mp_timeout(const Properties *p, Usec *ret, Err *err)
 
 /* --- nginx --- */
 
+#define NGINX_DEPTH 8 /* of includes within includes: a file that includes itself ends there */
+
 typedef enum NginxToken {
         NGINX_END,
         NGINX_WORD,
@@ -418,11 +421,18 @@ static NginxToken nginx_next(const char **p, char *word, size_t size)
         return NGINX_WORD;
 }
 
-/* The largest proxy_read_timeout of one file. Return: values found; or -EINVAL, -ERANGE, with what is good in
- * @largest. */
-static int nginx_scan(const char *text, Usec *largest, Err *why)
+typedef struct NginxScan {
+        Usec largest;
+        unsigned files, depth; /* looked at; of includes */
+} NginxScan;
+
+static int nginx_include(NginxScan *scan, const char *pattern, Err *why);
+
+/* The largest proxy_read_timeout of one file and what it includes. Return: values found; or -EINVAL, -ERANGE,
+ * ..., with what is good in @scan. */
+static int nginx_scan(const char *text, NginxScan *scan, Err *why)
 {
-        char word[64], mark[64];
+        char word[256], mark[64];
         bool first = true; /* a directive's name is the first word of a statement */
         int found = 0, failed = 0;
 
@@ -431,7 +441,15 @@ static int nginx_scan(const char *text, Usec *largest, Err *why)
                 if (token == NGINX_END)
                         return failed < 0 ? failed : found;
                 bool ours = first && token == NGINX_WORD && strcmp(word, "proxy_read_timeout") == 0;
+                bool include = first && token == NGINX_WORD && strcmp(word, "include") == 0;
                 first = token == NGINX_MARK;
+                if (include && nginx_next(&text, word, sizeof(word)) == NGINX_WORD) {
+                        int r = nginx_include(scan, word, why);
+                        if (r < 0)
+                                failed = r;
+                        else
+                                found += r;
+                }
                 if (!ours)
                         continue;
                 const char *value_at = text;
@@ -453,9 +471,44 @@ static int nginx_scan(const char *text, Usec *largest, Err *why)
                         failed = err_prefix(why, r, "proxy_read_timeout");
                         continue;
                 }
-                *largest = MAX(*largest, value);
+                scan->largest = MAX(scan->largest, value);
                 found++;
         }
+}
+
+/* Source: ngx_core_module, include: a file or a pattern; one that matches nothing is no error. */
+static int nginx_include(NginxScan *scan, const char *pattern, Err *why)
+{
+        _cleanup_(globfree) glob_t paths = { 0 };
+        int found = 0, failed = 0;
+
+        /* nginx takes a relative one from the folder of its main file, which is not known here. */
+        if (pattern[0] != '/')
+                return err_set(why, -EINVAL, "include %.100s is relative, and not followed", pattern);
+        if (scan->depth == NGINX_DEPTH)
+                return err_set(why, -ELOOP, "include %.100s: includes within includes, too deep", pattern);
+        if (glob(pattern, 0, NULL, &paths) != 0)
+                return 0;
+        scan->depth++;
+        for (size_t i = 0; i < paths.gl_pathc; i++) {
+                _cleanup_(freep) char *text = NULL;
+                size_t len;
+                int r;
+                if (scan->files++ >= PROPERTIES_NGINX_FILES) {
+                        failed = err_set(why, -E2BIG, "more than %d files", PROPERTIES_NGINX_FILES);
+                        break;
+                }
+                PropertiesAnswer file = read_file(AT_FDCWD, paths.gl_pathv[i], &text, &len, why);
+                if (file == PROPERTIES_ABSENT)
+                        continue;
+                r = file == PROPERTIES_FOUND ? nginx_scan(text, scan, why) : -EBADMSG;
+                if (r < 0)
+                        failed = r;
+                else
+                        found += r;
+        }
+        scan->depth--;
+        return failed < 0 ? failed : found;
 }
 
 static void closedirp(DIR **d)
@@ -469,7 +522,7 @@ PropertiesAnswer properties_nginx_timeout(const char *directory, Usec *ret, Err 
         _cleanup_(closedirp) DIR *dir = opendir(directory);
         PropertiesAnswer answer = PROPERTIES_ABSENT;
         bool unreadable = false;
-        Usec largest = 0;
+        NginxScan scan = { 0 };
 
         if (!dir && (errno == ENOENT || errno == ENOTDIR))
                 return PROPERTIES_ABSENT;
@@ -478,7 +531,7 @@ PropertiesAnswer properties_nginx_timeout(const char *directory, Usec *ret, Err 
                 *ret = 0;
                 return PROPERTIES_UNREADABLE;
         }
-        for (unsigned n = 0;;) {
+        for (;;) {
                 _cleanup_(freep) char *text = NULL;
                 struct stat st;
                 size_t len;
@@ -493,7 +546,7 @@ PropertiesAnswer properties_nginx_timeout(const char *directory, Usec *ret, Err 
                         break;
                 if (fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
                         continue;
-                if (n++ == PROPERTIES_NGINX_FILES) {
+                if (scan.files++ >= PROPERTIES_NGINX_FILES) {
                         (void) err_set(why, -E2BIG, "%.200s: more than %d files", directory,
                                        PROPERTIES_NGINX_FILES);
                         unreadable = true;
@@ -507,7 +560,7 @@ PropertiesAnswer properties_nginx_timeout(const char *directory, Usec *ret, Err 
                         unreadable = true;
                         continue;
                 }
-                int r = nginx_scan(text, &largest, why);
+                int r = nginx_scan(text, &scan, why);
                 if (r < 0) {
                         (void) err_prefix(why, r, "%.100s/%.50s", directory, entry->d_name);
                         unreadable = true;
@@ -517,6 +570,6 @@ PropertiesAnswer properties_nginx_timeout(const char *directory, Usec *ret, Err 
         if (unreadable)
                 answer = PROPERTIES_UNREADABLE;
         if (answer != PROPERTIES_ABSENT)
-                *ret = largest;
+                *ret = scan.largest;
         return answer;
 }

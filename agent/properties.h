@@ -77,7 +77,8 @@ int properties_mp_timeout(const Properties *p, Usec *ret, Err *err) _must_check_
 
 /*
  * properties_nginx_timeout() - the largest `proxy_read_timeout VALUE;` in the regular files of a directory
- * such as /opt/nginx/conf.d (not below it); what virtual hosts set for themselves is only found there.
+ * such as /opt/nginx/conf.d (not below it) and in what they include by an absolute path; what virtual hosts
+ * set for themselves is only found there.
  * @ret: written unless the answer is PROPERTIES_ABSENT. With PROPERTIES_UNREADABLE (a file or the directory
  * could not be read, too many files, a value that is no duration) it is what the rest says, 0 if nothing.
  * @why: as with properties_read().

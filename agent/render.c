@@ -24,6 +24,7 @@ struct Render {
         char awaited[512]; /* what the last progress said */
         Usec plain_at;     /* when the last plain line of this phase was written */
         bool drawn;        /* the live line is on the screen */
+        bool findings;     /* a job whose findings are the output, not its phases */
         int exit_code;
 };
 
@@ -60,6 +61,13 @@ const char *render_component(const Render *r)
 uint64_t render_job(const Render *r)
 {
         return r->job;
+}
+
+void render_again(Render *r)
+{
+        r->exit_code = -1;
+        r->component[0] = r->phase[0] = '\0';
+        r->job = 0;
 }
 
 int render_exit(const Render *r)
@@ -241,7 +249,7 @@ static int event_begin(Render *r, const cJSON *e, FILE *f, Usec now)
         r->elapsed_at = now;
         r->plain_at = now;
         r->awaited[0] = '\0';
-        if (r->mode.live)
+        if (r->mode.live || r->findings)
                 return line_draw(r, f, now);
         char name[32];
         (void) snprintf(name, sizeof(name), "%.31s", r->phase);
@@ -269,6 +277,11 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
                 { "back", "back to an earlier phase: " },
         };
         const char *outcome = json_text(e, "outcome"), *words = "";
+        r->phase[0] = '\0';
+        if (r->findings) {
+                line_erase(r, f);
+                return 0;
+        }
         for (size_t i = 0; i < ELEMENTS(outcomes); i++)
                 if (strcmp(outcomes[i].outcome, outcome) == 0)
                         words = outcomes[i].words;
@@ -290,8 +303,99 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
         (void) fprintf(f, "  %s", words);
         put_clean(f, json_text(e, "evidence"));
         (void) fputc('\n', f);
-        r->phase[0] = '\0';
         return 0;
+}
+
+/* @text in lines of @width columns, those behind the first begun with @indent blanks; the first is at @column
+ * already. @width 0: one line. */
+static void put_wrapped(FILE *f, const char *text, unsigned column, unsigned indent, unsigned width)
+{
+        unsigned at = column;
+        for (const char *p = text; *p;) {
+                size_t word = strcspn(p, " ");
+                if (width > indent + 20 && at > indent && at + word >= width) {
+                        (void) fprintf(f, "\n%*s", (int) indent, "");
+                        at = indent;
+                }
+                _cleanup_(freep) char *one = strndup(p, word);
+                if (one)
+                        put_clean(f, one);
+                at += (unsigned) word;
+                p += word;
+                size_t blanks = strspn(p, " ");
+                if (blanks && p[blanks] &&
+                    !(width > indent + 20 && at + 1 + strcspn(p + blanks, " ") >= width)) {
+                        (void) fputc(' ', f);
+                        at++;
+                } else if (blanks && p[blanks])
+                        at = width; /* the next word begins a line */
+                p += blanks;
+        }
+}
+
+/* How a hook ended, and what it printed below. */
+static int event_hook(Render *r, const cJSON *e, FILE *f, Usec now)
+{
+        bool good = json_number(e, "exit", -1) == 0;
+        const char *path = json_text(e, "hook"), *slash = strrchr(path, '/');
+        line_erase(r, f);
+        colour_begin(r, f, good ? COLOUR_GOOD : COLOUR_BAD);
+        (void) fputs("hook", f);
+        colour_end(r, f, good ? COLOUR_GOOD : COLOUR_BAD);
+        (void) fputc(' ', f);
+        put_clean(f, json_text(e, "point"));
+        put_clean(f, slash ? slash : path);
+        (void) fputs(": ", f);
+        if (good)
+                (void) fputs("ok", f);
+        else if (json_number(e, "exit", -1) > 0)
+                (void) fprintf(f, "exit status %.0f", json_number(e, "exit", -1));
+        else
+                put_clean(f, json_text(e, "text"));
+        (void) fputs(", ", f);
+        put_seconds(f, json_number(e, "elapsed", 0));
+        (void) fputc('\n', f);
+        for (const char *p = json_text(e, "output"); *p;) {
+                size_t len = strcspn(p, "\n");
+                _cleanup_(freep) char *line = strndup(p, len);
+                if (!line)
+                        return -ENOMEM;
+                (void) fputs("  ", f);
+                put_clean(f, line);
+                (void) fputc('\n', f);
+                p += len + (p[len] == '\n');
+        }
+        return line_draw(r, f, now);
+}
+
+/* One line for a thing that was looked at, and one for what to do about it. */
+static int event_finding(Render *r, const cJSON *e, FILE *f, Usec now)
+{
+        const char *state = json_text(e, "state"), *hint = json_text(e, "hint");
+        Colour colour = strcmp(state, "ok") == 0        ? COLOUR_GOOD
+                        : strcmp(state, "warning") == 0 ? COLOUR_WARN
+                                                        : COLOUR_BAD;
+        _cleanup_(freep) char *head = NULL;
+        line_erase(r, f);
+        if (asprintf(&head, "%-8.20s", state) < 0)
+                return -ENOMEM;
+        colour_begin(r, f, colour);
+        put_clean(f, head);
+        colour_end(r, f, colour);
+        (void) fputc(' ', f);
+        _cleanup_(freep) char *about = NULL;
+        if (asprintf(&about, "%-11.30s", json_text(e, "about")) < 0)
+                return -ENOMEM;
+        put_clean(f, about);
+        (void) fputc(' ', f);
+        put_wrapped(f, json_text(e, "text"), 21, 21, r->mode.width);
+        (void) fputc('\n', f);
+        if (*hint) {
+                (void) fputs("                     what to do: ", f);
+                put_wrapped(f, hint, 33, 23, r->mode.width);
+                (void) fputc('\n', f);
+        }
+        return line_draw(r, f, now);
 }
 
 static int event_progress(Render *r, const cJSON *e, FILE *f, Usec now)
@@ -420,7 +524,8 @@ static int event_result(Render *r, const cJSON *e, FILE *f)
         uint64_t by_age = json_count(cJSON_GetObjectItemCaseSensitive(e, "drained"), "idle_by_age_only");
         if (by_age > 0)
                 (void) fprintf(f, "  %" PRIu64 " connections counted as idle by their age alone\n", by_age);
-        put_phases(r, e, f);
+        if (!r->findings || r->mode.verbose)
+                put_phases(r, e, f);
         const cJSON *partner = cJSON_GetObjectItemCaseSensitive(e, "partner");
         if (cJSON_IsObject(partner)) {
                 (void) fputs("  ", f);
@@ -446,6 +551,10 @@ static int event_text(Render *r, const cJSON *e, FILE *f, Usec now)
                 return event_progress(r, e, f, now);
         if (strcmp(event, "warning") == 0)
                 return event_warning(r, e, f, now);
+        if (strcmp(event, "hook") == 0)
+                return event_hook(r, e, f, now);
+        if (strcmp(event, "finding") == 0)
+                return event_finding(r, e, f, now);
         if (strcmp(event, "result") == 0)
                 return event_result(r, e, f);
         return 0;
@@ -471,6 +580,7 @@ int render_event(Render *r, const char *json, Usec now, char **ret, Err *err)
         if (strcmp(event, "job") == 0) {
                 (void) snprintf(r->component, sizeof(r->component), "%s", json_text(e, "component"));
                 r->job = json_count(e, "job");
+                r->findings = strcmp(json_text(e, "kind"), "doctor") == 0;
         }
 
         char *text = NULL;
@@ -784,6 +894,25 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
         *ret = out;
         *ret_held = held;
         return 0;
+}
+
+int render_components(const char *json, char (*ret)[64], int max)
+{
+        _cleanup_(cJSON_Deletep) cJSON *o = cJSON_Parse(json);
+        const cJSON *c;
+        int n = 0;
+        cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(o, "components"))
+        {
+                if (n < max && *json_text(c, "name"))
+                        (void) snprintf(ret[n++], 64, "%s", json_text(c, "name"));
+        }
+        return n;
+}
+
+bool render_running(const char *json)
+{
+        _cleanup_(cJSON_Deletep) cJSON *o = cJSON_Parse(json);
+        return json_true(o, "running");
 }
 
 int render_last(const char *json, const char *component, Usec since_wall_usec, char **ret, Err *err)

@@ -56,6 +56,16 @@ void render_width(Render *r, unsigned width);
 const char *render_component(const Render *r);
 uint64_t render_job(const Render *r);
 
+/* render_components() - the names in the agent's Status(). @ret: @max of them. Return: how many; 0 also when
+ * it is not understood. */
+int render_components(const char *json, char (*ret)[64], int max);
+
+/* render_running() - does a Discover() say that the component runs? */
+bool render_running(const char *json);
+
+/* render_again() - forget the job that was shown: another one follows. */
+void render_again(Render *r);
+
 /* render_exit() - the exit code of the result event; -1 while none has come. */
 int render_exit(const Render *r);
 

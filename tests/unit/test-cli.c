@@ -121,6 +121,10 @@ static void help_and_version(void **state)
         assert_int_equal(cli_parse(1, none, &rq, NULL), 0);
         assert_int_equal(rq.verb, VERB_HELP);
         assert_int_equal(rq.help, VERB_INVALID);
+        assert_int_equal(GOOD("edge-roll doctor").verb, VERB_DOCTOR);
+        assert_null(GOOD("edge-roll doctor").component);
+        assert_string_equal(GOOD("edge-roll doctor mp").component, "mp");
+        assert_true(GOOD("edge-roll restart router --now").now);
         assert_int_equal(GOOD("edge-roll --help").verb, VERB_HELP);
         assert_int_equal(GOOD("edge-roll -h").verb, VERB_HELP);
         assert_int_equal(GOOD("edge-roll --version").verb, VERB_VERSION);

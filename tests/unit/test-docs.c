@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "agent/bound.h"
 #include "agent/cli.h"
 #include "agent/config.h"
 #include "agent/phase.h"
@@ -49,6 +50,7 @@ static cJSON *defaults(void)
         assert_int_equal(fclose(f), 0);
         cJSON *o = cJSON_Parse(text);
         assert_non_null(o);
+        cJSON_DeleteItemFromObjectCaseSensitive(o, "bounds");
         free(text);
         (void) config_free(c);
         return o;
@@ -141,6 +143,85 @@ static void the_page_has_every_phase_with_its_limit(void **state)
         (void) config_free(c);
 }
 
+/* Promise "three ends" has a number for each kind of job. */
+static void the_page_has_every_bound(void **state)
+{
+        static const char file[] = "units/man/edge-roll.1";
+        static const RollKind kinds[] = { ROLL_RESTART, ROLL_RESTART_HELD, ROLL_RESTART_NOW,
+                                          ROLL_START,   ROLL_DRAIN,        ROLL_UNDRAIN };
+        _cleanup_(freep) char *page = read_source(file);
+        Config *c = NULL;
+        assert_int_equal(config_load(&c, "/nonexistent", "/nonexistent", NULL), 0);
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(kinds); i++) {
+                char line[96], sum[32];
+                (void) snprintf(line, sizeof(line), "\n.It Sy %s , No %s\n", roll_kind_name(kinds[i]),
+                                time_format(bound_usec(config_component(c, "router"), kinds[i]), sum,
+                                            sizeof(sum)));
+                has(file, page, line);
+        }
+        (void) config_free(c);
+}
+
+/* ... and it follows what is configured. */
+static void the_bound_is_the_sum_of_what_is_configured(void **state)
+{
+        char path[] = "/tmp/edge-roll-docs-XXXXXX";
+        int fd = mkstemp(path);
+        (void) state;
+        assert_true(fd >= 0);
+        FILE *f = fdopen(fd, "w");
+        (void) fprintf(f, "[component router]\nlimit_start = 1s\nlimit_hold = 5m\ndrain_max = 20s\n");
+        assert_int_equal(fclose(f), 0);
+        Config *c = NULL, *usual = NULL;
+        assert_int_equal(config_load(&c, path, "/nonexistent", NULL), 0);
+        (void) unlink(path);
+        assert_int_equal(config_load(&usual, "/nonexistent", "/nonexistent", NULL), 0);
+        Usec before = bound_usec(config_component(usual, "router"), ROLL_RESTART);
+        Usec after = bound_usec(config_component(c, "router"), ROLL_RESTART);
+        /* start 300 to 1, drain 120 to 20, the longer of undo and hold 60 to 300 */
+        assert_int_equal(before + (240 - 299 - 100) * (int64_t) USEC_PER_SEC, after);
+        (void) config_free(c);
+        (void) config_free(usual);
+}
+
+/* Every entry in the journal has a text that says what to do, and no text is for an entry that is not made.
+ */
+static void the_catalog_has_every_message_id(void **state)
+{
+        _cleanup_(freep) char *header = read_source("agent/journal.h");
+        _cleanup_(freep) char *catalog = read_source("units/edge-roll.catalog");
+        unsigned ids = 0, texts = 0;
+        (void) state;
+        for (const char *p = header; (p = strchr(p, '"')); p++) {
+                char id[33], head[48];
+                if (sscanf(p, "\"%32[0-9a-f]\"", id) != 1 || strlen(id) != 32)
+                        continue;
+                (void) snprintf(head, sizeof(head), "\n-- %s\nSubject: ", id);
+                has("units/edge-roll.catalog", catalog, head);
+                p += 33;
+                ids++;
+        }
+        for (const char *p = catalog; (p = strstr(p, "\n-- ")); p++) {
+                char id[33];
+                assert_int_equal(sscanf(p, "\n-- %32[0-9a-f]", id), 1);
+                has("agent/journal.h", header, id);
+                texts++;
+        }
+        assert_int_equal(ids, texts);
+        assert_true(ids > 8);
+}
+
+/* The commands for the day on which nothing else works are the same wherever they are written. */
+static void the_page_of_recovery_is_named_where_it_is_needed(void **state)
+{
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
+        _cleanup_(freep) char *catalog = read_source("units/edge-roll.catalog");
+        (void) state;
+        has("units/man/edge-roll.1", page, ".Xr edge-roll-recovery 7");
+        has("units/edge-roll.catalog", catalog, "man:edge-roll-recovery(7)");
+}
+
 /* Calls @found for each --option that the help of a verb offers. */
 static void each_option(Verb verb, void (*found)(const char *name, void *userdata), void *userdata)
 {
@@ -195,7 +276,8 @@ static void page_and_completion_have_every_verb_and_option(void **state)
 
 static void the_page_has_every_event(void **state)
 {
-        static const char *const events[] = { "job", "phase", "progress", "warning", "client", "result" };
+        static const char *const events[] = { "job",     "phase", "progress", "warning",
+                                              "finding", "hook",  "client",   "result" };
         _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
         (void) state;
         const char *json = strstr(page, "\n.Sh JSON\n");
@@ -263,6 +345,10 @@ int main(void)
                 cmocka_unit_test(the_page_has_no_key_that_is_gone),
                 cmocka_unit_test(the_page_has_every_result_with_its_number),
                 cmocka_unit_test(the_page_has_every_phase_with_its_limit),
+                cmocka_unit_test(the_page_has_every_bound),
+                cmocka_unit_test(the_bound_is_the_sum_of_what_is_configured),
+                cmocka_unit_test(the_catalog_has_every_message_id),
+                cmocka_unit_test(the_page_of_recovery_is_named_where_it_is_needed),
                 cmocka_unit_test(page_and_completion_have_every_verb_and_option),
                 cmocka_unit_test(the_page_has_every_event),
                 cmocka_unit_test(the_example_is_all_defaults),

@@ -169,6 +169,7 @@ static void test_results(void **state _unused_)
                 { RESULT_NOT_READMITTED, "not-readmitted", 17 },
                 { RESULT_NO_PERMISSION, "no-permission", 18 },
                 { RESULT_AGENT_UNREACHABLE, "agent-unreachable", 19 },
+                { RESULT_PROBLEMS, "problems", 20 },
         };
         assert_int_equal(ELEMENTS(table), RESULT_COUNT);
         for (size_t i = 0; i < ELEMENTS(table); i++) {

@@ -55,6 +55,14 @@ static void test_syntax(void **state _unused_)
         expect("a=b # no comment\n", "a", "b # no comment");
         expect("# ends in a backslash \\\na=b\n", "a", "b"); /* comments are not continued */
         expect("A=b", "a", NULL);
+        /* A byte order mark is part of the first key, for Edge as well: what it does not see is not believed.
+         */
+        expect("\xef\xbb\xbf"
+               "a=b\r\nc=d\r\n",
+               "a", NULL);
+        expect("\xef\xbb\xbf"
+               "a=b\r\nc=d\r\n",
+               "c", "d");
 }
 
 static void test_continuation(void **state _unused_)
@@ -308,6 +316,22 @@ static void test_nginx(void **state)
         assert_int_equal(mkdir(below, 0700), 0);
         (void) write_file(f, "below/d.conf", "proxy_read_timeout 6h;");
         expect_nginx(f, PROPERTIES_FOUND, 3 * 3600 * USEC_PER_SEC);
+
+        /* ... but what is included. One that matches nothing is no error; one that includes itself ends. */
+        char include[400];
+        (void) snprintf(
+                include, sizeof(include),
+                "include %s/below/*.conf;\ninclude %s/none/*.conf;\nserver { include %s/below/e.conf; }\n"
+                "add_header include /x;\n# include nothing;\n",
+                f->path, f->path, f->path);
+        (void) write_file(f, "c.conf", include);
+        expect_nginx(f, PROPERTIES_FOUND, 6 * 3600 * USEC_PER_SEC);
+        (void) snprintf(include, sizeof(include), "include %s/below/d.conf; proxy_read_timeout 7h;", f->path);
+        (void) write_file(f, "below/d.conf", include);
+        expect_nginx(f, PROPERTIES_UNREADABLE, 7 * 3600 * USEC_PER_SEC);
+        (void) write_file(f, "below/d.conf", "proxy_read_timeout 6h;");
+        (void) write_file(f, "c.conf", "include sub/x.conf; proxy_read_timeout 5h;");
+        expect_nginx(f, PROPERTIES_UNREADABLE, 5 * 3600 * USEC_PER_SEC);
 
         /* A value nobody understands: told, and the rest stands. */
         (void) write_file(f, "c.conf", "proxy_read_timeout $t; proxy_read_timeout 4h;");

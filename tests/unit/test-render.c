@@ -85,6 +85,71 @@ static void verbose_result_has_the_evidence(void **state)
                "  preflight     0.02 s  running\n  notice         2.9 s  refused\n");
 }
 
+#define DOCTOR "{\"event\":\"job\",\"job\":4,\"component\":\"router\",\"kind\":\"doctor\",\"reason\":\"\"}"
+#define FINDING                                                                                              \
+        "{\"event\":\"finding\",\"state\":\"warning\",\"about\":\"lock\",\"text\":\"unprotected: this node " \
+        "knows no other of its pool, and nothing keeps one from going out\",\"hint\":\"never restart two "   \
+        "nodes of a pool at the same\\ntime\"}"
+
+/* Findings are the output of doctor: no phases, and lines that fit the terminal. */
+static void findings_for_people(void **state)
+{
+        (void) state;
+        _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
+        expect(r, T0, DOCTOR, "router: doctor, job 4\n");
+        expect(r, T0, BEGIN, "");
+        expect(r, T0, FINDING,
+               "warning  lock        unprotected: this node knows no other of its pool, and nothing keeps one from "
+               "going out\n"
+               "                     what to do: never restart two nodes of a pool at the same?time\n");
+        expect(r, T0, END, "");
+        expect(r, T0,
+               "{\"event\":\"result\",\"component\":\"router\",\"kind\":\"doctor\",\"result\":\"problems\",\"exit\":20,"
+               "\"reason\":\"1 problem, 0 warnings\",\"elapsed\":3,\"phases\":[{\"phase\":\"watch\",\"elapsed\":3}]}",
+               "router: doctor problems, 3.0 s (exit 20)\n  1 problem, 0 warnings\n");
+        assert_int_equal(render_exit(r), 20);
+
+        /* Another component follows. */
+        render_again(r);
+        assert_int_equal(render_exit(r), -1);
+        assert_string_equal(render_component(r), "");
+
+        _cleanup_(render_freep) Render *narrow = new_render(false, false, false, 60);
+        expect(narrow, T0, DOCTOR, "router: doctor, job 4\n");
+        expect(narrow, T0, FINDING,
+               "warning  lock        unprotected: this node knows no other\n"
+               "                     of its pool, and nothing keeps one\n"
+               "                     from going out\n"
+               "                     what to do: never restart two nodes of\n"
+               "                       a pool at the same?time\n");
+}
+
+static void hooks_for_people(void **state)
+{
+        (void) state;
+        _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
+        expect(r, T0,
+               "{\"event\":\"hook\",\"point\":\"verify\",\"hook\":\"/etc/edge-roll/hooks.d/verify/10-x\",\"exit\":1,"
+               "\"elapsed\":0.25,\"text\":\"ended with 1\",\"output\":\"one\\n\\u001b[2Jtwo\"}",
+               "hook verify/10-x: exit status 1, 0.25 s\n  one\n  ?[2Jtwo\n");
+}
+
+static void what_runs_is_read_from_the_agent(void **state)
+{
+        char names[2][64];
+        (void) state;
+        assert_int_equal(
+                render_components(
+                        "{\"components\":[{\"name\":\"a\"},{\"x\":1},{\"name\":\"b\"},{\"name\":\"c\"}]}",
+                        names, 2),
+                2);
+        assert_string_equal(names[1], "b");
+        assert_int_equal(render_components("nonsense", names, 2), 0);
+        assert_true(render_running("{\"running\":true}"));
+        assert_false(render_running("{\"running\":\"yes\"}"));
+        assert_false(render_running(""));
+}
+
 static void live_line_is_redrawn(void **state)
 {
         (void) state;
@@ -429,6 +494,9 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(plain_lines),
                 cmocka_unit_test(verbose_result_has_the_evidence),
+                cmocka_unit_test(findings_for_people),
+                cmocka_unit_test(hooks_for_people),
+                cmocka_unit_test(what_runs_is_read_from_the_agent),
                 cmocka_unit_test(live_line_is_redrawn),
                 cmocka_unit_test(live_line_never_wraps),
                 cmocka_unit_test(outcomes_are_told_apart),
