@@ -50,7 +50,7 @@ static Usec tolerance(Usec interval, Usec resolution)
 /* Are the steps over @lanes arrivals all about the same? @ret: their mean. */
 static bool steady(const Pace *p, size_t lanes, Usec resolution, Usec *ret)
 {
-        Usec steps[PACE_TIMES], sum = 0;
+        Usec steps[PACE_TIMES] = { 0 }, sum = 0;
         size_t n = p->n - lanes, near = 0;
 
         for (size_t i = 0; i < n; i++) {
