@@ -61,14 +61,14 @@ say =
 endif
 
 BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
-DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/fate.c drain/foreign.c \
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
-AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c \
-          agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
-          agent/job-hooks.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/known.c agent/lost.c \
+AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c agent/cuts.c \
+          agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
+          agent/job-hooks.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
+          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lost.c \
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
@@ -89,7 +89,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns monit-xml procs properties \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd
@@ -100,7 +100,7 @@ UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
-TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/without-netfilter
+TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/checker $(B)/tests/lib/flood $(B)/tests/lib/without-netfilter
 REPLAY      := $(B)/tests/replay/replay
 REPLAY_OBJ  := $(B)/tests/replay/kinds.o $(B)/tests/replay/serve.o $(B)/tests/replay/stage.o $(B)/tests/replay/wire.o
 

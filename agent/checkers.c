@@ -114,7 +114,9 @@ static void checkers_begin(Checkers *c, Stage stage, Usec now, const BlockSource
                 s->base = s->count = 0;
                 s->first = s->last = 0;
                 s->mark_time[0] = s->mark_time[1] = 0;
-                s->dropped = false;
+                /* Whoever stopped coming before the restart is awaited behind it only if he comes again. */
+                if (stage != STAGE_RETURN)
+                        s->dropped = false;
         }
         for (size_t i = 0; i < n; i++) {
                 Source *s = checkers_source(c, &sources[i].addr, false);
@@ -402,15 +404,28 @@ bool checkers_noticed(Checkers *c, Usec now)
         return c->config.interval_usec > 0 && now - c->began >= c->config.interval_usec * c->config.fall;
 }
 
+/* Not one check since the opening, for as long as it takes to be dropped while refused. */
+static bool source_is_silent(const Checkers *c, const Source *s, Usec now)
+{
+        Usec interval = source_interval(c, s);
+        return s->count == 0 &&
+               now - c->began > (interval ? 3 * interval + WINDOW_MIN_USEC : c->config.watch_max_usec);
+}
+
 bool checkers_returned(const Checkers *c, Usec now)
 {
-        bool any = false, somebody = false;
+        bool somebody = false;
+        size_t awaited = 0, silent = 0;
         for (size_t i = 0; i < c->n; i++) {
                 const Source *s = &c->sources[i];
                 somebody = somebody || s->count >= c->config.rise;
                 if (!s->awaited)
                         continue;
-                any = true;
+                awaited++;
+                if (source_is_silent(c, s, now)) {
+                        silent++;
+                        continue;
+                }
                 if (s->count < (uint64_t) c->config.rise * s->lanes)
                         return false;
                 Usec interval = source_interval(c, s);
@@ -418,7 +433,9 @@ bool checkers_returned(const Checkers *c, Usec now)
                     now - c->began < interval * c->config.rise + interval / 16)
                         return false;
         }
-        return any || somebody;
+        /* Whoever has died meanwhile sends nothing either; but when nobody awaited is left, that is no proof.
+         */
+        return awaited > 0 ? silent < awaited : somebody;
 }
 
 bool checkers_get(const Checkers *c, size_t i, CheckerInfo *ret)
@@ -431,6 +448,7 @@ bool checkers_get(const Checkers *c, size_t i, CheckerInfo *ret)
                 .interval_usec = source_interval(c, s),
                 .lanes = s->lanes,
                 .count = s->count,
+                .last_usec = s->last,
                 .awaited = s->awaited,
                 .dropped = s->dropped,
         };

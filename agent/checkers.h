@@ -83,7 +83,8 @@ bool checkers_watched(const Checkers *c, Usec now);
 bool checkers_noticed(Checkers *c, Usec now);
 
 /* checkers_returned() - each awaited checker was let in `rise` times (several behind one address: each of
- * them, and for `rise` intervals); with none awaited, anybody was. */
+ * them, and for `rise` intervals); one that has not come for three intervals is passed over if another one
+ * has. With none awaited, anybody was. */
 bool checkers_returned(const Checkers *c, Usec now);
 
 /* checkers_window() - how long no new connection must come: the longest interval, or five times the mean gap
@@ -101,6 +102,7 @@ typedef struct CheckerInfo {
         Usec interval_usec; /* 0: not known */
         unsigned lanes;     /* checkers behind the address, at least 1 */
         uint64_t count;     /* seen, refused or let in, in this stage */
+        Usec last_usec;     /* when it last was; 0: not in this stage */
         bool awaited;       /* else a visitor or dropped */
         bool dropped;
 } CheckerInfo;

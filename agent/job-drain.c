@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* block, notice, drain, stop-monit, gate: out of traffic, with proof. */
+/* block, drain, stop-monit, gate: out of traffic, with proof. */
 
 #include "agent/job-impl.h"
 
@@ -161,6 +161,8 @@ static void block_put(Job *job)
                 return;
         }
         job->changes.blocked = true;
+        if (job->blocked_at == 0)
+                job->blocked_at = time_now();
         (void) job_save(job);
         /* First, so that nothing happens between the block and the listening. */
         job_renewing(job, true);
@@ -207,9 +209,22 @@ static Look *eyes(Job *job)
 /* What a look says. Return: false when it could not be made, and the phase is over. */
 static bool looked(Job *job, int r, const Err *err)
 {
-        if (r < 0)
+        if (r < 0) {
                 job_fail(job, RESULT_INVALID, NULL, "the sockets cannot be looked at: %s", err->text);
-        return r >= 0;
+                return false;
+        }
+        job_cuts_look(job);
+        return true;
+}
+
+bool job_look(Job *job)
+{
+        Err err = { 0 };
+        const Usec now = time_now();
+        int r = now >= job->look.next_full      ? look_full(eyes(job), &err)
+                : now >= job->look.next_partial ? look_partial(eyes(job), &err)
+                                                : 0;
+        return looked(job, r, &err);
 }
 
 void job_look_on(Job *job)
@@ -235,81 +250,43 @@ static const char *stragglers_text(const InflightSummary *s, size_t max, char *b
         return buf;
 }
 
-/* ---- notice ---- */
-
-static void notice_tick(Job *job)
-{
-        _cleanup_(freep) BlockSource *sources = NULL;
-        BlockState state;
-        Err err = { 0 };
-        size_t n;
-        bool full;
-        char text[400];
-        Usec now = time_now();
-
-        int r = block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, &err);
-        if (r == 0)
-                r = block_read(job->block, &state, &err);
-        if (r < 0 && r != -ENOENT) {
-                job_progress(job, "the counters cannot be read: %s", err.text);
-                job_tick(job, JOB_POLL_USEC);
-                return;
-        }
-        if (r < 0 || !state.table) {
-                (void) job_block_check(job);
-                job_feed(job, ROLL_EV_LAPSED, "the table was deleted by somebody; put back");
-                return;
-        }
-        if (now >= job->look.next_full && !looked(job, look_full(eyes(job), &err), &err))
-                return;
-        checkers_feed(job->checkers, now, sources, n);
-        checkers_new_connections(job->checkers, now, state.total[BLOCK_NEWCONN]);
-        checkers_text(job->checkers, now, text, sizeof(text));
-        if (checkers_noticed(job->checkers, now)) {
-                inflight_mark(job->inflight, now);
-                job_ok(job, "%s%s", text, full ? "; more sources than can be followed" : "");
-                return;
-        }
-        job_progress(job, "%s", text);
-        job_tick(job, JOB_POLL_USEC);
-}
-
-static void notice_enter(Job *job)
-{
-        _cleanup_(freep) BlockSource *sources = NULL;
-        size_t n = 0;
-        bool full;
-        /* Counts of before belong to a block that lapsed; without them (no table) everything counts from
-         * zero. */
-        if (block_sources(job->block, BLOCK_REFUSED, &sources, &n, &full, NULL) < 0)
-                n = 0;
-        checkers_block_begin(job->checkers, job->closed_at, sources, n);
-        job->look.next_full = 0;
-        job_tick(job, JOB_POLL_USEC);
-}
-
-static void notice_timeout(Job *job)
-{
-        _cleanup_(freep) BlockSource *sources = NULL;
-        size_t n = 0, len = 0;
-        bool full;
-        char who[256] = "", text[400], addr[ADDR_TEXT_SIZE];
-
-        if (block_sources(job->block, BLOCK_NEWCONN, &sources, &n, &full, NULL) == 0)
-                for (size_t i = 0; i < n && i < 5 && len < sizeof(who); i++)
-                        len += (size_t) snprintf(who + len, sizeof(who) - len, "%s%s",
-                                                 i ? ", " : "; still connecting: ",
-                                                 addr_format(&sources[i].addr, addr, sizeof(addr)));
-        (void) snprintf(
-                job->hint, sizeof(job->hint),
-                "does the load balancer check this port, and does it stop sending when the check fails?");
-        job_feed(job, ROLL_EV_TIMEOUT, "not noticed: %s%s",
-                 checkers_text(job->checkers, time_now(), text, sizeof(text)), who);
-}
-
-const PhaseOps job_notice = { .enter = notice_enter, .tick = notice_tick, .timeout = notice_timeout };
-
 /* ---- drain ---- */
+
+/* Who goes on sending, by address: what moves after the mark has a record, in the way or not at this moment.
+ */
+static const char *persistent_text(const Job *job, char *buf, size_t size)
+{
+        const Sock *socks;
+        Addr addrs[5];
+        unsigned count[ELEMENTS(addrs)] = { 0 }, others = 0;
+        size_t n = inflight_pending(job->inflight, &socks), found = 0, len = 0;
+        char addr[ADDR_TEXT_SIZE];
+
+        buf[0] = '\0';
+        for (size_t i = 0; i < n; i++) {
+                size_t k = 0;
+                bool ours = false;
+                for (size_t p = 0; p < job->plan.n_traffic; p++)
+                        ours = ours || job->plan.traffic_ports[p] == socks[i].local_port;
+                if (!ours)
+                        continue;
+                while (k < found && !addr_equal(&addrs[k], &socks[i].peer))
+                        k++;
+                if (k == ELEMENTS(addrs)) {
+                        others++;
+                        continue;
+                }
+                if (k == found)
+                        addrs[found++] = socks[i].peer;
+                count[k]++;
+        }
+        for (size_t k = 0; k < found && len < size; k++)
+                len += (size_t) snprintf(buf + len, size - len, "%s%s (%u)", k ? ", " : "",
+                                         addr_format(&addrs[k], addr, sizeof(addr)), count[k]);
+        if (others && len < size)
+                (void) snprintf(buf + len, size - len, " and %u of others", others);
+        return buf;
+}
 
 static void drain_text(const Job *job, InflightDrained drained, Usec wait, char *buf, size_t size)
 {
@@ -336,8 +313,8 @@ static void drain_text(const Job *job, InflightDrained drained, Usec wait, char 
                                 s->sockets);
                 return;
         case INFLIGHT_PERSISTENT:
-                (void) snprintf(buf, size, "%u connections go on sending requests: %s", s->persistent,
-                                stragglers_text(s, 1, who, sizeof(who)));
+                (void) snprintf(buf, size, "%u connections go on sending requests, from %s", s->persistent,
+                                persistent_text(job, who, sizeof(who)));
                 return;
         case INFLIGHT_NOT_LOOKED:
                 (void) snprintf(buf, size,
@@ -372,6 +349,8 @@ static void drain_tick(Job *job)
         Usec wait = 0;
         char text[400];
 
+        if (!job->forced && job_connected_again(job))
+                return;
         bool close = job->options.persistent == PERSISTENT_CLOSE;
         if (!looked(job, look_step(eyes(job), close, &drained, &wait, &err), &err))
                 return;
@@ -385,9 +364,8 @@ static void drain_tick(Job *job)
                 char who[400];
                 job_fail(job, RESULT_INVALID,
                          "say --persistent=close or wait, or let the load balancer end them",
-                         "%u connections outlive the mark-down and go on sending: %s",
-                         job->look.summary.persistent,
-                         stragglers_text(&job->look.summary, 3, who, sizeof(who)));
+                         "%u connections outlive the mark-down and go on sending: from %s",
+                         job->look.summary.persistent, persistent_text(job, who, sizeof(who)));
                 return;
         }
         job_tick(job, JOB_POLL_USEC);
@@ -421,7 +399,19 @@ static void drain_timeout(Job *job)
                  s->busy + s->unknown + s->persistent_busy, who);
 }
 
-const PhaseOps job_drain = { .enter = drain_enter, .tick = drain_tick, .timeout = drain_timeout };
+static void drain_leave(Job *job, RollEvent event)
+{
+        (void) event;
+        job_cuts_tell(job);
+        job->deaths = deaths_free(job->deaths);
+}
+
+const PhaseOps job_drain = {
+        .enter = drain_enter,
+        .tick = drain_tick,
+        .leave = drain_leave,
+        .timeout = drain_timeout,
+};
 
 /* ---- stop monit ---- */
 

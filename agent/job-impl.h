@@ -4,14 +4,17 @@
 /* Shared by the files of a job (job*.c) and nobody else. */
 
 #include "agent/checkers.h"
+#include "agent/cuts.h"
 #include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/hooks.h"
 #include "agent/job.h"
+#include "agent/kept-conns.h"
 #include "agent/procs.h"
 #include "agent/journal.h"
 #include "agent/state.h"
 #include "drain/block-watch.h"
+#include "drain/deaths.h"
 #include "drain/foreign.h"
 #include "drain/fate.h"
 #include "drain/inflight.h"
@@ -123,16 +126,28 @@ struct Job {
 
         /* drain */
         Block *block;
+        Usec blocked_at;   /* when it was closed first */
         Usec closed_at;    /* when the block was last closed or renewed */
         BlockWatch *watch; /* where others may change the table; NULL: they cannot, or nothing is blocked */
         sd_event_source *watch_io, *watch_pause;
         Checkers *checkers;
+        KeptConns *kept; /* NULL: the health port carries traffic too */
+        Usec next_kept;
+        bool told_full; /* that a set of sources is full */
         Inflight *inflight;
         Look look;
+        Cuts *cuts;
+        Deaths *deaths;      /* from notice to the end of drain; NULL also where the kernel does not tell */
+        uint64_t cuts_looks; /* looks that were searched for cuts */
+        bool asked_spared;   /* whether who used to cut no longer does */
+        bool told_cut;       /* that somebody cuts live connections */
         Usec gate_not_before;
-        unsigned gates;        /* freezes tried */
-        bool forced;           /* the cap was reached and the caller said: go on */
-        uint64_t newconn_base; /* new connections when the block was opened */
+        unsigned gates;           /* freezes tried */
+        bool forced;              /* the cap was reached and the caller said: go on */
+        uint64_t newconn_base;    /* new connections when the block was opened */
+        uint64_t newconn_noticed; /* ... and when it was last noticed */
+        Usec noticed_at;
+        bool notice_again; /* new connections came after it was noticed */
         bool frozen;
         Usec frozen_at;
         Fate fate; /* of the connections that were idle by age only */
@@ -219,7 +234,8 @@ typedef struct PhaseOps {
 } PhaseOps;
 
 extern const PhaseOps job_preflight, job_discover, job_watch;                           /* job-prepare.c */
-extern const PhaseOps job_block, job_notice, job_drain, job_stop_monit, job_gate;       /* job-drain.c */
+extern const PhaseOps job_notice;                                                       /* job-notice.c */
+extern const PhaseOps job_block, job_drain, job_stop_monit, job_gate;                   /* job-drain.c */
 extern const PhaseOps job_partner;                                                      /* job-partner.c */
 extern const PhaseOps job_stop, job_start_unit, job_ready, job_verify, job_start_monit; /* job-restart.c */
 extern const PhaseOps job_unblock, job_return, job_undo, job_hold;                      /* job-return.c */
@@ -353,8 +369,31 @@ bool job_counters_back(Job *job, int r, const BlockState *state);
 /* job_look_on() - a full look when it is time for one, so that streams are known as such when it matters; a
  * failure is not told. */
 void job_look_on(Job *job);
+/* job_look() - look at the sockets if it is time to, at all of them or again at those in the way. Return:
+ * false when the phase has failed over it. */
+bool job_look(Job *job);
 /* job_thaw() - end a freeze, if there is one. */
 void job_thaw(Job *job);
+
+/* --- job-checks.c --- */
+/* job_sources() - as block_sources(), but tells (once) when there are more than can be followed. */
+int job_sources(Job *job, BlockCounter counter, BlockSource **ret, size_t *ret_n, Err *err) _must_check_;
+
+/* job_checks() - who has checked so far: BLOCK_CHECKS, and checks on connections that are kept open. Return:
+ * as block_sources(). */
+int job_checks(Job *job, BlockSource **ret, size_t *ret_n, Err *err) _must_check_;
+
+/* --- job-notice.c --- */
+/* job_connected() - did new connections come after it had been noticed? */
+bool job_connected(Job *job);
+/* job_connected_text() - from whom; "sources not followed" where that is not known. Return: @buf. */
+const char *job_connected_text(Job *job, char *buf, size_t size);
+/* job_connected_again() - if they did, the job is on its way back to notice: true. */
+bool job_connected_again(Job *job);
+/* job_cuts_look() - the sockets in flight may have been looked at since the last call. */
+void job_cuts_look(Job *job);
+/* job_cuts_tell() - warn, once, if somebody has cut live connections, and keep it for the next job. */
+void job_cuts_tell(Job *job);
 
 /* --- job-return.c --- */
 /* job_hold_back() - a job on a held component: where somebody took the hold away, put it back, told. */

@@ -96,20 +96,38 @@ static Result partner_verdict(Result result)
         }
 }
 
+/* Another balancer has taken over, or one has changed its mind: noticed again, but only when the partner's
+ * job is over. */
+static void partner_connected(Job *job)
+{
+        if (job->lapsed || job->cut_off || !job_connected(job))
+                return;
+        job->lapsed = true;
+        job->notice_again = job->noticed_at > 0;
+        (void) job_save(job);
+}
+
 /* Leads on by how the partner's job ended, also when it was an earlier agent that saw it end. */
 static void partner_conclude(Job *job)
 {
         const char *router = job->component->name;
 
+        partner_connected(job);
         if (job->partner_end != RESULT_DONE)
                 job_fail(job, partner_verdict(job->partner_end), NULL, "%s", job->partner_text);
         else if (job->cut_off)
                 job_fail(job, RESULT_GAVE_BACK, NULL, "%s; cut off by a reboot before the %s was stopped",
                          job->partner_text, router);
         else if (job->lapsed) {
+                char who[256];
                 job->lapsed = false;
-                job_feed(job, ROLL_EV_LAPSED, "%s; the block was open meanwhile: noticed again first",
-                         job->partner_text);
+                if (job->notice_again)
+                        job_feed(job, ROLL_EV_LAPSED,
+                                 "%s; new connections came meanwhile, from %s: noticed again first",
+                                 job->partner_text, job_connected_text(job, who, sizeof(who)));
+                else
+                        job_feed(job, ROLL_EV_LAPSED, "%s; the block was open meanwhile: noticed again first",
+                                 job->partner_text);
         } else
                 job_ok(job, "%s", job->partner_text);
 }
@@ -229,9 +247,10 @@ static int partner_new(Job *job, Err *err)
 
 static void partner_tick(Job *job)
 {
-        if (partner_running(job))
+        if (partner_running(job)) {
+                partner_connected(job);
                 job_tick(job, PARTNER_LOOK_USEC);
-        else
+        } else
                 partner_settle(job);
 }
 

@@ -522,7 +522,11 @@ int job_setup(Job *job, Err *err)
 
         job->checkers = checkers_free(job->checkers);
         job->inflight = inflight_free(job->inflight);
-        if (checkers_new(&job->checkers, &checkers) < 0)
+        job->cuts = cuts_free(job->cuts);
+        job->kept = kept_conns_free(job->kept);
+        if (checkers_new(&job->checkers, &checkers) < 0 ||
+            cuts_new(&job->cuts, f->traffic_ports, f->n_traffic) < 0 ||
+            (c->block == BLOCK_WHOLE && kept_conns_new(&job->kept) < 0))
                 return err_set(err, -ENOMEM, "out of memory");
 
         known_checkers(job->env.config, c, job->checkers);
@@ -623,6 +627,29 @@ static bool discover_served(Job *job)
         return true;
 }
 
+/* Who has cut connections in an earlier job. */
+static void discover_cut(Job *job)
+{
+        RollKind kind = roll_kind(job->roll);
+        char addr[ADDR_TEXT_SIZE], stamp[32], text[256];
+        KnownCut cut;
+
+        if (roll_next(kind, PHASE_NOTICE) == PHASE_NONE && kind != ROLL_DOCTOR)
+                return;
+        if (!known_cut(job->env.config, job->component, &cut))
+                return;
+        (void) snprintf(text, sizeof(text),
+                        "%s cut %u of %u connections with a request in flight at its mark-down on %s",
+                        addr_format(&cut.addr, addr, sizeof(addr)), cut.cut, cut.in_flight,
+                        time_stamp(cut.wall_usec, stamp, sizeof(stamp)));
+        if (kind == ROLL_DOCTOR)
+                job_find(job, FINDING_WARNING, "checkers",
+                         "let the load balancer keep live connections at the mark-down",
+                         "%s: if it still does, a restart loses requests", text);
+        else
+                job_warn(job, "%s: if it still does, requests are lost", text);
+}
+
 static void discover_enter(Job *job)
 {
         const Component *c = job->component;
@@ -689,6 +716,7 @@ static void discover_enter(Job *job)
         if (c->limit_usec[PHASE_DRAIN])
                 cap = c->limit_usec[PHASE_DRAIN];
         roll_set_limit(job->roll, PHASE_DRAIN, cap);
+        discover_cut(job);
         roll_set_limit(job->roll, PHASE_WATCH, checkers_watch_limit(job->checkers));
         if (kind == ROLL_DOCTOR)
                 job_find(job, FINDING_OK, "ports", NULL,
@@ -709,14 +737,17 @@ static bool watch_read(Job *job)
         _cleanup_(freep) BlockSource *sources = NULL;
         BlockState state = { 0 };
         Err err = { 0 };
-        size_t n;
-        bool full;
+        size_t n = 0;
 
-        int r = block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err);
+        int r = job_checks(job, &sources, &n, &err);
         if (r == 0)
                 r = block_read(job->block, &state, &err);
         if (job_counters_back(job, r, &state)) {
-                checkers_watch_begin(job->checkers, time_now(), NULL, 0);
+                /* What was sent on kept connections is no matter of the table. */
+                _cleanup_(freep) BlockSource *again = NULL;
+                if (job_checks(job, &again, &n, NULL) < 0)
+                        n = 0;
+                checkers_watch_begin(job->checkers, time_now(), again, n);
                 return true;
         }
         if (r < 0) {
@@ -785,7 +816,6 @@ static void watch_enter(Job *job)
         BlockState state;
         Err err = { 0 };
         size_t n = 0;
-        bool full;
         if (job_table(job, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
@@ -793,7 +823,7 @@ static void watch_enter(Job *job)
         if (roll_kind(job->roll) == ROLL_RESTART_RMP)
                 partner_count(job);
         /* A table that was made before has counted already. */
-        if (job->counting && block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0)
+        if (job->counting && job_checks(job, &sources, &n, NULL) < 0)
                 n = 0;
         if (job->counting && block_read(job->block, &state, NULL) == 0)
                 checkers_new_connections(job->checkers, time_now(), state.total[BLOCK_NEWCONN]);

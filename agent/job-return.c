@@ -82,7 +82,6 @@ static void unblock_open(Job *job)
         BlockState state;
         Err err = { 0 };
         size_t n = 0;
-        bool full;
 
         job_renewing(job, false);
         if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
@@ -92,7 +91,7 @@ static void unblock_open(Job *job)
         }
         job->changes.blocked = false;
         /* Only now: a hold refuses behind the counters, so its refusals have been counted as checks. */
-        if (block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0)
+        if (job_checks(job, &sources, &n, NULL) < 0)
                 n = 0;
         checkers_return_begin(job->checkers, time_now(), sources, n);
         job->newconn_base = state.total[BLOCK_NEWCONN];
@@ -168,15 +167,18 @@ static void return_tick(Job *job)
         _cleanup_(freep) BlockSource *sources = NULL;
         Err err = { 0 };
         size_t n = 0;
-        bool full;
         char text[400];
         BlockState state = { 0 };
 
-        int r = block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, &err);
+        int r = job_checks(job, &sources, &n, &err);
         if (r == 0)
                 r = block_read(job->block, &state, &err);
         if (job_counters_back(job, r, &state)) {
-                checkers_return_begin(job->checkers, time_now(), NULL, 0);
+                /* What was sent on kept connections is no matter of the table. */
+                _cleanup_(freep) BlockSource *again = NULL;
+                if (job_checks(job, &again, &n, NULL) < 0)
+                        n = 0;
+                checkers_return_begin(job->checkers, time_now(), again, n);
                 job->newconn_base = 0;
                 job_tick(job, JOB_POLL_USEC);
                 return;

@@ -28,6 +28,7 @@ static void lapsed(Job *job)
         job_hold_back(job);
         if (job->partner) {
                 job->lapsed = true; /* noticed again when that job is over: it has enough to do */
+                job->notice_again = false;
                 (void) job_save(job);
         } else if (roll_kind(job->roll) == ROLL_RESTART || roll_kind(job->roll) == ROLL_RESTART_RMP ||
                    roll_kind(job->roll) == ROLL_DRAIN)

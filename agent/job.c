@@ -310,6 +310,7 @@ static cJSON *job_record(const Job *job)
                 cJSON_AddStringToObject(p, "at_cap", at_cap_name(job->at_cap_asked));
                 cJSON_AddStringToObject(p, "end", job->partner_end >= 0 ? result_name(job->partner_end) : "");
                 cJSON_AddBoolToObject(p, "lapsed", job->lapsed);
+                cJSON_AddNumberToObject(p, "connections", (double) job->newconn_noticed);
                 cJSON_AddStringToObject(p, "text", job->partner_text);
                 if (job->partner_result)
                         cJSON_AddItemToObject(p, "result", cJSON_Duplicate(job->partner_result, true));
@@ -413,6 +414,7 @@ static void job_load_partner(Job *job, const cJSON *record)
         job->at_cap_asked = at_cap_from_name(record_string(p, "at_cap"));
         job->partner_end = result_from_name(record_string(p, "end"));
         job->lapsed = record_bool(p, "lapsed");
+        job->newconn_noticed = (uint64_t) record_number(p, "connections");
         (void) snprintf(job->partner_text, sizeof(job->partner_text), "%s", record_string(p, "text"));
         if (cJSON_IsObject(result))
                 job->partner_result = cJSON_Duplicate(result, true);
@@ -710,6 +712,7 @@ static void job_finished(Result result, void *userdata)
                 job->env.keep_fd(job->env.place, -1, job->env.userdata);
                 job->block = block_free(job->block);
         }
+        job->deaths = deaths_free(job->deaths);
         partner_uncount(job);
         Err err = { 0 };
         /* A job within another one is over when that one has written down how it ended. */
@@ -885,6 +888,9 @@ Job *job_free(Job *job)
         block_free(job->block);
         checkers_free(job->checkers);
         inflight_free(job->inflight);
+        cuts_free(job->cuts);
+        deaths_free(job->deaths);
+        kept_conns_free(job->kept);
         snapshot_free(job->before);
         roll_free(job->roll);
         free(job);

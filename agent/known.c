@@ -4,6 +4,7 @@
 #include "agent/state.h"
 
 #define DAY_SECONDS 86400.0
+#define MAX_SECONDS 1e11 /* a time of day that a Usec can hold */
 
 static const char *known_name(const Component *c, char *buf, size_t size)
 {
@@ -72,6 +73,53 @@ int known_write(const Config *config, const Component *component, uint16_t port,
         cJSON_AddNumberToObject(o, "health_port", port);
         int r = o ? state_write(config->state_dir, known_name(component, name, sizeof(name)), o, err)
                   : err_set(err, -ENOMEM, "out of memory");
+        cJSON_Delete(o);
+        return r;
+}
+
+static const char *cut_name(const Component *c, char *buf, size_t size)
+{
+        (void) snprintf(buf, size, "cut-%s.json", c->name);
+        return buf;
+}
+
+bool known_cut(const Config *config, const Component *component, KnownCut *ret)
+{
+        char name[128];
+        cJSON *o = NULL;
+        if (state_read(config->state_dir, cut_name(component, name, sizeof(name)), &o, NULL, NULL) < 0)
+                return false;
+        const cJSON *addr = cJSON_GetObjectItemCaseSensitive(o, "address");
+        const cJSON *cut = cJSON_GetObjectItemCaseSensitive(o, "cut");
+        const cJSON *in_flight = cJSON_GetObjectItemCaseSensitive(o, "in_flight");
+        const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(o, "time");
+        KnownCut k = { 0 };
+        bool good = cJSON_IsString(addr) && addr_parse(addr->valuestring, &k.addr) && cJSON_IsNumber(cut) &&
+                    cut->valueint > 0 && cJSON_IsNumber(in_flight) && in_flight->valueint > 0 &&
+                    cJSON_IsNumber(seconds) && seconds->valuedouble > 0 && seconds->valuedouble < MAX_SECONDS;
+        if (good) {
+                k.cut = (unsigned) cut->valueint;
+                k.in_flight = (unsigned) in_flight->valueint;
+                k.wall_usec = (Usec) (seconds->valuedouble * (double) USEC_PER_SEC);
+                *ret = k;
+        }
+        cJSON_Delete(o);
+        return good;
+}
+
+int known_cut_write(const Config *config, const Component *component, const KnownCut *cut, Err *err)
+{
+        char name[128], addr[ADDR_TEXT_SIZE];
+
+        cut_name(component, name, sizeof(name));
+        if (!cut)
+                return state_remove(config->state_dir, name, err);
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "address", addr_format(&cut->addr, addr, sizeof(addr)));
+        cJSON_AddNumberToObject(o, "cut", cut->cut);
+        cJSON_AddNumberToObject(o, "in_flight", cut->in_flight);
+        cJSON_AddNumberToObject(o, "time", time_sec(cut->wall_usec));
+        int r = o ? state_write(config->state_dir, name, o, err) : err_set(err, -ENOMEM, "out of memory");
         cJSON_Delete(o);
         return r;
 }

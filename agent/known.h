@@ -16,6 +16,20 @@ uint16_t known_port(const Config *config, const Component *component);
 /* known_checkers() - tell @checkers whom earlier jobs have seen, and how often they came. */
 void known_checkers(const Config *config, const Component *component, Checkers *checkers);
 
+/* A load balancer that cut live connections at the mark-down. */
+typedef struct KnownCut {
+        Addr addr;
+        unsigned cut, in_flight; /* connections cut, of so many with a request in flight */
+        Usec wall_usec;          /* when */
+} KnownCut;
+
+/* known_cut() - has an earlier job seen that? Return: false when none has (or nothing can be read). */
+bool known_cut(const Config *config, const Component *component, KnownCut *ret);
+
+/* known_cut_write() - keep it; @cut NULL: forget it. Return: 0; errors of state_write(). */
+int known_cut_write(const Config *config, const Component *component, const KnownCut *cut,
+                    Err *err) _must_check_;
+
 /*
  * known_before() - what a component had loaded before a restart that was not proven good, so that the next
  * one is not measured by the bad state. Return: NULL when there is none (or none that can be read).

@@ -51,7 +51,10 @@ static const RollRow roll_table[] = {
         [PHASE_BLOCK] = { .next = { BEFORE_STOP }, .bad = RESULT_GAVE_BACK },
         [PHASE_NOTICE] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
         [PHASE_STOP_MONIT] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
-        [PHASE_DRAIN] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
+        [PHASE_DRAIN] = {
+                .next = { BEFORE_STOP, [ROLL_EV_BACK] = PHASE_NOTICE, [ROLL_EV_LAPSED] = PHASE_NOTICE },
+                .bad = RESULT_GAVE_BACK,
+        },
         /* The other component is on its own: what its job ends with is said by it, here only the router is
          * given back. */
         [PHASE_PARTNER] = { .next = { BEFORE_STOP, [ROLL_EV_LAPSED] = PHASE_NOTICE }, .bad = RESULT_GAVE_BACK },
@@ -178,7 +181,8 @@ static Phase roll_successor(const Roll *r, RollEvent event)
          * for. */
         if (event == ROLL_EV_LAPSED && next == PHASE_NOTICE && !roll_leads_past(r->kind, next))
                 next = PHASE_BLOCK;
-        if (event == ROLL_EV_BACK && next == PHASE_DRAIN && !roll_leads_past(r->kind, next))
+        if (event == ROLL_EV_BACK && (next == PHASE_DRAIN || next == PHASE_NOTICE) &&
+            !roll_leads_past(r->kind, next))
                 next = PHASE_NONE;
         if (r->kind != ROLL_RECOVER || next != PHASE_UNDO)
                 return next;

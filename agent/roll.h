@@ -39,7 +39,7 @@ typedef enum RollEvent {
         ROLL_EV_FAIL,    /* it will not get it */
         ROLL_EV_TIMEOUT, /* its limit has passed */
         ROLL_EV_CANCEL,  /* somebody asked to stop */
-        ROLL_EV_BACK,    /* what was proven no longer holds: drain again */
+        ROLL_EV_BACK,    /* what was proven no longer holds: drain (or, in drain, notice) again */
         ROLL_EV_LAPSED,  /* the block was open for a moment: notice again */
         ROLL_EV_REFUSED, /* systemd does not do it: nothing has happened */
         ROLL_EVENT_COUNT,

@@ -53,6 +53,7 @@ int look_full(Look *l, Err *err)
         if (r < 0)
                 return r;
         inflight_end(l->inflight, &l->summary);
+        l->looks++;
         speakers(l);
         Usec end = time_now();
         l->next_full = end + MAX((end - begin) * COST_FACTOR, USEC_PER_SEC);
@@ -73,6 +74,7 @@ int look_partial(Look *l, Err *err)
         inflight_begin(l->inflight, begin, false, new_connections(l));
         int r = conns_get(l->conns, copy, n, inflight_feed, inflight_gone, l->inflight, err);
         inflight_end(l->inflight, &l->summary);
+        l->looks++;
         if (r < 0)
                 return r;
         speakers(l);

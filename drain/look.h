@@ -25,6 +25,7 @@ typedef struct Look {
         Inflight *inflight; /* what is concluded */
 
         InflightSummary summary;      /* of the last look */
+        uint64_t looks;               /* made so far */
         Usec next_full, next_partial; /* not before; 0: at once */
 } Look;
 

@@ -337,6 +337,52 @@ static void test_return(void **state)
         checkers_free(s.c);
 }
 
+/* One that died while it was refused does not keep the other from being enough; unless it comes again. */
+static void test_return_without_the_dead_one(void **state)
+{
+        Sim s;
+        (void) state;
+        sim_begin(&s, 0, false, 4 * SEC);
+        sim_source(&s, "10.0.0.5", SEC, 0);
+        sim_source(&s, "10.0.0.6", SEC, 500 * MS);
+        (void) sim_watch(&s);
+        s.interval[0] = 0;
+        assert_true(sim_notice(&s, 60 * SEC) != USEC_INFINITY);
+        assert_int_equal(checkers_count(s.c), 1);
+        checkers_return_begin(s.c, s.now, s.sources, s.n);
+        Usec begin = s.now;
+        while (!checkers_returned(s.c, s.now) && s.now - begin < 10 * SEC)
+                sim_step(&s);
+        assert_in_range(s.now - begin, SEC, 3 * SEC);
+        checkers_return_begin(s.c, s.now, s.sources, s.n);
+        s.sources[0].packets++;
+        sim_step(&s);
+        assert_int_equal(checkers_count(s.c), 2);
+        checkers_free(s.c);
+}
+
+/* It died between the notice and the opening: passed over, but never the last one. */
+static void test_return_while_one_is_silent(void **state)
+{
+        Sim s;
+        (void) state;
+        sim_begin(&s, 0, false, 4 * SEC);
+        sim_source(&s, "10.0.0.5", SEC, 0);
+        sim_source(&s, "10.0.0.6", SEC, 500 * MS);
+        (void) sim_watch(&s);
+        assert_true(sim_notice(&s, 60 * SEC) != USEC_INFINITY);
+        for (int all = 0; all < 2; all++) {
+                s.interval[0] = 0;
+                s.interval[1] = all ? 0 : SEC;
+                checkers_return_begin(s.c, s.now, s.sources, s.n);
+                Usec begin = s.now;
+                while (!checkers_returned(s.c, s.now) && s.now - begin < 30 * SEC)
+                        sim_step(&s);
+                assert_in_range(s.now - begin, all ? 30 * SEC : 3 * SEC, all ? 30 * SEC : 4 * SEC);
+        }
+        checkers_free(s.c);
+}
+
 /* The kernel forgets a source after an hour and counts it from zero again. */
 static void test_counter_starts_again(void **state)
 {
@@ -573,6 +619,8 @@ int main(void)
                 cmocka_unit_test(test_configured_without_anybody),
                 cmocka_unit_test(test_mixed_port),
                 cmocka_unit_test(test_return),
+                cmocka_unit_test(test_return_without_the_dead_one),
+                cmocka_unit_test(test_return_while_one_is_silent),
                 cmocka_unit_test(test_counter_starts_again),
                 cmocka_unit_test(test_one_is_as_quick_as_ever),
                 cmocka_unit_test(test_several_behind_one_address),

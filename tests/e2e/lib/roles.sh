@@ -113,15 +113,19 @@ monit_says() {
 # lb_start: HAProxy as the load balancer, in front of r1 and r2, on port 80 of lb's address. Never tries again, so that what
 # a router loses is seen by the client. Its log is $LAB/lb/log: each request, each health check that changed something.
 #   LB_ROUTERS behind it (r1 r2)
-#   LB_CHECK   4, 6 (address family of checks and traffic) or none
+#   LB_CHECK   4, 6 (address family of checks and traffic) or none; apart: checked, but sent to whatever the checks say
 #   LB_INTER   between checks        LB_FALL, LB_RISE        LB_MODE   http or tcp
+#   LB_SERVER  more options of the servers                   LB_BIND   address and port (an IPv4 one), default *:80
+#   LB_OUT     not empty: a router is out, so nobody waits until both are up
+#   LB_NET, LB_DIR: the network and the files of a second one; $LAB/lb2 is stopped before the next scenario
 lb_start() {
-        local check=${LB_CHECK:-4} family=4 name
+        local check=${LB_CHECK:-4} family=4 name dir=${LB_DIR:-$LAB/lb}
         [ "$check" != 6 ] || family=6
         check="check port 15999 inter ${LB_INTER:-500ms} fall ${LB_FALL:-3} rise ${LB_RISE:-2}"
-        [ "${LB_CHECK:-4}" != none ] || check=
+        case ${LB_CHECK:-4} in none | apart) check= ;; esac
         lb_stop
-        : >"$LAB/lb/log"
+        mkdir -p "$dir"
+        : >"$dir/log"
         {
                 cat <<-CFG
 			global
@@ -139,15 +143,15 @@ lb_start() {
 			        timeout check 2s
 			        retries 0
 			frontend clients
-			        bind 0.0.0.0:80
-			        bind [::]:80 v6only
+			        bind ${LB_BIND:-0.0.0.0:80}
+			        ${LB_BIND:+#}bind [::]:80 v6only
 			        option ${LB_MODE:-http}log
 			        ${LB_MODE:+#}capture response header X-Served-By len 8
 			        default_backend routers
 			frontend state
 			        mode http
 			        no log
-			        bind unix@$LAB/lb/state.sock
+			        bind unix@$dir/state.sock
 			        stats enable
 			        stats uri /
 			backend routers
@@ -156,30 +160,36 @@ lb_start() {
                 [ -z "$check" ] || echo "        option httpchk GET /v1/servers/self/reachable"
                 for name in ${LB_ROUTERS:-r1 r2}; do
                         if [ $family = 6 ]; then
-                                echo "        server $name [$(ip6 $name)]:9001 $check"
+                                echo "        server $name [$(ip6 $name)]:9001 $check ${LB_SERVER:-}"
                         else
-                                echo "        server $name $(ip4 $name):9001 $check"
+                                echo "        server $name $(ip4 $name):9001 $check ${LB_SERVER:-}"
                         fi
                 done
-        } >"$LAB/lb/haproxy.cfg"
-        RUN_AS="exec" in_net lb haproxy -db -f "$LAB/lb/haproxy.cfg" >"$LAB/lb/log" 2>&1 </dev/null &
-        echo $! >"$LAB/lb/pid"
+                [ "${LB_CHECK:-4}" != apart ] || cat <<-CFG
+			backend checked
+			        option httpchk GET /v1/servers/self/reachable
+			        server r1 $(ip4 r1):9001 check port 15999 inter ${LB_INTER:-500ms} fall 3 rise 2
+		CFG
+        } >"$dir/haproxy.cfg"
+        RUN_AS="exec" in_net "${LB_NET:-lb}" haproxy -db -f "$dir/haproxy.cfg" >"$dir/log" 2>&1 </dev/null &
+        echo $! >"$dir/pid"
         disown
+        [ -z "${LB_OUT:-}" ] || return 0
         for name in ${LB_ROUTERS:-r1 r2}; do wait_for 10 lb_says "$name" UP || return; done
 }
 
 lb_stop() {
-        local pid
-        [ -e "$LAB/lb/pid" ] || return 0
-        read -r pid <"$LAB/lb/pid"
+        local pid dir=${LB_DIR:-$LAB/lb}
+        [ -e "$dir/pid" ] || return 0
+        read -r pid <"$dir/pid"
         kill "$pid" 2>/dev/null || :
         wait_for 5 gone "$pid"
-        rm -f "$LAB/lb/pid"
+        rm -f "$dir/pid"
 }
 
 # lb_state NAME: UP, DOWN, "UP 1/3", "no check", ...
 lb_state() {
-        curl -s -m 2 --unix-socket "$LAB/lb/state.sock" 'http://lb/;csv' | awk -F, -v name="$1" '$1 == "routers" && $2 == name { print $18 }'
+        curl -s -m 2 --unix-socket "${LB_DIR:-$LAB/lb}/state.sock" 'http://lb/;csv' | awk -F, -v name="$1" '$1 == "routers" && $2 == name { print $18 }'
 }
 
 # "no check" counts as up, as it does for the load balancer.
@@ -215,6 +225,7 @@ cluster_renew() {
         for name in $names; do node_destroy "$name" && node_new "$name" || return; done
         for name in $names; do node_serve "$name" || return; done
         wait_for 20 through_routers || return
+        LB_DIR=$LAB/lb2 lb_stop
         lb_start
 }
 
