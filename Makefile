@@ -67,8 +67,8 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
-          agent/job-hooks.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lost.c \
+          agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
+          agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/leave.c agent/lost.c \
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
@@ -89,7 +89,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns leave monit-xml procs properties \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd

@@ -199,6 +199,7 @@ static void agent_watch_holds(Agent *a, bool begin)
                                 .reason = "the time of the hold is over",
                                 .persistent = PERSISTENT_INVALID,
                                 .at_cap = AT_CAP_INVALID,
+                                .mp_leave = MP_LEAVE_INVALID,
                         };
                         Job *job;
                         if (agent_begin(a, c, ROLL_UNDRAIN, &options, &job, &err) < 0)

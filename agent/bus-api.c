@@ -115,6 +115,10 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                         ;
                 else if (strcmp(key, "at-cap") == 0 && (o->at_cap = at_cap_from_name(text)) >= 0)
                         ;
+                else if (strcmp(key, "mp-leave") == 0 && (o->mp_leave = mp_leave_from_name(text)) >= 0)
+                        ;
+                else if (strcmp(key, "router-retry") == 0)
+                        option_text(o->router_retry, sizeof(o->router_retry), text);
                 else
                         return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
                                                  "option %.40s=\"%.40s\" is not known", key, text);
@@ -193,14 +197,16 @@ static void job_path(const Job *job, char *buf, size_t size)
 static bool kind_joins(const Job *job, RollKind kind)
 {
         RollKind running = roll_kind_from_name(job_kind(job));
-        bool restarts = running == ROLL_RESTART || running == ROLL_RESTART_HELD || running == ROLL_START ||
-                        running == ROLL_RESTART_NOW;
+        bool restarts = running == ROLL_RESTART || running == ROLL_RESTART_GRACEFUL ||
+                        running == ROLL_RESTART_HELD || running == ROLL_START || running == ROLL_RESTART_NOW;
         return kind == ROLL_RESTART || kind == ROLL_RESTART_NOW ? restarts : running == kind;
 }
 
 static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error *error)
 {
-        JobOptions options = { .persistent = PERSISTENT_INVALID, .at_cap = AT_CAP_INVALID };
+        JobOptions options = { .persistent = PERSISTENT_INVALID,
+                               .at_cap = AT_CAP_INVALID,
+                               .mp_leave = MP_LEAVE_INVALID };
         const char *name;
         char path[96];
         Caller caller;
@@ -348,7 +354,11 @@ static void discover_on_facts(const Facts *f, void *userdata)
         cJSON_AddNumberToObject(o, "health_port", f->health_port);
         cJSON_AddStringToObject(o, "health_port_from", f->health_port_from);
         cJSON_AddStringToObject(o, "refused",
-                                c->block == BLOCK_WHOLE ? "everything on it" : "new connections only");
+                                f->block == BLOCK_WHOLE     ? "everything on it"
+                                : f->block == BLOCK_ROUTERS ? "everything on it that comes from a router"
+                                                            : "new connections only");
+        cJSON_AddStringToObject(o, "tls", f->tls_unknown ? "unknown" : f->tls ? "yes" : "no");
+        cJSON_AddStringToObject(o, "tls_from", f->tls_from);
         add_ports(o, "traffic_ports", f->traffic_ports, f->n_traffic);
         cJSON_AddStringToObject(o, "traffic_ports_from", f->traffic_from);
         add_ports(o, "other_ports", c->other_ports.ports, c->other_ports.n);
@@ -545,7 +555,9 @@ static void status_strangers(const Config *config, cJSON *components)
                 cJSON *o = cJSON_CreateObject();
                 cJSON_AddStringToObject(o, "name", holds[i].component);
                 cJSON_AddNumberToObject(o, "health_port",
-                                        plan->n_whole ? plan->whole_ports[0] : plan->syn_ports[0]);
+                                        plan->n_whole ? plan->whole_ports[0]
+                                        : plan->n_syn ? plan->syn_ports[0]
+                                                      : plan->from_ports[0]);
                 cJSON_AddNullToObject(o, "running");
                 cJSON_AddStringToObject(o, "blocked", refused || !read ? "hold" : "hold-missing");
                 cJSON_AddStringToObject(o, "error",

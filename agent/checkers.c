@@ -40,6 +40,9 @@ struct Checkers {
         Usec conn_gap_usec; /* mean gap between new connections while watching; 0: none came */
         uint64_t conn_watched;
         Usec watch_began;
+        Addr only[CHECKERS_MAX]; /* who may be awaited; with has_only */
+        size_t n_only;
+        bool has_only;
 };
 
 int checkers_new(Checkers **ret, const CheckersConfig *config)
@@ -104,6 +107,21 @@ void checkers_learned(Checkers *c, const Addr *addr, Usec interval_usec, unsigne
         s->lanes = MIN(MAX(lanes, 1u), (unsigned) PACE_LANES_MAX);
 }
 
+void checkers_only(Checkers *c, const Addr *addrs, size_t n)
+{
+        c->has_only = true;
+        c->n_only = MIN(n, (size_t) CHECKERS_MAX);
+        memcpy(c->only, addrs, c->n_only * sizeof(*addrs));
+}
+
+static bool source_counts(const Checkers *c, const Source *s)
+{
+        for (size_t i = 0; c->has_only && i < c->n_only; i++)
+                if (addr_equal(&c->only[i], &s->addr))
+                        return true;
+        return !c->has_only;
+}
+
 static void checkers_begin(Checkers *c, Stage stage, Usec now, const BlockSource *sources, size_t n)
 {
         c->stage = stage;
@@ -156,7 +174,7 @@ void checkers_block_begin(Checkers *c, Usec now, const BlockSource *refused, siz
         /* One that comes so seldom that the watch may have missed it is waited for, until it should have
          * come. */
         for (size_t i = 0; i < c->n; i++)
-                if (source_is_slow(c, &c->sources[i]))
+                if (source_is_slow(c, &c->sources[i]) && source_counts(c, &c->sources[i]))
                         c->sources[i].awaited = true;
 }
 
@@ -183,7 +201,7 @@ void checkers_return_begin(Checkers *c, Usec now, const BlockSource *checks, siz
  */
 static void source_judge(const Checkers *c, Source *s)
 {
-        if (s->dropped)
+        if (s->dropped || !source_counts(c, s))
                 return;
         if (s->count >= 2 || s->watch_count >= 2 || (s->learned && (s->count > 0 || s->watch_count > 0)) ||
             (s->connects && s->count > 0 && c->stage == STAGE_BLOCK))
@@ -312,6 +330,8 @@ bool checkers_watched(const Checkers *c, Usec now)
         bool any_learned = false, any_slow = false;
         for (size_t i = 0; i < c->n; i++) {
                 const Source *s = &c->sources[i];
+                if (!source_counts(c, s))
+                        continue;
                 if (s->learned) {
                         any_learned = true;
                         any_slow = any_slow || source_is_slow(c, s);
@@ -418,7 +438,7 @@ bool checkers_returned(const Checkers *c, Usec now)
         size_t awaited = 0, silent = 0;
         for (size_t i = 0; i < c->n; i++) {
                 const Source *s = &c->sources[i];
-                somebody = somebody || s->count >= c->config.rise;
+                somebody = somebody || (source_counts(c, s) && s->count >= c->config.rise);
                 if (!s->awaited)
                         continue;
                 awaited++;
@@ -451,6 +471,7 @@ bool checkers_get(const Checkers *c, size_t i, CheckerInfo *ret)
                 .last_usec = s->last,
                 .awaited = s->awaited,
                 .dropped = s->dropped,
+                .learned = s->learned,
         };
         return true;
 }
@@ -510,6 +531,7 @@ const char *checkers_text(const Checkers *c, Usec now, char *buf, size_t size)
                 len += (size_t) snprintf(buf + len, size - len, "; no new connection for %.1f s of %.1f s",
                                          time_sec(now - c->conn_last), time_sec(checkers_window(c)));
         if (*visitors && len < size)
-                (void) snprintf(buf + len, size - len, "; seen once: %s", visitors);
+                (void) snprintf(buf + len, size - len, "; %s: %s", c->has_only ? "not awaited" : "seen once",
+                                visitors);
         return buf;
 }

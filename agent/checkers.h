@@ -45,6 +45,12 @@ DEFINE_CLEANUP(Checkers, checkers_free);
 void checkers_learned(Checkers *c, const Addr *addr, Usec interval_usec, unsigned lanes);
 
 /*
+ * checkers_only() - nobody but these is awaited: others ask the same port for reasons of their own. May be
+ * called again, with more of them. @addrs: copied, at most CHECKERS_MAX.
+ */
+void checkers_only(Checkers *c, const Addr *addrs, size_t n);
+
+/*
  * checkers_watch_begin/checkers_block_begin/checkers_return_begin() - a new stage starts at @now, with the
  * counters as they stand (only what is counted from here on is believed).
  */
@@ -105,6 +111,7 @@ typedef struct CheckerInfo {
         Usec last_usec;     /* when it last was; 0: not in this stage */
         bool awaited;       /* else a visitor or dropped */
         bool dropped;
+        bool learned; /* known from an earlier job */
 } CheckerInfo;
 
 /* checkers_get() - the i-th source. Return: false behind the last. */

@@ -15,6 +15,8 @@ typedef enum Option {
         OPTION_NO_WAIT,
         OPTION_PERSISTENT,
         OPTION_AT_CAP,
+        OPTION_MP_LEAVE,
+        OPTION_ROUTER_RETRY,
         OPTION_FOR,
         OPTION_VERBOSE,
         OPTION_HELP,
@@ -41,6 +43,9 @@ static const struct {
         [OPTION_PERSISTENT] = { "persistent", 0, "close|wait|give-back",
                                 "kept connections that go on sending" },
         [OPTION_AT_CAP] = { "at-cap", 0, "give-back|go-on", "when the drain reaches its limit" },
+        [OPTION_MP_LEAVE] = { "mp-leave", 0, "block|graceful|auto", "how a message processor leaves" },
+        [OPTION_ROUTER_RETRY] = { "router-retry", 0, "SET",
+                                  "what its routers try again: \"http_599 error\"" },
         [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
         [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
         [OPTION_HELP] = { "help", 'h', NULL, "this text" },
@@ -71,7 +76,8 @@ static const VerbInfo verb_table[] = {
                 .operand = OPERAND_COMPONENT,
                 .options = BIT(OPTION_DRY_RUN) | BIT(OPTION_JSON) | BIT(OPTION_REASON) | BIT(OPTION_START) |
                            BIT(OPTION_NOW) | BIT(OPTION_UNPROTECTED) | BIT(OPTION_NO_WAIT) | BIT(OPTION_PERSISTENT) |
-                           BIT(OPTION_AT_CAP) | BIT(OPTION_VERBOSE),
+                           BIT(OPTION_AT_CAP) | BIT(OPTION_MP_LEAVE) | BIT(OPTION_ROUTER_RETRY) |
+                           BIT(OPTION_VERBOSE),
                 .text = "Refuses health checks until every checker has marked the node down, waits until\n"
                         "no request is in flight, stops and starts the component, proves that it is ready\n"
                         "and loaded as before, and lets the checkers in again. Up to the stop everything\n"
@@ -323,6 +329,12 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_AT_CAP:
                 rq->at_cap = at_cap_from_name(value);
                 return rq->at_cap < 0 ? option_bad(option, value, err) : 0;
+        case OPTION_MP_LEAVE:
+                rq->mp_leave = mp_leave_from_name(value);
+                return rq->mp_leave < 0 ? option_bad(option, value, err) : 0;
+        case OPTION_ROUTER_RETRY:
+                rq->router_retry = value;
+                return 0;
         case OPTION_FOR:
                 r = time_parse(value, USEC_PER_SEC, &rq->for_usec, err);
                 if (r < 0)
@@ -372,6 +384,7 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 .help = VERB_INVALID,
                 .persistent = PERSISTENT_INVALID,
                 .at_cap = AT_CAP_INVALID,
+                .mp_leave = MP_LEAVE_INVALID,
         };
         if (argc < 2) {
                 rq.verb = VERB_HELP;

@@ -34,14 +34,16 @@ typedef enum Verb {
 /* What was asked for. Strings belong to argv. */
 typedef struct CliRequest {
         Verb verb;
-        const char *component;   /* as typed; NULL when the verb allows none and none was given */
-        const char *hold;        /* hold: "apply" or "remove" */
-        Verb help;               /* help: the verb it is about; VERB_INVALID: all */
-        const char *reason;      /* NULL: not given */
-        const char *unprotected; /* NULL: not given */
-        Persistent persistent;   /* PERSISTENT_INVALID: not given */
-        AtCap at_cap;            /* AT_CAP_INVALID: not given */
-        Usec for_usec;           /* 0: not given */
+        const char *component;    /* as typed; NULL when the verb allows none and none was given */
+        const char *hold;         /* hold: "apply" or "remove" */
+        Verb help;                /* help: the verb it is about; VERB_INVALID: all */
+        const char *reason;       /* NULL: not given */
+        const char *unprotected;  /* NULL: not given */
+        Persistent persistent;    /* PERSISTENT_INVALID: not given */
+        AtCap at_cap;             /* AT_CAP_INVALID: not given */
+        MpLeave mp_leave;         /* MP_LEAVE_INVALID: not given */
+        const char *router_retry; /* NULL: not given */
+        Usec for_usec;            /* 0: not given */
         bool dry_run, json, now, start, no_wait, verbose;
 } CliRequest;
 

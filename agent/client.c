@@ -501,6 +501,10 @@ static CallEnd call_start(Client *c, Answer *ret)
         if (r >= 0)
                 r = option_flag(m, "now", rq->now);
         if (r >= 0)
+                r = option_text(m, "mp-leave", rq->mp_leave >= 0 ? mp_leave_name(rq->mp_leave) : NULL);
+        if (r >= 0)
+                r = option_text(m, "router-retry", rq->router_retry);
+        if (r >= 0)
                 r = option_flag(m, "dry-run", rq->dry_run);
         if (r >= 0 && rq->for_usec)
                 r = sd_bus_message_append(m, "{sv}", "for", "t", rq->for_usec);

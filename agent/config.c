@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/bound.h"
+#include "base/addr.h"
 #include "drain/block.h"
 
 #define CONFIG_FILE_LINES 10000 /* a file with more is none of ours */
@@ -34,6 +35,7 @@ typedef enum KeyType {
         TYPE_UNITS,
         TYPE_PATH,
         TYPE_PATHS,
+        TYPE_ADDRESSES, /* and the word auto */
         TYPE_URL,
         TYPE_COMMAND, /* "", "auto" or a command line */
         TYPE_PORT,    /* one, or auto */
@@ -69,7 +71,17 @@ static const char *const at_cap_names[] = {
 static const char *const monit_stop_names[] = {
         [MONIT_STOP_AUTO] = "auto", [MONIT_STOP_YES] = "yes", [MONIT_STOP_NO] = "no", NULL
 };
-static const char *const block_names[] = { [BLOCK_WHOLE] = "whole", [BLOCK_SYN] = "syn", NULL };
+static const char *const block_names[] = {
+        [BLOCK_WHOLE] = "whole",
+        [BLOCK_SYN] = "syn",
+        [BLOCK_ROUTERS] = "routers",
+        [BLOCK_AUTO] = "auto",
+        NULL,
+};
+static const char *const mp_leave_names[] = {
+        [MP_LEAVE_BLOCK] = "block", [MP_LEAVE_GRACEFUL] = "graceful", [MP_LEAVE_AUTO] = "auto", NULL
+};
+static const char *const tls_names[] = { [TLS_NO] = "no", [TLS_YES] = "yes", [TLS_AUTO] = "auto", NULL };
 static const char *const owner_names[] = {
         [BLOCK_OWNER_NONE] = "none",
         [BLOCK_OWNER_SOCKET] = "owner",
@@ -78,16 +90,18 @@ static const char *const owner_names[] = {
 };
 static const char *const lock_names[] = { "none", NULL };
 static const char *const off_auto[] = { "off", "auto", NULL };
-static const char *const no_yes[] = { "no", "yes", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
 _Static_assert(ELEMENTS(at_cap_names) == AT_CAP_COUNT + 1, "every value of at_cap has a name");
 _Static_assert(ELEMENTS(monit_stop_names) == MONIT_STOP_COUNT + 1, "every value of stop has a name");
 _Static_assert(ELEMENTS(block_names) == BLOCK_KIND_COUNT + 1, "every kind of block has a name");
+_Static_assert(ELEMENTS(mp_leave_names) == MP_LEAVE_COUNT + 1, "every value of mp_leave has a name");
+_Static_assert(ELEMENTS(tls_names) == TLS_COUNT + 1, "every value of tls has a name");
 _Static_assert(ELEMENTS(owner_names) == BLOCK_OWNER_COUNT + 1, "every owner has a name");
 _Static_assert(sizeof(ComponentKind) == sizeof(int) && sizeof(Persistent) == sizeof(int) &&
                        sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) &&
-                       sizeof(BlockKind) == sizeof(int),
+                       sizeof(BlockKind) == sizeof(int) && sizeof(Tls) == sizeof(int) &&
+                       sizeof(MpLeave) == sizeof(int),
                "a choice is stored as int");
 
 #define MS              USEC_PER_MSEC
@@ -143,10 +157,15 @@ static const Key component_keys[] = {
         { "units", TYPE_UNITS, AT(Component, units), { "", "" },
           "accepted names of its unit; the first that exists is started" },
         { "health_port", TYPE_PORT, AT(Component, health_port), { "15999", "auto" },
-          "the port that its checkers ask; auto: the tag http.port of self_url", .may_be_auto = true },
-        { "block", TYPE_CHOICE, AT(Component, block), { "whole", "syn" },
-          "whole: reset everything on the health port; syn: refuse new connections only",
+          "the port that its checkers ask; auto: the tag http.port of self_url, behind TLS the port of self_url",
+          .may_be_auto = true },
+        { "block", TYPE_CHOICE, AT(Component, block), { "whole", "auto" },
+          "whole: reset everything on the health port; syn: refuse new connections only; routers: reset what "
+          "comes from the routers; auto: routers behind TLS, else syn",
           .choices = block_names },
+        { "routers", TYPE_ADDRESSES, AT(Component, routers), { "auto", "auto" },
+          "who is refused with block = routers: addresses; auto: those that check the health port and connect "
+          "to a traffic port" },
         { "self_url", TYPE_URL, AT(Component, self_url),
           { "http://127.0.0.1:8081/v1/servers/self", "http://127.0.0.1:8082/v1/servers/self" },
           "where it describes itself" },
@@ -167,8 +186,9 @@ static const Key component_keys[] = {
         { "next_tier_ports", TYPE_PORTS, AT(Component, next_tier_ports), { "8998 8443", "" },
           "remote ports of its own connections to the next tier; empty: not looked at",
           .may_be_empty = true },
-        { "tls", TYPE_SWITCH, AT(Component, tls), { "no", "no" }, "the traffic ports speak TLS or HTTP/2",
-          .choices = no_yes },
+        { "tls", TYPE_CHOICE, AT(Component, tls), { "no", "auto" },
+          "the traffic ports speak TLS or HTTP/2; auto: local.http.ssl of the properties",
+          .choices = tls_names },
         { "check_interval", TYPE_USEC, AT(Component, check_interval_usec), { "auto", "5s" },
           "how often it is checked, when that cannot be learned; auto: it must be seen",
           .may_be_auto = true, .min = 10 * MS, .max = HOUR },
@@ -192,10 +212,14 @@ static const Key component_keys[] = {
           .choices = persistent_names },
         { "at_cap", TYPE_CHOICE, AT(Component, at_cap), { "give-back", "give-back" },
           "what happens when the drain reaches its limit", .choices = at_cap_names },
+        { "mp_leave", TYPE_CHOICE, AT(Component, mp_leave), { "block", "auto" },
+          "how a message processor leaves: block: new connections are refused; graceful: its own stop answers "
+          "599 to new requests; auto: graceful if the routers are known not to retry refused connections",
+          .choices = mp_leave_names },
         { "properties", TYPE_PATHS, AT(Component, properties),
           { "/opt/apigee/customer/application/router.properties",
           "/opt/apigee/customer/application/message-processor.properties" },
-          "files that may name read timeouts", .may_be_empty = true },
+          "files that may name read timeouts, TLS and what routers retry", .may_be_empty = true },
         { "nginx_dir", TYPE_PATH, AT(Component, nginx_dir), { "/opt/nginx/conf.d", "" },
           "nginx files that may name proxy_read_timeout", .may_be_empty = true },
         { "ready_count", TYPE_COUNT, AT(Component, ready_count), { "3", "3" }, "good probes in a row",
@@ -262,6 +286,26 @@ Persistent persistent_from_name(const char *name)
         return (Persistent) choice_index(persistent_names, name);
 }
 
+const char *mp_leave_name(MpLeave l)
+{
+        return l >= 0 && l < MP_LEAVE_COUNT ? mp_leave_names[l] : "invalid";
+}
+
+MpLeave mp_leave_from_name(const char *name)
+{
+        return (MpLeave) choice_index(mp_leave_names, name);
+}
+
+const char *block_kind_name(BlockKind b)
+{
+        return b >= 0 && b < BLOCK_KIND_COUNT ? block_names[b] : "invalid";
+}
+
+BlockKind block_kind_from_name(const char *name)
+{
+        return (BlockKind) choice_index(block_names, name);
+}
+
 const char *at_cap_name(AtCap a)
 {
         return a >= 0 && a < AT_CAP_COUNT ? at_cap_names[a] : "invalid";
@@ -326,6 +370,7 @@ static void field_free(const Key *k, void *base)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_ADDRESSES:
                 *(Words *) field = words_free(*(Words *) field);
                 break;
         case TYPE_PORT:
@@ -421,6 +466,9 @@ static const char *accepted(const Key *k, char *buf, size_t size)
         case TYPE_PATHS:
                 (void) snprintf(buf, size, "absolute paths");
                 break;
+        case TYPE_ADDRESSES:
+                (void) snprintf(buf, size, "IP addresses, auto, or both");
+                break;
         case TYPE_URL:
                 (void) snprintf(buf, size, "a URL that begins with http:// or https://");
                 break;
@@ -491,7 +539,10 @@ static int field_words(const Key *k, Words *field, const char *text, Err *err)
                         good = unit_valid(w[i]);
                 else if (k->type == TYPE_PATHS)
                         good = w[i][0] == '/';
-                else if (k->type == TYPE_NAMES)
+                else if (k->type == TYPE_ADDRESSES) {
+                        Addr addr;
+                        good = strcmp(w[i], "auto") == 0 || addr_parse(w[i], &addr);
+                } else if (k->type == TYPE_NAMES)
                         good = name_valid(w[i]);
                 if (!good)
                         return err_set(err, -EINVAL, "\"%.60s\" is none", w[i]);
@@ -561,6 +612,7 @@ static int field_set(const Key *k, void *base, const char *text, Err *err)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_ADDRESSES:
                 return field_words(k, field, text, err);
         case TYPE_PORT:
         case TYPE_PORTS:
@@ -618,6 +670,7 @@ static int field_format(const Key *k, const void *base, char **ret)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_ADDRESSES:
                 for (char *const *w = *(const Words *) field; *w; w++)
                         (void) fprintf(f, "%s%s", w == *(const Words *) field ? "" : " ", *w);
                 break;
@@ -1111,7 +1164,8 @@ static int component_check(const Config *c, const Component *p, Err *err)
                         c, p, "health_port", err,
                         "auto is the tag http.port of a message processor; a router needs a number");
         uint16_t health = p->health_port.n ? p->health_port.ports[0] : 0;
-        if (health && p->block == BLOCK_WHOLE && ports_have(&p->traffic_ports, health)) {
+        bool whole = p->block == BLOCK_WHOLE || p->block == BLOCK_ROUTERS;
+        if (health && whole && ports_have(&p->traffic_ports, health)) {
                 (void) snprintf(
                         text, sizeof(text),
                         "port %u carries traffic (traffic_ports): refused whole it would cut requests off; "
@@ -1119,6 +1173,8 @@ static int component_check(const Config *c, const Component *p, Err *err)
                         health);
                 return component_error(c, p, "block", err, text);
         }
+        if (p->kind == KIND_ROUTER && p->mp_leave != MP_LEAVE_BLOCK)
+                return component_error(c, p, "mp_leave", err, "a router can only leave by block");
         for (size_t i = 0; i < p->traffic_ports.n; i++)
                 if (ports_have(&p->other_ports, p->traffic_ports.ports[i])) {
                         (void) snprintf(text, sizeof(text), "port %u is in other_ports, too",

@@ -32,13 +32,32 @@ typedef enum Persistent {
 } Persistent;
 typedef enum AtCap { AT_CAP_GIVE_BACK, AT_CAP_GO_ON, AT_CAP_COUNT, AT_CAP_INVALID = -EINVAL } AtCap;
 typedef enum MonitStop { MONIT_STOP_AUTO, MONIT_STOP_YES, MONIT_STOP_NO, MONIT_STOP_COUNT } MonitStop;
-typedef enum BlockKind { BLOCK_WHOLE, BLOCK_SYN, BLOCK_KIND_COUNT, BLOCK_KIND_INVALID = -EINVAL } BlockKind;
+typedef enum BlockKind {
+        BLOCK_WHOLE,   /* everything on the health port */
+        BLOCK_SYN,     /* new connections to it */
+        BLOCK_ROUTERS, /* everything on it that comes from a router */
+        BLOCK_AUTO,    /* routers: whole; message processors: routers behind TLS, else syn */
+        BLOCK_KIND_COUNT,
+        BLOCK_KIND_INVALID = -EINVAL
+} BlockKind;
+typedef enum MpLeave {
+        MP_LEAVE_BLOCK,
+        MP_LEAVE_GRACEFUL,
+        MP_LEAVE_AUTO,
+        MP_LEAVE_COUNT,
+        MP_LEAVE_INVALID = -EINVAL
+} MpLeave;
+typedef enum Tls { TLS_NO, TLS_YES, TLS_AUTO, TLS_COUNT, TLS_INVALID = -EINVAL } Tls;
 
 /* Names as written in the file and as D-Bus options; NULL-safe: invalid for NULL or unknown. */
 const char *persistent_name(Persistent p);
 Persistent persistent_from_name(const char *name);
 const char *at_cap_name(AtCap a);
 AtCap at_cap_from_name(const char *name);
+const char *mp_leave_name(MpLeave l);
+MpLeave mp_leave_from_name(const char *name);
+const char *block_kind_name(BlockKind b);
+BlockKind block_kind_from_name(const char *name);
 
 typedef struct PortList {
         uint16_t ports[CONFIG_PORTS_MAX]; /* host byte order */
@@ -53,21 +72,24 @@ typedef struct Component {
         ComponentKind kind;
         Words units;          /* accepted unit names; the first that exists is started by --start */
         PortList health_port; /* one port, or auto (MP: the tag http.port) */
-        BlockKind block;      /* whole: no API traffic on it; syn: it carries the traffic itself */
+        BlockKind block; /* whole: no API traffic on it; syn: it carries the traffic itself; routers: others
+                            need it */
+        Words routers;   /* who is refused on it, for BLOCK_ROUTERS: addresses, or the word auto */
         char *self_url, *up_url, *reachable_url; /* reachable_url "": not probed */
         char *runtime_url;                       /* what is loaded (MP); "": nothing to compare */
         char *organizations;                     /* "": asked of the component */
         PortList traffic_ports;   /* auto: listening sockets of the component's cgroup, without the others */
         PortList other_ports;     /* management, RPC, JMX: never traffic */
         PortList next_tier_ports; /* of its own connections to the next tier (paired); none: unpaired */
-        bool tls;                 /* the traffic ports speak TLS or HTTP/2 */
+        Tls tls;                  /* the traffic ports speak TLS or HTTP/2; auto: as the properties say */
         Usec check_interval_usec; /* 0: auto (learned) */
         unsigned check_fall, check_rise;
         Usec watch_max_usec, quiet_usec, drain_max_usec;
         Usec request_limit_usec; /* 0: auto (from the properties, else 57 s) */
         Persistent persistent;
         AtCap at_cap;
-        Words properties; /* files that may name read timeouts */
+        MpLeave mp_leave; /* of message processors */
+        Words properties; /* files that may name read timeouts, TLS, what is retried */
         char *nginx_dir;  /* nginx files that may name proxy_read_timeout; "": none */
         unsigned ready_count;
         Usec ready_interval_usec;

@@ -153,10 +153,15 @@ static void facts_sockets(FactsCall *call)
                 memcpy(f->traffic_ports, c->traffic_ports.ports, c->traffic_ports.n * sizeof(uint16_t));
                 f->n_traffic = c->traffic_ports.n;
                 (void) snprintf(f->traffic_from, sizeof(f->traffic_from), "the configuration");
-        } else if (c->block == BLOCK_SYN) {
+        } else if (f->block == BLOCK_SYN) {
                 f->traffic_ports[f->n_traffic++] = f->health_port;
                 (void) snprintf(f->traffic_from, sizeof(f->traffic_from),
                                 "the health port carries the traffic");
+        } else if (f->block == BLOCK_ROUTERS) {
+                if (f->http_port && f->http_port != f->health_port)
+                        f->traffic_ports[f->n_traffic++] = f->http_port;
+                (void) snprintf(f->traffic_from, sizeof(f->traffic_from),
+                                f->n_traffic ? "http.port" : "http.port is not known, or is the health port");
         } else {
                 l.second = true;
                 ephemeral_ports(l.ephemeral);
@@ -185,46 +190,101 @@ static uint16_t facts_port_from_properties(const Properties *p, char *from, size
         return (uint16_t) port;
 }
 
-static void facts_health_port(FactsCall *call)
+/* The port of a component's own management, "http://127.0.0.1:8082/...". Return: 0 when the URL names none.
+ */
+static uint16_t facts_management_port(const Component *c)
+{
+        const char *host = strstr(c->self_url, "://"), *port = host ? strchr(host + 3, ':') : NULL;
+        unsigned long n = port ? strtoul(port + 1, NULL, 10) : 0;
+        return n > 0 && n <= 65535 ? (uint16_t) n : 0;
+}
+
+/* A message processor's http.port. @from: where it comes from, or why it is not known. */
+static uint16_t facts_http_port(FactsCall *call, char *from, size_t size)
 {
         Facts *f = &call->facts;
         const Component *c = call->component;
 
-        if (!c->health_port.automatic) {
-                f->health_port = c->health_port.n > 0 ? c->health_port.ports[0] : 0;
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "the configuration");
-                return;
-        }
         if (f->self_known && f->self.http_port) {
-                f->health_port = f->self.http_port;
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "http.port of %s",
-                                c->self_url);
-                char from[64];
-                uint16_t next = facts_port_from_properties(call->properties, from, sizeof(from));
-                f->next_health_port = next != f->health_port ? next : 0;
-                return;
+                (void) snprintf(from, size, "http.port of %s", c->self_url);
+                return f->self.http_port;
         }
         if (call->self_wrong) {
                 /* A component that lies about its port is not second-guessed. */
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s", f->self_text);
-                return;
+                (void) snprintf(from, size, "%s", f->self_text);
+                return 0;
         }
-        f->health_port = facts_port_from_properties(call->properties, f->health_port_from,
-                                                    sizeof(f->health_port_from));
-        if (f->health_port)
-                return;
+        uint16_t port = facts_port_from_properties(call->properties, from, size);
+        if (port)
+                return port;
         if (call->known_port) {
-                f->health_port = call->known_port;
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from),
-                                "the last good job (now: %.200s)",
+                (void) snprintf(from, size, "the last good job (now: %.200s)",
                                 f->self_known ? "no http.port" : f->self_text);
-                return;
+                return call->known_port;
         }
         if (f->self_known)
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s names no http.port",
-                                c->self_url);
+                (void) snprintf(from, size, "%s names no http.port", c->self_url);
         else
-                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s", f->self_text);
+                (void) snprintf(from, size, "%s", f->self_text);
+        return 0;
+}
+
+static void facts_health_port(FactsCall *call)
+{
+        Facts *f = &call->facts;
+        const Component *c = call->component;
+        char from[sizeof(f->health_port_from)] = "";
+
+        if (c->kind == KIND_MP)
+                f->http_port = facts_http_port(call, from, sizeof(from));
+        if (!c->health_port.automatic) {
+                f->health_port = c->health_port.n > 0 ? c->health_port.ports[0] : 0;
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "the configuration");
+        } else if (f->block == BLOCK_ROUTERS && f->http_port) {
+                /* Source: Apigee "Configuring TLS between Router and Message Processor": then it is 8082. */
+                f->health_port = facts_management_port(c);
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from),
+                                "that of self_url: routers check it behind TLS");
+        } else {
+                f->health_port = f->http_port;
+                (void) snprintf(f->health_port_from, sizeof(f->health_port_from), "%s", from);
+                if (f->self_known && f->self.http_port) {
+                        char next_from[64];
+                        uint16_t next =
+                                facts_port_from_properties(call->properties, next_from, sizeof(next_from));
+                        f->next_health_port = next != f->health_port ? next : 0;
+                }
+        }
+}
+
+BlockKind facts_block(const Component *component, bool tls)
+{
+        if (component->block != BLOCK_AUTO)
+                return component->block;
+        if (component->kind != KIND_MP)
+                return BLOCK_WHOLE;
+        return tls ? BLOCK_ROUTERS : BLOCK_SYN;
+}
+
+/* Where routers check depends on TLS, so what cannot be read must not be taken for "no". */
+static void facts_tls(FactsCall *call)
+{
+        Facts *f = &call->facts;
+        const Component *c = call->component;
+        Err err = { 0 };
+
+        f->tls = c->tls == TLS_YES;
+        if (c->tls != TLS_AUTO || c->kind != KIND_MP)
+                (void) snprintf(f->tls_from, sizeof(f->tls_from), "the configuration");
+        else if (*call->properties_text || properties_mp_tls(call->properties, &f->tls, &err) < 0) {
+                f->tls_unknown = true;
+                (void) snprintf(f->tls_from, sizeof(f->tls_from), "%.190s",
+                                *call->properties_text ? call->properties_text : err.text);
+        } else
+                (void) snprintf(f->tls_from, sizeof(f->tls_from),
+                                f->tls ? "local.http.ssl in the properties"
+                                       : "no local.http.ssl in the properties");
+        f->block = facts_block(c, f->tls);
 }
 
 static void facts_limit(FactsCall *call)
@@ -264,6 +324,7 @@ static void facts_finish(FactsCall *call)
 {
         if (call->self || call->up)
                 return;
+        facts_tls(call);
         facts_health_port(call);
         facts_sockets(call);
         facts_limit(call);
@@ -412,16 +473,31 @@ int facts_listening(Conns *conns, const uint16_t *ports, size_t n, uint64_t *ret
 static BlockPlan health_plan(const Component *component, uint16_t port)
 {
         BlockPlan plan = { 0 };
-        if (component->block == BLOCK_WHOLE)
+        if (facts_block(component, false) == BLOCK_WHOLE)
                 plan.whole_ports[plan.n_whole++] = port;
         else
                 plan.syn_ports[plan.n_syn++] = port;
         return plan;
 }
 
+bool facts_refused_from(const Component *component, const char *table, BlockPlan *ret_plan)
+{
+        BlockPlan plan = { 0 };
+        uint16_t port = component->health_port.automatic ? facts_management_port(component)
+                                                         : component->health_port.ports[0];
+        if (port == 0 || (component->block != BLOCK_AUTO && component->block != BLOCK_ROUTERS) ||
+            block_refused_from(table, port, plan.from, &plan.n_from, NULL) < 0 || plan.n_from == 0)
+                return false;
+        plan.from_ports[plan.n_from_ports++] = port;
+        *ret_plan = plan;
+        return true;
+}
+
 bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan)
 {
         bool refused = false;
+        if (facts_refused_from(component, BLOCK_HOLD_TABLE, ret_plan))
+                return true;
         *ret_plan = health_plan(component, port);
         return port > 0 && block_hold_read(ret_plan, &refused, NULL, NULL) == 0 && refused;
 }
@@ -429,8 +505,11 @@ bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan)
 bool facts_left_over(const Component *component, uint16_t port)
 {
         _cleanup_(block_freep) Block *b = NULL;
-        BlockPlan plan = health_plan(component, port);
+        BlockPlan plan;
         BlockState state;
-        return port > 0 && block_new(&b, -1, BLOCK_OWNER_NONE, NULL) == 0 &&
+        bool from = facts_refused_from(component, BLOCK_TABLE, &plan);
+        if (!from)
+                plan = health_plan(component, port);
+        return (from || port > 0) && block_new(&b, -1, BLOCK_OWNER_NONE, NULL) == 0 &&
                block_adopt(b, &plan, NULL) == 0 && block_read(b, &state, NULL) == 0 && state.refusing;
 }

@@ -25,6 +25,11 @@ typedef struct Facts {
         char up_text[320];
 
         /* sockets */
+        bool tls;                   /* between the routers and a message processor; a router: as configured */
+        bool tls_unknown;           /* tls_from says why; then nothing may be refused */
+        char tls_from[200];         /* where that comes from */
+        BlockKind block;            /* what is refused on the health port; never auto */
+        uint16_t http_port;         /* a message processor's: carries its traffic; 0: not known */
         uint16_t health_port;       /* 0: not known, see health_port_from */
         char health_port_from[320]; /* where the number comes from, or why there is none */
         uint16_t next_health_port;  /* what the properties have, where that is another; 0 */
@@ -60,9 +65,19 @@ int facts_gather(Http *http, Conns *conns, const Config *config, const Component
 FactsCall *facts_cancel(FactsCall *c);
 DEFINE_CLEANUP(FactsCall, facts_cancel);
 
+/* facts_block() - pure: what is refused, by what is configured and known of TLS. */
+BlockKind facts_block(const Component *component, bool tls);
+
 /*
- * facts_held() - does the table of holds refuse @port, whatever the records say? @ret_plan: the plan that
- * this is. A table that cannot be read reads as false.
+ * facts_refused_from() - does the table inet @table refuse the component's management port (or the configured
+ * health port) from some sources? @ret_plan: the plan that this is. A table that cannot be read reads as
+ * false.
+ */
+bool facts_refused_from(const Component *component, const char *table, BlockPlan *ret_plan);
+
+/*
+ * facts_held() - does the table of holds refuse @port, or the component's management port from routers,
+ * whatever the records say? @ret_plan: the plan that this is. A table that cannot be read reads as false.
  */
 bool facts_held(const Component *component, uint16_t port, BlockPlan *ret_plan);
 

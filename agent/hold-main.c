@@ -34,6 +34,9 @@ static void say_hold(const Hold *hold)
                 len += (size_t) snprintf(ports + len, sizeof(ports) - len, " %u", hold->plan.whole_ports[i]);
         for (size_t i = 0; i < hold->plan.n_syn; i++)
                 len += (size_t) snprintf(ports + len, sizeof(ports) - len, " %u", hold->plan.syn_ports[i]);
+        for (size_t i = 0; i < hold->plan.n_from_ports; i++)
+                len += (size_t) snprintf(ports + len, sizeof(ports) - len, " %u (from %zu routers)",
+                                         hold->plan.from_ports[i], hold->plan.n_from);
         if (hold->until_wall_usec)
                 (void) snprintf(until, sizeof(until), "until %s",
                                 time_stamp(hold->until_wall_usec, stamp, sizeof(stamp)));
@@ -44,14 +47,11 @@ static void say_hold(const Hold *hold)
 static bool plan_from_config(const Config *config, const char *component, Hold *ret)
 {
         const Component *c = config_component(config, component);
-        if (!c || c->health_port.automatic || c->health_port.n == 0)
+        if (!c)
                 return false;
         *ret = (Hold){ .reason = "its record cannot be read, the ports are those of the configuration" };
         (void) snprintf(ret->component, sizeof(ret->component), "%.63s", component);
-        uint16_t *ports = c->block == BLOCK_WHOLE ? ret->plan.whole_ports : ret->plan.syn_ports;
-        memcpy(ports, c->health_port.ports, c->health_port.n * sizeof(*ports));
-        *(c->block == BLOCK_WHOLE ? &ret->plan.n_whole : &ret->plan.n_syn) = c->health_port.n;
-        return true;
+        return hold_plan_from_config(c, &ret->plan);
 }
 
 /*
@@ -69,18 +69,13 @@ static void hold_cut_off(const Config *config, JobPlace place)
         if (state_read(config->state_dir, job_record_name(place), &record, &same_boot, &err) < 0 || !record)
                 return; /* the agent settles, and tells, what cannot be read */
         const char *component = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "component"));
-        const char *block = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "block"));
-        const cJSON *port = cJSON_GetObjectItemCaseSensitive(record, "health_port");
         const cJSON *changes = cJSON_GetObjectItemCaseSensitive(record, "changes");
         bool stopped = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(changes, "stopped"));
-        if (!same_boot && stopped && component && cJSON_IsNumber(port) && port->valueint > 0 &&
-            port->valueint <= UINT16_MAX &&
-            hold_read(config->state_dir, component, &hold, &found, &err) == 0 && !found) {
-                bool whole = block && strcmp(block, "whole") == 0;
+        if (!same_boot && stopped && component &&
+            hold_read(config->state_dir, component, &hold, &found, &err) == 0 && !found &&
+            hold_plan_from_job(record, NULL, &hold.plan)) {
                 (void) snprintf(hold.component, sizeof(hold.component), "%.63s", component);
                 hold.since_wall_usec = time_wall();
-                *(whole ? hold.plan.whole_ports : hold.plan.syn_ports) = (uint16_t) port->valueint;
-                *(whole ? &hold.plan.n_whole : &hold.plan.n_syn) = 1;
                 if (hold_write(config->state_dir, &hold, &err) < 0)
                         say(stderr, "%s", err.text);
         }

@@ -47,13 +47,92 @@ static bool ports_add(cJSON *record, const char *key, const uint16_t *ports, siz
         return true;
 }
 
+static bool sources_add(cJSON *record, const Addr *from, size_t n)
+{
+        char text[ADDR_TEXT_SIZE];
+        cJSON *array = cJSON_AddArrayToObject(record, "from");
+        if (!array)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                cJSON *source = cJSON_CreateString(addr_format(&from[i], text, sizeof(text)));
+                if (!source || !cJSON_AddItemToArray(array, source)) {
+                        cJSON_Delete(source);
+                        return false;
+                }
+        }
+        return true;
+}
+
+/* At least one port; and where sources belong to it, one of them. */
+static bool plan_refuses(const BlockPlan *plan)
+{
+        return plan->n_whole + plan->n_syn + plan->n_from_ports > 0 &&
+               (plan->n_from_ports == 0 || plan->n_from > 0);
+}
+
+bool hold_plan_from_config(const Component *component, BlockPlan *ret)
+{
+        BlockPlan plan = { 0 };
+        Addr addr;
+
+        if (component->health_port.automatic || component->health_port.n == 0)
+                return false;
+        const uint16_t port = component->health_port.ports[0];
+        if (component->block == BLOCK_ROUTERS) {
+                plan.from_ports[plan.n_from_ports++] = port;
+                for (char *const *word = component->routers; *word; word++)
+                        if (addr_parse(*word, &addr) && plan.n_from < BLOCK_FROM_MAX)
+                                plan.from[plan.n_from++] = addr;
+        } else if (component->block == BLOCK_WHOLE || component->kind == KIND_ROUTER)
+                plan.whole_ports[plan.n_whole++] = port;
+        else
+                plan.syn_ports[plan.n_syn++] = port;
+        *ret = plan;
+        return plan_refuses(&plan);
+}
+
+bool hold_plan_from_job(const cJSON *record, const Component *component, BlockPlan *ret)
+{
+        const cJSON *port = cJSON_GetObjectItemCaseSensitive(record, "health_port"), *router;
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "block"));
+        BlockKind block = block_kind_from_name(name);
+        BlockPlan plan = { 0 };
+        uint16_t number = 0;
+
+        if (cJSON_IsNumber(port) && port->valuedouble >= 1 && port->valuedouble <= 65535)
+                number = (uint16_t) port->valuedouble;
+        else if (component && !component->health_port.automatic && component->health_port.n > 0)
+                number = component->health_port.ports[0];
+        if (number == 0)
+                return false;
+        if (block < 0 && component)
+                block = component->block;
+        if (block == BLOCK_AUTO && component && component->kind == KIND_ROUTER)
+                block = BLOCK_WHOLE;
+        cJSON_ArrayForEach(router,
+                           cJSON_GetObjectItemCaseSensitive(
+                                   record, "routers")) if (block == BLOCK_ROUTERS && cJSON_IsString(router) &&
+                                                           plan.n_from < BLOCK_FROM_MAX &&
+                                                           addr_parse(router->valuestring,
+                                                                      &plan.from[plan.n_from])) plan.n_from++;
+        if (plan.n_from > 0)
+                plan.from_ports[plan.n_from_ports++] = number;
+        else if (block == BLOCK_WHOLE || block == BLOCK_ROUTERS)
+                plan.whole_ports[plan.n_whole++] = number; /* who the routers are is not known: everybody */
+        else
+                /* Refusing only new connections is right for any port that might carry traffic. */
+                plan.syn_ports[plan.n_syn++] = number;
+        *ret = plan;
+        return true;
+}
+
 int hold_write(const char *state_dir, const Hold *hold, Err *err)
 {
         char name[RECORD_NAME_SIZE];
         int r = record_name(hold->component, name, err);
         if (r < 0)
                 return r;
-        if (hold->plan.n_whole + hold->plan.n_syn == 0)
+        if (!plan_refuses(&hold->plan))
                 return err_set(err, -EINVAL, "a hold of %s without a health port", hold->component);
 
         _cleanup_(jsonp) cJSON *record = cJSON_CreateObject();
@@ -64,7 +143,9 @@ int hold_write(const char *state_dir, const Hold *hold, Err *err)
             !cJSON_AddNumberToObject(record, "until", (double) hold->until_wall_usec) ||
             !cJSON_AddBoolToObject(record, "by_hand", hold->by_hand) ||
             !ports_add(record, "whole_ports", hold->plan.whole_ports, hold->plan.n_whole) ||
-            !ports_add(record, "syn_ports", hold->plan.syn_ports, hold->plan.n_syn))
+            !ports_add(record, "syn_ports", hold->plan.syn_ports, hold->plan.n_syn) ||
+            !ports_add(record, "from_ports", hold->plan.from_ports, hold->plan.n_from_ports) ||
+            !sources_add(record, hold->plan.from, hold->plan.n_from))
                 return err_set(err, -ENOMEM, "out of memory");
         return state_write(state_dir, name, record, err);
 }
@@ -87,7 +168,7 @@ static bool usec_get(const cJSON *record, const char *key, Usec *ret)
         return true;
 }
 
-static bool ports_get(const cJSON *record, const char *key, uint16_t *ret, size_t *ret_n)
+static bool ports_get(const cJSON *record, const char *key, size_t max, uint16_t *ret, size_t *ret_n)
 {
         const cJSON *array = cJSON_GetObjectItemCaseSensitive(record, key), *item;
         size_t n = 0;
@@ -96,13 +177,32 @@ static bool ports_get(const cJSON *record, const char *key, uint16_t *ret, size_
                 return false;
         cJSON_ArrayForEach(item, array)
         {
-                if (!cJSON_IsNumber(item) || n == BLOCK_PORTS_MAX ||
+                if (!cJSON_IsNumber(item) || n == max ||
                     !(item->valuedouble >= 1 && item->valuedouble <= 65535) ||
                     item->valuedouble != (uint16_t) item->valuedouble)
                         return false;
                 ret[n++] = (uint16_t) item->valuedouble;
         }
         *ret_n = n;
+        return true;
+}
+
+/* Records of before there were such ports have neither key. */
+static bool from_get(const cJSON *record, BlockPlan *plan)
+{
+        const cJSON *array = cJSON_GetObjectItemCaseSensitive(record, "from"), *item;
+
+        if (!cJSON_HasObjectItem(record, "from_ports") && !array)
+                return true;
+        if (!ports_get(record, "from_ports", BLOCK_FROM_PORTS, plan->from_ports, &plan->n_from_ports) ||
+            !cJSON_IsArray(array))
+                return false;
+        cJSON_ArrayForEach(item, array)
+        {
+                if (!cJSON_IsString(item) || plan->n_from == BLOCK_FROM_MAX ||
+                    !addr_parse(item->valuestring, &plan->from[plan->n_from++]))
+                        return false;
+        }
         return true;
 }
 
@@ -125,9 +225,9 @@ int hold_read(const char *state_dir, const char *component, Hold *ret, bool *ret
             !text_get(record, "reason", hold.reason, sizeof(hold.reason)) ||
             !usec_get(record, "since", &hold.since_wall_usec) ||
             !usec_get(record, "until", &hold.until_wall_usec) || !cJSON_IsBool(by_hand) ||
-            !ports_get(record, "whole_ports", hold.plan.whole_ports, &hold.plan.n_whole) ||
-            !ports_get(record, "syn_ports", hold.plan.syn_ports, &hold.plan.n_syn) ||
-            hold.plan.n_whole + hold.plan.n_syn == 0)
+            !ports_get(record, "whole_ports", BLOCK_PORTS_MAX, hold.plan.whole_ports, &hold.plan.n_whole) ||
+            !ports_get(record, "syn_ports", BLOCK_PORTS_MAX, hold.plan.syn_ports, &hold.plan.n_syn) ||
+            !from_get(record, &hold.plan) || !plan_refuses(&hold.plan))
                 return err_set(err, -EBADMSG, "%s/%s is damaged: not the record of a hold of %s", state_dir,
                                name, component);
         hold.by_hand = cJSON_IsTrue(by_hand);

@@ -9,6 +9,7 @@
  * A component's name is [A-Za-z0-9_-], at most 63 bytes (it becomes part of a file name): else -EINVAL.
  */
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 
 #include "agent/config.h"
@@ -43,6 +44,19 @@ int hold_remove(const char *state_dir, const char *component, Err *err) _must_ch
 /* hold_list() - all records, sorted by component; @ret: to be freed, NULL when there are none. A record that
  * cannot be read is an error that names it. */
 int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err) _must_check_;
+
+/*
+ * hold_plan_from_config() - pure: what is known of a component whose record cannot be read. Return: false
+ * when the configuration does not name the port (or, with block = routers, no address).
+ */
+bool hold_plan_from_config(const Component *component, BlockPlan *ret);
+
+/*
+ * hold_plan_from_job() - pure: what a job refused, from its record, for whoever has to hold it without being
+ * able to go on with it. @component: what the record does not say is as configured; NULL: not configured.
+ * Return: false when neither names a health port.
+ */
+bool hold_plan_from_job(const cJSON *record, const Component *component, BlockPlan *ret);
 
 /* hold_component() - pure: the component of a record's name, as state_list() with HOLD_PREFIX gives it. */
 void hold_component(const char *name, char *ret, size_t size);

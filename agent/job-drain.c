@@ -155,6 +155,20 @@ bool job_counters_back(Job *job, int r, const BlockState *state)
 static void block_put(Job *job)
 {
         Err err = { 0 };
+        /* Somebody has started it in the meantime: refused now, what routers send it would be lost. It is
+         * proven as it is, and held if that fails. */
+        uint16_t ports[CONNS_PORTS_MAX];
+        size_t n_ports = job_ports(job, ports);
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL && !job->stop_failed &&
+            facts_listening(job->env.conns, ports, n_ports, NULL, &err) > 0) {
+                job_warn(job, "somebody else has started it after the stop; it serves and is not refused");
+                job_ok(job, "not refused: it serves again");
+                return;
+        }
+        if (job_routers_unknown(job))
+                job_warn(job,
+                         "the routers are not known: port %u is refused from everywhere until it is ready",
+                         job->facts.health_port);
         int r = job_table(job, &err);
         if (r < 0) {
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
@@ -170,7 +184,10 @@ static void block_put(Job *job)
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
         }
-        job_ok(job, "port %u refused, table inet %s (owner: %s), read back", job->facts.health_port,
+        char routers[256];
+        bool from = job->plan.n_from_ports > 0;
+        job_ok(job, "port %u refused%s%s, table inet %s (owner: %s), read back", job->facts.health_port,
+               from ? " from " : "", from ? job_routers_text(job, routers, sizeof(routers)) : "",
                job_table_name(job), block_owner_name(block_owner(job->block)));
 }
 
@@ -184,8 +201,10 @@ static void block_on_hooks(Job *job, const char *failed)
 
 static void block_enter(Job *job)
 {
-        /* A block that was there is put back at once, and behind a reboot the node is open already. */
-        if (job->changes.blocked || roll_kind(job->roll) == ROLL_RECOVER) {
+        /* A block that was there is put back at once, behind a reboot the node is open already, and a
+         * graceful stop has had its hooks before it. */
+        if (job->changes.blocked || roll_kind(job->roll) == ROLL_RECOVER ||
+            roll_kind(job->roll) == ROLL_RESTART_GRACEFUL) {
                 block_put(job);
                 return;
         }
@@ -198,7 +217,7 @@ const PhaseOps job_block = { .enter = block_enter };
 
 /* ---- looking at the sockets ---- */
 
-static Look *eyes(Job *job)
+Look *job_eyes(Job *job)
 {
         job->look.conns = job->env.conns;
         job->look.block = job->block;
@@ -221,8 +240,8 @@ bool job_look(Job *job)
 {
         Err err = { 0 };
         const Usec now = time_now();
-        int r = now >= job->look.next_full      ? look_full(eyes(job), &err)
-                : now >= job->look.next_partial ? look_partial(eyes(job), &err)
+        int r = now >= job->look.next_full      ? look_full(job_eyes(job), &err)
+                : now >= job->look.next_partial ? look_partial(job_eyes(job), &err)
                                                 : 0;
         return looked(job, r, &err);
 }
@@ -230,7 +249,7 @@ bool job_look(Job *job)
 void job_look_on(Job *job)
 {
         Err err = { 0 };
-        if (time_now() >= job->look.next_full && look_full(eyes(job), &err) < 0)
+        if (time_now() >= job->look.next_full && look_full(job_eyes(job), &err) < 0)
                 job->look.next_full = time_now() + USEC_PER_SEC;
 }
 
@@ -248,6 +267,24 @@ static const char *stragglers_text(const InflightSummary *s, size_t max, char *b
                                          time_sec(t->busy_usec), t->bytes_received, t->bytes_sent, t->why);
         }
         return buf;
+}
+
+/* One that had not been seen as a router before: refused from now on, and told. */
+bool job_routers_more(Job *job)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        bool full;
+        char who[ADDR_TEXT_SIZE];
+
+        if (job->facts.block != BLOCK_ROUTERS ||
+            block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0 ||
+            !job_routers_look(job, sources, n, who))
+                return false;
+        job_warn(job, "%s is a router, too: it asks port %u and connects to port %u; refused as well", who,
+                 job->facts.health_port, job->facts.traffic_ports[0]);
+        block_renew(job);
+        return true;
 }
 
 /* ---- drain ---- */
@@ -352,8 +389,13 @@ static void drain_tick(Job *job)
         if (!job->forced && job_connected_again(job))
                 return;
         bool close = job->options.persistent == PERSISTENT_CLOSE;
-        if (!looked(job, look_step(eyes(job), close, &drained, &wait, &err), &err))
+        bool full = time_now() >= job->look.next_full;
+        if (!looked(job, look_step(job_eyes(job), close, &drained, &wait, &err), &err))
                 return;
+        if (full && job_routers_more(job) && roll_leads_past(roll_kind(job->roll), PHASE_NOTICE)) {
+                job_feed(job, ROLL_EV_LAPSED, "a router that was not refused before");
+                return;
+        }
         if (drained == INFLIGHT_DRAINED && time_now() >= job->gate_not_before) {
                 drain_done(job);
                 return;
@@ -433,7 +475,7 @@ static void stop_monit_tick(Job *job)
         job_tick(job, 4 * JOB_POLL_USEC);
 }
 
-static void stop_monit_enter(Job *job)
+static void stop_monit_begin(Job *job)
 {
         Err err = { 0 };
         job->changes.monit = true;
@@ -446,6 +488,26 @@ static void stop_monit_enter(Job *job)
                 return;
         }
         job_tick(job, 4 * JOB_POLL_USEC);
+}
+
+static void stop_monit_on_hooks(Job *job, const char *failed)
+{
+        if (failed)
+                job_fail(job, RESULT_REFUSED, "mend the hook or what it found, then run again", "%s", failed);
+        else
+                stop_monit_begin(job);
+}
+
+/* By a graceful stop the block comes when there is no way back: who is to agree to it is asked before. */
+static void stop_monit_enter(Job *job)
+{
+        if (roll_kind(job->roll) != ROLL_RESTART_GRACEFUL || job->changes.monit) {
+                stop_monit_begin(job);
+                return;
+        }
+        job->changes.hooks = true;
+        if (job_save(job) == 0)
+                job_hooks(job, HOOK_BEFORE_BLOCK, "", stop_monit_on_hooks);
 }
 
 const PhaseOps job_stop_monit = { .enter = stop_monit_enter, .tick = stop_monit_tick };
@@ -506,7 +568,7 @@ static void gate_tick(Job *job)
                 gate_lapsed(job, "the block was not what it should be");
                 return;
         }
-        int pass = look_gate(eyes(job), &why, &err);
+        int pass = look_gate(job_eyes(job), &why, &err);
         if (!looked(job, pass, &err))
                 return;
         if (block_read(job->block, &after, &err) < 0 || !after.table || !after.refusing) {

@@ -123,6 +123,7 @@ struct Job {
         BlockPlan plan;
         ForeignRule *foreign; /* rules of others that refuse the health port, as `watch` began */
         size_t n_foreign;
+        Usec routers_looked; /* when the sockets of the traffic ports were last looked at for routers */
 
         /* drain */
         Block *block;
@@ -168,6 +169,8 @@ struct Job {
         Proc procs[PROCS_MAX]; /* of one that is stopped by its command */
         size_t n_procs;
         char job_text[256];
+        Usec leave_began, leave_closed; /* graceful stop: called; its ports closed (0: not yet) */
+        bool leave_noticed;             /* ... and by then the routers had seen bad checks enough */
         Window window;
         bool round_good; /* the present round of probes */
         char round_text[256];
@@ -188,6 +191,7 @@ struct Job {
         char partner_text[512];      /* ... as evidence */
         Persistent persistent_asked; /* as the caller said it, for both */
         AtCap at_cap_asked;
+        MpLeave mp_leave_asked;
 };
 
 /* --- job.c --- */
@@ -350,7 +354,41 @@ void job_examined(Job *job);
 void job_hooks(Job *job, HookPoint point, const char *result, JobHooksFn done);
 void job_hooks_cancel(Job *job);
 
+/* --- job-leave.c --- */
+#define JOB_DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
+/* job_drain_cap() - how long requests in flight are waited for at the most. */
+Usec job_drain_cap(const Job *job);
+/*
+ * job_leave_choose() - a restart of a message processor becomes one by its own graceful stop where that loses
+ * less. @text: a clause for preflight's evidence. Return: false when the job was failed.
+ */
+bool job_leave_choose(Job *job, char *text, size_t size);
+/* job_leave_begin/look/end() - around a graceful stop; look: @text is what to tell. */
+void job_leave_begin(Job *job);
+void job_leave_look(Job *job, bool listening, char *text, size_t size);
+void job_leave_end(Job *job);
+
+/* --- job-routers.c --- */
+/* job_routers_setup() - for a plan that refuses the health port from routers only: who is known to be one
+ * before anything was seen. */
+void job_routers_setup(Job *job);
+/*
+ * job_routers_look() - who asks the health port and is a client of a traffic port is a router: into the plan.
+ * @checks: the counters BLOCK_CHECKS. Return: true when there is a new one (named in @who, ADDR_TEXT_SIZE);
+ * the block refuses him from its next renewal on.
+ */
+bool job_routers_look(Job *job, const BlockSource *checks, size_t n, char *who);
+/*
+ * job_routers_unknown() - what is started behind a block without having been watched, and nobody is known to
+ * be a router: then everybody is refused for that time. Return: true when it is so; the plan says it now.
+ */
+bool job_routers_unknown(Job *job);
+/* job_routers_text() - "10.0.0.5, 10.0.0.6 and 2 more". */
+const char *job_routers_text(const Job *job, char *buf, size_t size);
+
 /* --- job-drain.c --- */
+/* job_eyes() - what looks at the sockets of this job, set up. */
+Look *job_eyes(Job *job);
 /* job_table_name() - of the transit table. */
 const char *job_table_name(const Job *job);
 /* job_block_new() - the handle on that table. @fd: from the fd store or -1; owned by it from the call on. */
@@ -372,6 +410,8 @@ void job_look_on(Job *job);
 /* job_look() - look at the sockets if it is time to, at all of them or again at those in the way. Return:
  * false when the phase has failed over it. */
 bool job_look(Job *job);
+/* job_routers_more() - has somebody shown to be a router who is not refused yet? Then he is, told. */
+bool job_routers_more(Job *job);
 /* job_thaw() - end a freeze, if there is one. */
 void job_thaw(Job *job);
 

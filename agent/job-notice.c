@@ -138,6 +138,7 @@ static void notice_tick(Job *job)
         }
         if (!job_look(job))
                 return;
+        (void) job_routers_more(job);
         if (job->notice_again)
                 notice_latecomers(job);
         checkers_feed(job->checkers, now, sources, n);

@@ -231,6 +231,7 @@ static int partner_new(Job *job, Err *err)
         JobOptions options = job->options;
         options.persistent = job->persistent_asked;
         options.at_cap = job->at_cap_asked;
+        options.mp_leave = job->mp_leave_asked;
         if (!c)
                 return err_set(err, -ENOENT, "\"%s\" is not configured any more", job->component->partner);
         int r = job_new(&job->partner, &env, job->id, c, ROLL_RESTART, &options, err);
@@ -241,7 +242,8 @@ static int partner_new(Job *job, Err *err)
         job->partner->block = TAKE_PTR(job->partner_block);
         job->partner->plan_early = job->partner_plan;
         job->partner->counting =
-                job->partner->block && job->partner_plan.n_whole + job->partner_plan.n_syn > 0;
+                job->partner->block &&
+                job->partner_plan.n_whole + job->partner_plan.n_syn + job->partner_plan.n_from_ports > 0;
         return 0;
 }
 

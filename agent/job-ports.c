@@ -119,11 +119,10 @@ static void moved_traffic(Job *job, const Facts *now)
 static void moved_on_facts(const Facts *now, void *userdata)
 {
         Job *job = userdata;
-        const Component *c = job->component;
         job->facts_call = NULL;
 
-        if (c->block == BLOCK_WHOLE) {
-                if (c->traffic_ports.automatic || now->running)
+        if (job->facts.block != BLOCK_SYN) {
+                if (job->component->traffic_ports.automatic || now->running)
                         moved_traffic(job, now);
         } else if (now->self_known && now->self.http_port != 0 &&
                    now->self.http_port != job->facts.health_port)

@@ -9,15 +9,15 @@
 
 #include "agent/known.h"
 
-#define DRAIN_MARGIN_USEC (10 * USEC_PER_SEC) /* added to the longest request */
-#define TIGHT_BURST       2                   /* starts that a person and we use up between us */
+#define TIGHT_BURST 2 /* starts that a person and we use up between us */
 
 /* ---- preflight ---- */
 
 static bool kind_restarts(RollKind kind)
 {
-        return kind == ROLL_RESTART || kind == ROLL_RESTART_HELD || kind == ROLL_RESTART_RMP ||
-               kind == ROLL_RESTART_NOW || kind == ROLL_START || kind == ROLL_DRY_RUN || kind == ROLL_DOCTOR;
+        return kind == ROLL_RESTART || kind == ROLL_RESTART_GRACEFUL || kind == ROLL_RESTART_HELD ||
+               kind == ROLL_RESTART_RMP || kind == ROLL_RESTART_NOW || kind == ROLL_START ||
+               kind == ROLL_DRY_RUN || kind == ROLL_DOCTOR;
 }
 
 static const char *preflight_loaded(const Job *job, char *buf, size_t size)
@@ -34,6 +34,11 @@ static void preflight_done(Job *job, const char *monit)
         char loaded[256], who[320], way[800] = "";
         const Facts *f = &job->facts;
 
+        char tls[sizeof(f->tls_from) + 32] = "", leaves[300];
+        if (!job_leave_choose(job, leaves, sizeof(leaves)))
+                return;
+        if (f->tls && job->component->kind == KIND_MP)
+                (void) snprintf(tls, sizeof(tls), "; behind TLS (%s)", f->tls_from);
         if (job->by_command)
                 (void) snprintf(
                         way, sizeof(way),
@@ -55,12 +60,12 @@ static void preflight_done(Job *job, const char *monit)
                                  job->unit.unit);
                 job_find(job, FINDING_OK, "monit", NULL, "%s", monit);
         }
-        job_ok(job, "%s%s %s%s%s%s; %s%s%s", way, job->unit.unit, job->unit.active,
+        job_ok(job, "%s%s %s%s%s%s; %s%s%s%s%s", way, job->unit.unit, job->unit.active,
                f->self_known ? ", server " : "", f->self_known ? f->self.uuid : "",
                f->up        ? ", up"
                : f->running ? ", not up"
                             : "",
-               monit, preflight_loaded(job, loaded, sizeof(loaded)),
+               monit, preflight_loaded(job, loaded, sizeof(loaded)), tls, leaves,
                job->held ? "; held until this job is done" : "");
 }
 
@@ -185,7 +190,7 @@ static void preflight_limits(Job *job)
 {
         const UnitState *u = &job->unit;
         char a[32], b[32], c[32];
-        Usec cap = MIN(time_add(job->facts.request_limit_usec, DRAIN_MARGIN_USEC),
+        Usec cap = MIN(time_add(job->facts.request_limit_usec, JOB_DRAIN_MARGIN_USEC),
                        job->component->drain_max_usec);
 
         if (u->start_limit_burst > 0 && u->start_limit_burst <= TIGHT_BURST &&
@@ -269,6 +274,13 @@ static void preflight_unit(Job *job)
                 job_fail(job, RESULT_FAILED, NULL, "%s", err.text);
 }
 
+static void preflight_tls_unknown(Job *job, const Component *c, const Facts *facts)
+{
+        job_fail(job, RESULT_REFUSED, "let edge-roll read it, or set tls = yes or tls = no",
+                 "it is not known whether the routers speak TLS to %s, which decides what they check: %s",
+                 c->name, facts->tls_from);
+}
+
 static void preflight_on_facts(const Facts *facts, void *userdata)
 {
         Job *job = userdata;
@@ -277,10 +289,19 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         job->facts_call = NULL;
         job->facts = *facts;
         /* A hold names its ports itself: it can be ended whatever the component answers. */
-        if (kind == ROLL_UNDRAIN && job->hold.plan.n_whole + job->hold.plan.n_syn > 0)
-                job->facts.health_port = job->hold.plan.n_whole > 0 ? job->hold.plan.whole_ports[0]
-                                                                    : job->hold.plan.syn_ports[0];
+        const BlockPlan *held = &job->hold.plan;
+        if (kind == ROLL_UNDRAIN && held->n_whole + held->n_syn + held->n_from_ports > 0) {
+                job->facts.block = held->n_whole ? BLOCK_WHOLE : held->n_syn ? BLOCK_SYN : BLOCK_ROUTERS;
+                job->facts.health_port = held->n_whole ? held->whole_ports[0]
+                                         : held->n_syn ? held->syn_ports[0]
+                                                       : held->from_ports[0];
+        }
         facts = &job->facts;
+
+        if (facts->tls_unknown && kind != ROLL_UNDRAIN) {
+                preflight_tls_unknown(job, c, facts);
+                return;
+        }
 
         if (facts->health_port == 0) {
                 job_fail(
@@ -331,11 +352,13 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         preflight_unit(job);
 }
 
-static BlockPlan facts_plan(const Facts *f, const Component *c)
+static BlockPlan facts_plan(const Facts *f)
 {
         BlockPlan plan = { .n_traffic = f->n_traffic };
-        if (c->block == BLOCK_WHOLE)
+        if (f->block == BLOCK_WHOLE)
                 plan.whole_ports[plan.n_whole++] = f->health_port;
+        else if (f->block == BLOCK_ROUTERS)
+                plan.from_ports[plan.n_from_ports++] = f->health_port;
         else
                 plan.syn_ports[plan.n_syn++] = f->health_port;
         memcpy(plan.traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
@@ -369,8 +392,12 @@ static void preflight_on_partner(const Facts *facts, void *userdata)
         char hint[200];
         job->facts_call = NULL;
 
+        if (facts->tls_unknown) {
+                preflight_tls_unknown(job, c, facts);
+                return;
+        }
         if (facts->running || (facts->health_port && (job->partner_starts || job->options.start))) {
-                job->partner_plan = facts_plan(facts, c);
+                job->partner_plan = facts_plan(facts);
                 preflight_gather(job);
                 return;
         }
@@ -435,9 +462,12 @@ static bool preflight_hooks(Job *job)
 static void preflight_enter(Job *job)
 {
         const Config *config = job->env.config;
-        RollKind kind = roll_kind(job->roll);
         Err err = { 0 };
 
+        /* An agent that died early had chosen this; it is chosen anew. */
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL)
+                roll_set_kind(job->roll, ROLL_RESTART);
+        RollKind kind = roll_kind(job->roll);
         if (hold_read(config->state_dir, job->component->name, &job->hold, &job->held, &err) < 0) {
                 job_fail(job, RESULT_REFUSED, "repair or delete that file",
                          "the hold record cannot be read: %s", err.text);
@@ -497,7 +527,10 @@ int job_setup(Job *job, Err *err)
         const Component *c = job->component;
         const Facts *f = &job->facts;
 
-        job->plan = facts_plan(f, c);
+        BlockPlan before = job->plan; /* a resumed job knows its routers */
+        job->plan = facts_plan(f);
+        job->plan.n_from = before.n_from;
+        memcpy(job->plan.from, before.from, sizeof(before.from));
         /* The one it will have: refused before anybody can listen on it. */
         if (job->next_health_port)
                 (void) job_ports_refuse(&job->plan, job->next_health_port);
@@ -506,14 +539,16 @@ int job_setup(Job *job, Err *err)
                 .interval_usec = c->check_interval_usec,
                 .fall = c->check_fall,
                 .rise = c->check_rise,
-                .mixed = c->block == BLOCK_SYN,
+                .mixed = f->block == BLOCK_SYN,
                 .watch_max_usec = c->watch_max_usec,
                 .resolution_usec = JOB_ARRIVAL_USEC,
         };
         InflightConfig inflight = {
                 .n_traffic = f->n_traffic,
                 .n_upstream = c->next_tier_ports.n,
-                .tls = c->tls,
+                .tls = f->tls,
+                .tls_http1 =
+                        c->kind == KIND_MP, /* nginx, which the router is, talks HTTP/1 to its upstreams */
                 .quiet_usec = c->quiet_usec,
                 .request_limit_usec = f->request_limit_usec,
         };
@@ -530,6 +565,11 @@ int job_setup(Job *job, Err *err)
                 return err_set(err, -ENOMEM, "out of memory");
 
         known_checkers(job->env.config, c, job->checkers);
+        job_routers_setup(job);
+        /* It drains itself while it stops. */
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL && !c->limit_usec[PHASE_STOP])
+                roll_set_limit(job->roll, PHASE_STOP,
+                               MAX(component_limit(c, PHASE_STOP), job_drain_cap(job)));
         return inflight_new(&job->inflight, &inflight, err);
 }
 
@@ -547,7 +587,9 @@ void job_learn(Job *job, Result result)
                 job_warn(job, "what was loaded before cannot be kept: %s", err.text);
         if (result != RESULT_DONE)
                 return;
-        if (known_write(job->env.config, job->component, job->facts.health_port, job->checkers, &err) < 0)
+        uint16_t port =
+                job->facts.block == BLOCK_ROUTERS ? job->facts.traffic_ports[0] : job->facts.health_port;
+        if (known_write(job->env.config, job->component, port, job->checkers, &err) < 0)
                 job_warn(job, "what was learned cannot be kept: %s", err.text);
 }
 
@@ -650,6 +692,13 @@ static void discover_cut(Job *job)
                 job_warn(job, "%s: if it still does, requests are lost", text);
 }
 
+static const char *refused_text(const Facts *f)
+{
+        return f->block == BLOCK_WHOLE     ? "whole"
+               : f->block == BLOCK_ROUTERS ? "from the routers only"
+                                           : "for new connections only";
+}
+
 static void discover_enter(Job *job)
 {
         const Component *c = job->component;
@@ -685,8 +734,7 @@ static void discover_enter(Job *job)
         if (kind == ROLL_DRY_RUN) {
                 job_ok(job,
                        "health port %u (%s), refused %s; traffic ports %s; a request lasts at most %s (%s)",
-                       f->health_port, f->health_port_from,
-                       c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
+                       f->health_port, f->health_port_from, refused_text(f),
                        ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
                        time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
                 return;
@@ -704,27 +752,25 @@ static void discover_enter(Job *job)
         if (kind == ROLL_RESTART_NOW && discover_served(job))
                 return;
 
-        Usec cap = f->request_limit_usec + DRAIN_MARGIN_USEC;
-        if (cap > c->drain_max_usec) {
+        if (time_add(f->request_limit_usec, JOB_DRAIN_MARGIN_USEC) > c->drain_max_usec) {
                 char max[32];
                 job_warn(job,
                          "a request may last %s (%s), longer than drain_max (%s): drain ends after drain_max",
                          time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from,
                          time_format(c->drain_max_usec, max, sizeof(max)));
-                cap = c->drain_max_usec;
         }
-        if (c->limit_usec[PHASE_DRAIN])
-                cap = c->limit_usec[PHASE_DRAIN];
-        roll_set_limit(job->roll, PHASE_DRAIN, cap);
+        roll_set_limit(job->roll, PHASE_DRAIN, job_drain_cap(job));
         discover_cut(job);
         roll_set_limit(job->roll, PHASE_WATCH, checkers_watch_limit(job->checkers));
         if (kind == ROLL_DOCTOR)
                 job_find(job, FINDING_OK, "ports", NULL,
                          "health port %u (%s), refused %s; traffic ports %s (%s)", f->health_port,
-                         f->health_port_from, c->block == BLOCK_WHOLE ? "whole" : "for new connections only",
+                         f->health_port_from, refused_text(f),
                          ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)), f->traffic_from);
-        job_ok(job, "health port %u (%s), traffic ports %s; a request lasts at most %s (%s)", f->health_port,
-               f->health_port_from, ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
+        job_ok(job, "health port %u (%s)%s, traffic ports %s; a request lasts at most %s (%s)",
+               f->health_port, f->health_port_from,
+               f->block == BLOCK_ROUTERS ? ", refused from the routers only" : "",
+               ports_text(f->traffic_ports, f->n_traffic, ports, sizeof(ports)),
                time_format(f->request_limit_usec, limit, sizeof(limit)), f->request_limit_from);
 }
 
@@ -754,6 +800,8 @@ static bool watch_read(Job *job)
                 job_fail(job, RESULT_REFUSED, NULL, "the counters cannot be read: %s", err.text);
                 return false;
         }
+        char who[ADDR_TEXT_SIZE];
+        (void) job_routers_look(job, sources, n, who);
         checkers_feed(job->checkers, time_now(), sources, n);
         checkers_new_connections(job->checkers, time_now(), state.total[BLOCK_NEWCONN]);
         return true;
@@ -774,11 +822,23 @@ static void watch_end(Job *job)
         if (!c->limit_usec[PHASE_RETURN])
                 roll_set_limit(job->roll, PHASE_RETURN,
                                MAX(component_limit(c, PHASE_RETURN), slowest * (c->check_rise + 3)));
+        char routers[256];
+        if (job->facts.block == BLOCK_ROUTERS && job->plan.n_from == 0) {
+                job_fail(
+                        job, RESULT_NO_CHECKER,
+                        "name them with `routers` in the configuration, or let traffic through while edge-roll looks; set tls = no if this restart is what turns TLS on",
+                        "nobody was seen that asks port %u and connects to port %u: who is a router is not known; %s",
+                        job->facts.health_port, job->facts.traffic_ports[0], text);
+                return;
+        }
         if (checkers_count(job->checkers) > 0) {
                 if (roll_kind(job->roll) == ROLL_DOCTOR)
                         job_examined(job);
                 else
-                        job_ok(job, "%s", text);
+                        job_ok(job, "%s%s%s", text, job->facts.block == BLOCK_ROUTERS ? "; routers: " : "",
+                               job->facts.block == BLOCK_ROUTERS
+                                       ? job_routers_text(job, routers, sizeof(routers))
+                                       : "");
                 return;
         }
         if (config_was_set(job->env.config, c, "check_interval")) {

@@ -112,6 +112,10 @@ static void stop_tick(Job *job)
 
         if (job->frozen && (listening == 0 || time_now() - job->frozen_at > THAW_AFTER_USEC))
                 job_thaw(job);
+        bool graceful = roll_kind(job->roll) == ROLL_RESTART_GRACEFUL;
+        char leaving[64] = "";
+        if (graceful)
+                job_leave_look(job, listening > 0, leaving, sizeof(leaving));
         if (job->command_called) {
                 job_command_tick(job, listening, of, inode_sum);
                 return;
@@ -132,12 +136,14 @@ static void stop_tick(Job *job)
                 return;
         }
         if (job->job_done && listening == 0 && pids == 0) {
+                if (graceful)
+                        job_leave_end(job);
                 job_ok(job, "%s stopped (%s), ports closed, processes gone", job->unit.unit, job->job_text);
                 return;
         }
-        job_progress(job, "%s; %d of %zu ports open, %d processes",
+        job_progress(job, "%s; %d of %zu ports open, %d processes%s",
                      job->job_done ? "systemd's job is over" : "systemd is stopping it", MAX(listening, 0),
-                     of, MAX(pids, 0));
+                     of, MAX(pids, 0), leaving);
         job_tick(job, STOP_POLL_USEC);
 }
 
@@ -146,12 +152,38 @@ static void stop_call(Job *job)
         Err err = { 0 };
         job->job_done = false;
         job->stop_called = true;
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL)
+                job_leave_begin(job);
         if (systemd_job(job->env.systemd, UNIT_STOP, job->unit.unit, stop_on_job, job, &job->call, &err) <
             0) {
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
         }
         job_tick(job, STOP_POLL_USEC);
+}
+
+/* Without a gate: what must be true when the stop is called is looked at here. */
+static void stop_on_monit(int r, const char *text, const Err *err, void *userdata)
+{
+        Job *job = userdata;
+        (void) text;
+        job->monit_running = false;
+        if (r < 0) {
+                job->changes.stopped = false;
+                job_feed(job, ROLL_EV_BACK, "%s", err->text);
+        } else
+                stop_call(job);
+}
+
+static void stop_gracefully(Job *job)
+{
+        Err err = { 0 };
+        job->monit_running = true;
+        if (monit_check_off(job->env.monit, job->component, &job->monit, stop_on_monit, job, &err) < 0) {
+                job->monit_running = false;
+                job_progress(job, "%s", err.text);
+                job_tick(job, 4 * JOB_POLL_USEC);
+        }
 }
 
 /* Resumed: was the stop really called before the other agent died? If not, nothing is proven any more. */
@@ -173,7 +205,14 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
                 return;
         }
         bool serves = strcmp(state->active, "active") == 0 && !state->job_pending;
-        if (serves && strcmp(state->invocation_id, job->unit.invocation_id) != 0) {
+        bool graceful = roll_kind(job->roll) == ROLL_RESTART_GRACEFUL,
+             other = strcmp(state->invocation_id, job->unit.invocation_id) != 0;
+        if (serves && graceful && other && !job->resumed && !job->stop_called) {
+                job->changes.stopped = false;
+                job_feed(job, ROLL_EV_REFUSED, "somebody else has restarted it; look at it, then run again");
+                return;
+        }
+        if (serves && other) {
                 job_ok(job, "%s has been restarted by somebody else meanwhile", job->unit.unit);
                 return;
         }
@@ -181,6 +220,10 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
                 job_progress(job, "%s is %s; its ports are served by another process", state->unit,
                              state->active);
                 job_tick(job, 4 * JOB_POLL_USEC);
+                return;
+        }
+        if (serves && graceful) {
+                stop_gracefully(job);
                 return;
         }
         if (serves) {
@@ -206,6 +249,13 @@ static void stop_ask(Job *job)
 static void stop_enter(Job *job)
 {
         job->stop_called = job->command_called = job->command_over = false;
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL) {
+                /* No gate has said so. */
+                job->changes.stopped = true;
+                (void) job_save(job);
+                stop_ask(job);
+                return;
+        }
         /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first. */
         if (job->resumed && job->gates == 0)
                 stop_ask(job);

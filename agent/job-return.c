@@ -42,13 +42,8 @@ static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
                 }
                 job_warn(job, "%s", why.text);
                 const Component *c = config_component(job->env.config, component);
-                if (!c || c->health_port.automatic || c->health_port.n == 0)
-                        continue;
-                BlockPlan *p = &plans[others++];
-                if (c->block == BLOCK_WHOLE)
-                        p->whole_ports[p->n_whole++] = c->health_port.ports[0];
-                else
-                        p->syn_ports[p->n_syn++] = c->health_port.ports[0];
+                if (c && hold_plan_from_config(c, &plans[others]))
+                        others++;
         }
         *ret_others = others;
         n = others;

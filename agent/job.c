@@ -278,6 +278,8 @@ static cJSON *job_record(const Job *job)
         cJSON_AddBoolToObject(o, "start", job->options.start);
         cJSON_AddStringToObject(o, "persistent", persistent_name(job->options.persistent));
         cJSON_AddStringToObject(o, "at_cap", at_cap_name(job->options.at_cap));
+        cJSON_AddStringToObject(o, "mp_leave", mp_leave_name(job->options.mp_leave));
+        cJSON_AddStringToObject(o, "router_retry", job->options.router_retry);
         cJSON_AddNumberToObject(o, "hold_seconds", time_sec(job->options.hold_usec));
         cJSON_AddStringToObject(o, "failure", job->failure);
         cJSON_AddNumberToObject(o, "resumes", job->resumes);
@@ -290,8 +292,19 @@ static cJSON *job_record(const Job *job)
         cJSON_AddBoolToObject(c, "hooks", job->changes.hooks);
 
         cJSON_AddNumberToObject(o, "health_port", job->facts.health_port);
-        /* For whoever has to hold it without knowing its configuration. */
-        cJSON_AddStringToObject(o, "block", job->component->block == BLOCK_WHOLE ? "whole" : "syn");
+        /* For whoever has to hold it without knowing its configuration; before `preflight` nothing is known.
+         */
+        BlockKind block = job->facts.health_port
+                                  ? job->facts.block
+                                  : facts_block(job->component, job->component->tls == TLS_YES);
+        cJSON_AddStringToObject(o, "block", block_kind_name(block));
+        cJSON_AddBoolToObject(o, "tls", job->facts.tls);
+        cJSON *routers = cJSON_AddArrayToObject(o, "routers");
+        for (size_t i = 0; i < job->plan.n_from; i++) {
+                char addr[ADDR_TEXT_SIZE];
+                cJSON_AddItemToArray(routers,
+                                     cJSON_CreateString(addr_format(&job->plan.from[i], addr, sizeof(addr))));
+        }
         cJSON_AddNumberToObject(o, "next_health_port", job->next_health_port);
         job_add_ports(o, "traffic_ports", job->facts.traffic_ports, job->facts.n_traffic);
         cJSON_AddNumberToObject(o, "request_limit", time_sec(job->facts.request_limit_usec));
@@ -308,6 +321,7 @@ static cJSON *job_record(const Job *job)
                 cJSON *p = cJSON_AddObjectToObject(o, "partner");
                 cJSON_AddStringToObject(p, "persistent", persistent_name(job->persistent_asked));
                 cJSON_AddStringToObject(p, "at_cap", at_cap_name(job->at_cap_asked));
+                cJSON_AddStringToObject(p, "mp_leave", mp_leave_name(job->mp_leave_asked));
                 cJSON_AddStringToObject(p, "end", job->partner_end >= 0 ? result_name(job->partner_end) : "");
                 cJSON_AddBoolToObject(p, "lapsed", job->lapsed);
                 cJSON_AddNumberToObject(p, "connections", (double) job->newconn_noticed);
@@ -380,6 +394,24 @@ static void job_load_procs(Job *job, const cJSON *record)
         }
 }
 
+/* A record of before this was kept: as configured then, without TLS. */
+static void job_load_block(Job *job, const cJSON *record)
+{
+        const cJSON *v;
+        BlockKind kind = block_kind_from_name(record_string(record, "block"));
+
+        job->facts.tls = record_bool(record, "tls") || job->component->tls == TLS_YES;
+        job->facts.block =
+                kind >= 0 && kind != BLOCK_AUTO ? kind : facts_block(job->component, job->facts.tls);
+        cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(record, "routers"))
+        {
+                Addr addr;
+                if (cJSON_IsString(v) && addr_parse(v->valuestring, &addr) &&
+                    job->plan.n_from < BLOCK_FROM_MAX)
+                        job->plan.from[job->plan.n_from++] = addr;
+        }
+}
+
 /*
  * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let
  * the checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself,
@@ -403,6 +435,9 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
                 return phase;
         if (job->changes.stopped)
                 return PHASE_STOP;
+        /* Its block comes later; what monit was before is only known from the record. */
+        if (roll_kind(job->roll) == ROLL_RESTART_GRACEFUL && job->changes.monit)
+                return PHASE_STOP_MONIT;
         return job->changes.blocked ? PHASE_BLOCK : PHASE_PREFLIGHT;
 }
 
@@ -412,6 +447,7 @@ static void job_load_partner(Job *job, const cJSON *record)
         const cJSON *result = cJSON_GetObjectItemCaseSensitive(p, "result");
         job->persistent_asked = persistent_from_name(record_string(p, "persistent"));
         job->at_cap_asked = at_cap_from_name(record_string(p, "at_cap"));
+        job->mp_leave_asked = mp_leave_from_name(record_string(p, "mp_leave"));
         job->partner_end = result_from_name(record_string(p, "end"));
         job->lapsed = record_bool(p, "lapsed");
         job->newconn_noticed = (uint64_t) record_number(p, "connections");
@@ -443,6 +479,9 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         options.start = record_bool(record, "start");
         options.persistent = persistent_from_name(record_string(record, "persistent"));
         options.at_cap = at_cap_from_name(record_string(record, "at_cap"));
+        options.mp_leave = mp_leave_from_name(record_string(record, "mp_leave"));
+        (void) snprintf(options.router_retry, sizeof(options.router_retry), "%s",
+                        record_string(record, "router_retry"));
         options.hold_usec = (Usec) (record_number(record, "hold_seconds") * (double) USEC_PER_SEC);
 
         int r = job_new(&job, env, (uint64_t) record_number(record, "id"), component, kind, &options, err);
@@ -475,6 +514,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
         job->next_health_port = (uint16_t) record_number(record, "next_health_port");
         job_load_ports(job, record);
+        job_load_block(job, record);
         job->facts.request_limit_usec =
                 (Usec) (record_number(record, "request_limit") * (double) USEC_PER_SEC);
         (void) snprintf(job->facts.self.uuid, sizeof(job->facts.self.uuid), "%s",
@@ -522,6 +562,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                                                          (double) USEC_PER_SEC),
                                                  (unsigned) record_number(v, "checkers"));
                 }
+                if (job->changes.blocked || job->changes.stopped)
+                        (void) job_routers_unknown(job);
                 r = job_block_new(job, TAKE_FD(fds[env->place]), err);
                 if (r < 0)
                         return r;
@@ -812,10 +854,13 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
         job->result = job->partner_end = RESULT_INVALID;
         job->persistent_asked = options->persistent;
         job->at_cap_asked = options->at_cap;
+        job->mp_leave_asked = options->mp_leave;
         if (job->options.persistent < 0)
                 job->options.persistent = component->persistent;
         if (job->options.at_cap < 0)
                 job->options.at_cap = component->at_cap;
+        if (job->options.mp_leave < 0)
+                job->options.mp_leave = component->mp_leave;
         for (Phase p = PHASE_NONE; p < PHASE_COUNT; p++)
                 limits[p] = component_limit(component, p);
         job->warnings = cJSON_CreateArray();
@@ -838,7 +883,9 @@ static void job_take_over(Job *job)
 {
         Err err = { 0 };
         bool partner = job->resume_phase == PHASE_PARTNER;
-        if (!job->block || (job->resume_phase < PHASE_STOP && !partner) || (partner && job->cut_off))
+        bool graceful = roll_kind(job->roll) == ROLL_RESTART_GRACEFUL && job->resume_phase > PHASE_WATCH;
+        if (!job->block || (job->resume_phase < PHASE_STOP && !partner && !graceful) ||
+            (partner && job->cut_off))
                 return;
         if (job_table(job, &err) < 0) {
                 job_warn(job, "the table of the agent before cannot be taken over: %s", err.text);

@@ -52,13 +52,15 @@ typedef struct JobEnv {
 } JobEnv;
 
 typedef struct JobOptions {
-        char by[128];          /* who asked: "uid 0 (root)" */
-        char reason[256];      /* why, as the caller said it */
-        char unprotected[256]; /* reason to go on although no lock covers the pool; "" for none */
-        bool start;            /* a component that is stopped may be started */
-        Persistent persistent; /* PERSISTENT_INVALID: as configured */
-        AtCap at_cap;          /* AT_CAP_INVALID: as configured */
-        Usec hold_usec;        /* drain: end by itself after this long; 0: until undrained */
+        char by[128];           /* who asked: "uid 0 (root)" */
+        char reason[256];       /* why, as the caller said it */
+        char unprotected[256];  /* reason to go on although no lock covers the pool; "" for none */
+        bool start;             /* a component that is stopped may be started */
+        Persistent persistent;  /* PERSISTENT_INVALID: as configured */
+        AtCap at_cap;           /* AT_CAP_INVALID: as configured */
+        MpLeave mp_leave;       /* MP_LEAVE_INVALID: as configured */
+        char router_retry[256]; /* the routers' retry set, as the caller knows it; "": not known */
+        Usec hold_usec;         /* drain: end by itself after this long; 0: until undrained */
 } JobOptions;
 
 /* job_new() - nothing happens before job_start(). @options: copied. */

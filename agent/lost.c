@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/journal.h"
 #include "agent/known.h"
@@ -45,43 +46,21 @@ static const char *string_of(const cJSON *record, const char *key)
         return text ? text : "";
 }
 
-static void plan_add(BlockPlan *plan, bool whole, uint16_t port)
-{
-        if (whole)
-                plan->whole_ports[plan->n_whole++] = port;
-        else
-                plan->syn_ports[plan->n_syn++] = port;
-}
-
-/* Return: false when the record names no health port. */
-static bool plan_from_record(const Config *config, const cJSON *record, BlockPlan *ret)
-{
-        const Component *c = config_component(config, string_of(record, "component"));
-        const cJSON *port = cJSON_GetObjectItemCaseSensitive(record, "health_port");
-        const char *block = string_of(record, "block");
-        uint16_t number = 0;
-
-        if (cJSON_IsNumber(port) && port->valuedouble >= 1 && port->valuedouble <= 65535)
-                number = (uint16_t) port->valuedouble;
-        else if (c && !c->health_port.automatic && c->health_port.n > 0)
-                number = c->health_port.ports[0];
-        if (number == 0)
-                return false;
-        *ret = (BlockPlan){ 0 };
-        /* Refusing only new connections is right for any port that might carry traffic. */
-        plan_add(ret, *block ? strcmp(block, "whole") == 0 : c && c->block == BLOCK_WHOLE, number);
-        return true;
-}
-
 /* Does the transit table refuse this component? It is the only witness when the record says nothing. */
-static bool plan_from_table(const Config *config, const Component *c, Block *block, BlockPlan *ret)
+static bool plan_from_table(const Config *config, const Component *c, Block *block, const char *table,
+                            BlockPlan *ret)
 {
         uint16_t port = c->health_port.automatic ? known_port(config, c) : c->health_port.ports[0];
         BlockState state = { 0 };
+        if (facts_refused_from(c, table, ret))
+                return true;
         if (port == 0)
                 return false;
         *ret = (BlockPlan){ 0 };
-        plan_add(ret, c->block == BLOCK_WHOLE, port);
+        if (facts_block(c, false) == BLOCK_WHOLE)
+                ret->whole_ports[ret->n_whole++] = port;
+        else
+                ret->syn_ports[ret->n_syn++] = port;
         return block_adopt(block, ret, NULL) == 0 && block_read(block, &state, NULL) == 0 && state.refusing;
 }
 
@@ -144,11 +123,12 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
                         component, why,
                         monit ? ". Monit was asked to leave it alone: start monit, and `monit monitor` it"
                               : "");
-        } else if (*component && plan_from_record(config, record, &plan)) {
+        } else if (*component && hold_plan_from_job(record, config_component(config, component), &plan)) {
                 held += lost_hold(config, component, &plan, why);
         } else {
                 for (size_t i = 0; block && i < config->n_components; i++)
-                        if (plan_from_table(config, &config->components[i], block, &plan))
+                        if (plan_from_table(config, &config->components[i], block, job_place_table(place),
+                                            &plan))
                                 held += lost_hold(config, config->components[i].name, &plan, why);
                 if (held == 0)
                         journal_log(

@@ -7,6 +7,7 @@
 #include <glob.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 typedef struct Entry {
@@ -372,6 +373,18 @@ int properties_mp_timeout(const Properties *p, Usec *ret, Err *err)
                         return explain(r, e, err);
         }
         *ret = value;
+        return 0;
+}
+
+int properties_mp_tls(const Properties *p, bool *ret, Err *err)
+{
+        const Entry *e = find(p, "message-processor-communication", "local.http.ssl");
+
+        if (e && strcasecmp(e->value, "true") != 0 && strcasecmp(e->value, "false") != 0) {
+                int r = err_set(err, -EINVAL, "\"%.40s\" is neither true nor false", e->value);
+                return explain(r, e, err);
+        }
+        *ret = e && strcasecmp(e->value, "true") == 0;
         return 0;
 }
 

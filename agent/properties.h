@@ -16,6 +16,7 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -74,6 +75,13 @@ int properties_router_timeout(const Properties *p, Usec *ret, Err *err) _must_ch
 /* properties_mp_timeout() - the same of a message processor: HTTPTransport.io.timeout.millis of http, in ms.
  */
 int properties_mp_timeout(const Properties *p, Usec *ret, Err *err) _must_check_;
+
+/*
+ * properties_mp_tls() - do the routers speak TLS to a message processor: local.http.ssl of
+ * message-processor-communication, a Boolean of Java ("true" in any case). @ret: false when it is not set;
+ * written only on success. Return: 0; -EINVAL (neither true nor false: file, key and value are named).
+ */
+int properties_mp_tls(const Properties *p, bool *ret, Err *err) _must_check_;
 
 /*
  * properties_nginx_timeout() - the largest `proxy_read_timeout VALUE;` in the regular files of a directory

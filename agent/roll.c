@@ -18,6 +18,10 @@ static const Phase roll_way[][PHASE_COUNT] = {
         [ROLL_RESTART] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_BLOCK, PHASE_NOTICE, PHASE_STOP_MONIT,
                 PHASE_DRAIN, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
                 PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
+        /* The block comes behind the stop, whose listener answers until it is closed: see job-leave.c. */
+        [ROLL_RESTART_GRACEFUL] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_WATCH, PHASE_STOP_MONIT, PHASE_STOP,
+                PHASE_BLOCK, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT, PHASE_UNBLOCK, PHASE_RETURN,
+                PHASE_END },
         [ROLL_RESTART_HELD] = { PHASE_PREFLIGHT, PHASE_DISCOVER, PHASE_BLOCK, PHASE_STOP_MONIT,
                 PHASE_DRAIN, PHASE_GATE, PHASE_STOP, PHASE_START, PHASE_READY, PHASE_VERIFY, PHASE_START_MONIT,
                 PHASE_UNBLOCK, PHASE_RETURN, PHASE_END },
@@ -88,6 +92,7 @@ _Static_assert(ELEMENTS(roll_table) == PHASE_END + 1, "every phase has a row");
 
 static const char *const roll_kind_names[] = {
         [ROLL_RESTART] = "restart",
+        [ROLL_RESTART_GRACEFUL] = "restart-graceful",
         [ROLL_RESTART_HELD] = "restart-held",
         [ROLL_RESTART_RMP] = "restart-rmp",
         [ROLL_START] = "start",
@@ -166,12 +171,18 @@ Roll *roll_free(Roll *r)
         return NULL;
 }
 
-static bool roll_leads_past(RollKind kind, Phase phase)
+bool roll_leads_past(RollKind kind, Phase phase)
 {
         for (const Phase *way = roll_way[kind]; *way != PHASE_END; way++)
                 if (*way == phase)
                         return true;
         return false;
+}
+
+/* Where the block comes behind the stop, in this boot or in the one before. */
+static bool roll_behind_stop(const Roll *r)
+{
+        return r->kind == ROLL_RECOVER || (r->kind == ROLL_RESTART_GRACEFUL && r->phase == PHASE_BLOCK);
 }
 
 static Phase roll_successor(const Roll *r, RollEvent event)
@@ -180,11 +191,15 @@ static Phase roll_successor(const Roll *r, RollEvent event)
         /* A kind without notice closes the block again instead, and one without drain has nothing to wait
          * for. */
         if (event == ROLL_EV_LAPSED && next == PHASE_NOTICE && !roll_leads_past(r->kind, next))
-                next = PHASE_BLOCK;
+                next = r->kind == ROLL_RESTART_GRACEFUL ? PHASE_NONE : PHASE_BLOCK;
         if (event == ROLL_EV_BACK && (next == PHASE_DRAIN || next == PHASE_NOTICE) &&
             !roll_leads_past(r->kind, next))
                 next = PHASE_NONE;
-        if (r->kind != ROLL_RECOVER || next != PHASE_UNDO)
+        if (r->kind == ROLL_RESTART_GRACEFUL && r->phase == PHASE_STOP && event == ROLL_EV_BACK)
+                return PHASE_STOP_MONIT; /* nothing is blocked yet */
+        if (r->kind == ROLL_RESTART_GRACEFUL && r->phase == PHASE_STOP && next == PHASE_START)
+                return PHASE_BLOCK; /* also when the stop went wrong */
+        if (!roll_behind_stop(r) || next != PHASE_UNDO)
                 return next;
         /* Behind `stop` there is no way back, also when a reboot came between. */
         return event == ROLL_EV_CANCEL ? PHASE_NONE : PHASE_START;
@@ -193,10 +208,10 @@ static Phase roll_successor(const Roll *r, RollEvent event)
 /* What a job ends with when @event ends the present phase badly. */
 static Result roll_bad(const Roll *r, RollEvent event, Result told)
 {
+        if (roll_behind_stop(r) && r->phase == PHASE_BLOCK)
+                return RESULT_DONE; /* a start that is proven later makes it good */
         if (told != RESULT_INVALID)
                 return told;
-        if (r->kind == ROLL_RECOVER && r->phase == PHASE_BLOCK)
-                return RESULT_DONE; /* a start that is proven later makes it good */
         if (event == ROLL_EV_REFUSED)
                 return RESULT_GAVE_BACK;
         if (event == ROLL_EV_CANCEL && r->phase < PHASE_BLOCK)

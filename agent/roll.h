@@ -15,24 +15,29 @@
 #include "base/time.h"
 
 typedef enum RollKind {
-        ROLL_RESTART,      /* the whole way */
-        ROLL_RESTART_HELD, /* of a component that is held: nobody to notice any more */
-        ROLL_RESTART_RMP,  /* of a router, and while it is out of the message processor beside it */
-        ROLL_RESTART_NOW,  /* of a component that serves nobody: nobody to wait for */
-        ROLL_START,        /* of a component that is stopped */
-        ROLL_DRAIN,        /* take out, and hold */
-        ROLL_UNDRAIN,      /* end a hold */
-        ROLL_DRY_RUN,      /* look only: nothing is changed */
-        ROLL_DOCTOR,       /* look, and count who checks; then the counting table is taken away again */
-        ROLL_RECOVER,      /* what a reboot cut off behind `stop`: only forwards, whatever fails */
+        ROLL_RESTART,          /* the whole way */
+        ROLL_RESTART_GRACEFUL, /* its own stop turns requests away and finishes what it has; blocked behind it
+                                */
+        ROLL_RESTART_HELD,     /* of a component that is held: nobody to notice any more */
+        ROLL_RESTART_RMP,      /* of a router, and while it is out of the message processor beside it */
+        ROLL_RESTART_NOW,      /* of a component that serves nobody: nobody to wait for */
+        ROLL_START,            /* of a component that is stopped */
+        ROLL_DRAIN,            /* take out, and hold */
+        ROLL_UNDRAIN,          /* end a hold */
+        ROLL_DRY_RUN,          /* look only: nothing is changed */
+        ROLL_DOCTOR,           /* look, and count who checks; then the counting table is taken away again */
+        ROLL_RECOVER,          /* what a reboot cut off behind `stop`: only forwards, whatever fails */
         ROLL_KIND_COUNT,
         ROLL_KIND_INVALID = -EINVAL,
 } RollKind;
 
-/* roll_kind_name() - "restart", "restart-held", "restart-rmp", "restart-now", "start", "drain", "undrain",
- * "dry-run", "doctor", "recover". */
+/* roll_kind_name() - "restart", "restart-graceful", "restart-held", "restart-rmp", "restart-now", "start",
+ * "drain", "undrain", "dry-run", "doctor", "recover". */
 const char *roll_kind_name(RollKind kind);
 RollKind roll_kind_from_name(const char *name);
+
+/* roll_leads_past() - pure: is @phase on the way of @kind, when all goes well? */
+bool roll_leads_past(RollKind kind, Phase phase);
 
 typedef enum RollEvent {
         ROLL_EV_OK,      /* the phase has its proof */

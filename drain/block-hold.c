@@ -141,7 +141,7 @@ static void held_again(void *userdata)
         (void) userdata;
 }
 
-int block_hold_sources(uint16_t port, Addr *ret, size_t *ret_n, Err *err)
+int block_refused_from(const char *table, uint16_t port, Addr *ret, size_t *ret_n, Err *err)
 {
         _cleanup_(nft_closep) Nft nft = { .fd = -1 };
         Held held = { .port = port, .ret = ret };
@@ -156,7 +156,7 @@ int block_hold_sources(uint16_t port, Addr *ret, size_t *ret_n, Err *err)
                 r = nft_prepare(&nft, &m, err);
                 if (r < 0)
                         return r;
-                r = nft_msg_get_elements(m, BLOCK_HOLD_TABLE, from_sets[i].set, err);
+                r = nft_msg_get_elements(m, table, from_sets[i].set, err);
                 if (r < 0)
                         return r;
                 r = nft_dump(&nft, m, held_reply, held_again, &held, &found, err);

@@ -344,7 +344,7 @@ static int read_from(Block *b, bool *ret, Usec *expires_usec, Err *err)
 
                 block_msg_from_keys(&b->plan, sets[i].family, &k);
                 NftKeys keys = { .want = k.keys, .key_bytes = k.key_bytes, .n_want = k.n, .seen = seen };
-                int r = nft_read_keys(&b->nft, BLOCK_TABLE, sets[i].set, &keys, err);
+                int r = nft_read_keys(&b->nft, b->table, sets[i].set, &keys, err);
                 if (r < 0)
                         return r;
                 *ret = *ret && keys.n_seen == keys.n_want;

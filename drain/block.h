@@ -292,10 +292,10 @@ int block_hold_put(const BlockPlan *plans, size_t n, Err *err) _must_check_;
 int block_hold_remove(Err *err) _must_check_;
 
 /*
- * block_hold_sources() - from which sources does the hold table refuse @port (one of from_ports)? @ret:
- * BLOCK_FROM_MAX; @ret_n 0 without table. Return: 0; negative errno.
+ * block_refused_from() - from which sources does the table inet @table refuse @port (one of from_ports)?
+ * @ret: BLOCK_FROM_MAX; @ret_n 0 without table. Return: 0; negative errno.
  */
-int block_hold_sources(uint16_t port, Addr *ret, size_t *ret_n, Err *err) _must_check_;
+int block_refused_from(const char *table, uint16_t port, Addr *ret, size_t *ret_n, Err *err) _must_check_;
 
 /*
  * block_hold_read() - is every health port of @plan refused by the hold table? @ret_refused: SYN refused so

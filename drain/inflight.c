@@ -15,9 +15,11 @@
 
 /* Moving sockets that are idle may take so many of the records, so that some are left for those in the way.
  */
-#define RECORDS_MOVING (INFLIGHT_RECORDS / 2)
-#define RECORDS_FIRST  64
-#define PAUSE_PART     5 /* of the quiet time: shorter pauses are a download's, not a stream's */
+#define RECORDS_MOVING     (INFLIGHT_RECORDS / 2)
+#define RECORDS_FIRST      64
+#define HANDSHAKE_SEGMENTS 8 /* more segments than a TLS handshake takes in one direction */
+#define HANDSHAKE_BYTES    (32 * 1024)
+#define PAUSE_PART         5 /* of the quiet time: shorter pauses are a download's, not a stream's */
 
 /* A server that has spoken unasked once may be a stream: so many quiet times show whether it does again. */
 #define MAYBE_STREAM_QUIETS 2
@@ -243,6 +245,20 @@ static bool frame_at_the_end(const Inflight *f, const Sock *s, Side side, Inflig
         return v == INFLIGHT_BUSY && side == SIDE_DOWN && f->config.tls && !judge_waits(s);
 }
 
+/*
+ * A TLS server's first words, the handshake and its tickets, are no answer; they are a few segments and less
+ * than 16 KiB, also with a long chain of certificates. Many from the peer alone prove nothing: a request of
+ * ten segments comes in one flight with the end of the handshake. With h2 no words need be an answer.
+ */
+static bool words_are_answers(const Inflight *f, const Sock *s)
+{
+        if (!f->config.tls)
+                return true;
+        return f->config.tls_http1 &&
+               ((s->data_segs_in >= HANDSHAKE_SEGMENTS && s->data_segs_out >= HANDSHAKE_SEGMENTS) ||
+                s->bytes_acked >= HANDSHAKE_BYTES);
+}
+
 /* From the verdict on its fields to the outcome. @e: NULL when it could not be remembered. */
 static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side side, InflightVerdict v,
                         const char *why)
@@ -280,8 +296,8 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
                         o.verdict = INFLIGHT_BUSY;
                         o.why = "it spoke unasked after a pause: perhaps a stream";
                 }
-        } else if (v == INFLIGHT_IDLE && side == SIDE_DOWN && f->config.tls && !inflight_paired(f) &&
-                   judge_received(s) > 0 && (!e || e->spoken < 2)) {
+        } else if (v == INFLIGHT_IDLE && side == SIDE_DOWN && !words_are_answers(f, s) &&
+                   !inflight_paired(f) && judge_received(s) > 0 && (!e || e->spoken < 2)) {
                 o.by_age = over;
                 if (!over) {
                         o.verdict = INFLIGHT_UNKNOWN;
@@ -438,7 +454,7 @@ void inflight_speaker(Inflight *f, uint64_t cookie, bool server)
         Cookie *e = cookies_find(&f->cookies, cookie);
         /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer.
          */
-        bool words = f->config.tls && (!e || e->spoken < 2);
+        bool words = e && e->has_record && e->spoken < 2 && !words_are_answers(f, &f->socks[e->record]);
         if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !words)
                 e->verdict = server ? INFLIGHT_IDLE : INFLIGHT_BUSY;
 }

@@ -79,8 +79,10 @@ typedef struct InflightConfig {
         size_t n_traffic;
         uint16_t upstream_ports[CONNS_PORTS_MAX]; /* upstream: peer port is one of these; 0: not paired */
         size_t n_upstream;
-        bool tls;                /* the traffic ports speak TLS or h2 */
-        Usec quiet_usec;         /* nothing may have moved for this long */
+        bool tls;        /* the traffic ports speak TLS or h2 */
+        bool tls_http1;  /* ... TLS with HTTP/1 in it, never h2 (router to message processor): what the
+                            server says behind the handshake is an answer */
+        Usec quiet_usec; /* nothing may have moved for this long */
         Usec request_limit_usec; /* the longest any request can last (Edge's own read timeout); a margin of
                                     one second is added here */
 } InflightConfig;

@@ -453,12 +453,13 @@ static void a_job_from_begin_to_end(void **state)
         pid_t agent = fake_start(&script);
         Shown s = CLIENT(
                 "restart router --reason=why --start --unprotected=alone --persistent=wait --at-cap=go-on "
-                "--dry-run");
+                "--mp-leave=block --router-retry=error --dry-run");
         child_end(&agent);
         assert_int_equal(s.status, 0);
         assert_string_equal(s.err, "");
         has(s.out, "router: restart, job 5\n");
-        has(s.out, "reason=why start unprotected=alone persistent=wait at-cap=go-on dry-run ");
+        has(s.out,
+            "reason=why start unprotected=alone persistent=wait at-cap=go-on mp-leave=block router-retry=error dry-run ");
         all_events_once(s.out, 40);
         shown_done(&s);
 }
@@ -879,7 +880,8 @@ static void an_interrupt_leaves_the_job_running(void **state)
                 CliRequest rq = { .verb = VERB_RESTART,
                                   .component = "router",
                                   .persistent = PERSISTENT_INVALID,
-                                  .at_cap = AT_CAP_INVALID };
+                                  .at_cap = AT_CAP_INVALID,
+                                  .mp_leave = MP_LEAVE_INVALID };
                 ClientIo io = { .out = fdopen(out[1], "w"), .err = stderr, .times = &quick };
                 _exit(client_run(&rq, "router", &io));
         }
@@ -917,7 +919,8 @@ static void nobody_reads_the_output(void **state)
                 CliRequest rq = { .verb = VERB_RESTART,
                                   .component = "router",
                                   .persistent = PERSISTENT_INVALID,
-                                  .at_cap = AT_CAP_INVALID };
+                                  .at_cap = AT_CAP_INVALID,
+                                  .mp_leave = MP_LEAVE_INVALID };
                 (void) close(out[0]);
                 ClientIo io = { .out = fdopen(out[1], "w"), .err = stderr, .times = &quick };
                 _exit(client_run(&rq, "router", &io));

@@ -558,15 +558,15 @@ static void a_full_list_of_sources_is_refused_and_read_back(void **state)
         check(block_hold_put(&full, 1, &err), &err);
         check(block_hold_read(&full, &holds, NULL, &err), &err);
         assert_true(holds);
-        check(block_hold_sources(PORT_TRAFFIC, held, &n, &err), &err);
+        check(block_refused_from(BLOCK_HOLD_TABLE, PORT_TRAFFIC, held, &n, &err), &err);
         assert_int_equal(n, BLOCK_FROM_MAX);
-        check(block_hold_sources(PORT_SYN, held, &n, &err), &err);
+        check(block_refused_from(BLOCK_HOLD_TABLE, PORT_SYN, held, &n, &err), &err);
         assert_int_equal(n, 0);
         full.from[0].b[0] = 11;
         check(block_hold_read(&full, &holds, NULL, &err), &err);
         assert_false(holds);
         check(block_hold_remove(&err), &err);
-        check(block_hold_sources(PORT_TRAFFIC, held, &n, &err), &err);
+        check(block_refused_from(BLOCK_HOLD_TABLE, PORT_TRAFFIC, held, &n, &err), &err);
         assert_int_equal(n, 0);
 }
 
@@ -867,6 +867,28 @@ static void two_tables_know_nothing_of_each_other(void **state)
         expect(REFUSED, client, NULL, NODE4, PORT_SYN);
         assert_int_equal(block_remove(second, NULL), 0);
         expect(LET_IN, client, NULL, NODE4, PORT_SYN);
+}
+
+/* Also where sources are refused: read back from the table of that name, and no other. */
+static void a_table_by_name_refuses_from_sources(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(best_owner());
+        Addr held[BLOCK_FROM_MAX];
+        size_t n = 0;
+        Err err = { 0 };
+
+        (void) state;
+        block_set_table(b, BLOCK_PARTNER_TABLE);
+        check(block_install(b, &from_plan, &err), &err);
+        shut(b, LONG);
+        assert_true(look(b).refusing);
+        expect_from(REFUSED);
+        check(block_refused_from(BLOCK_PARTNER_TABLE, from_plan.from_ports[0], held, &n, &err), &err);
+        assert_int_equal(n, 2);
+        check(block_refused_from(BLOCK_TABLE, from_plan.from_ports[0], held, &n, &err), &err);
+        assert_int_equal(n, 0);
+        assert_int_equal(block_remove(b, NULL), 0);
+        expect_from(LET_IN);
 }
 
 static void the_table_of_a_killed_owner_goes(void **state)
@@ -1920,6 +1942,7 @@ int main(void)
                 TEST(an_owned_table_is_closed_to_others),
                 TEST(the_socket_can_be_passed_on),
                 TEST(two_tables_know_nothing_of_each_other),
+                TEST(a_table_by_name_refuses_from_sources),
                 TEST(the_table_of_a_killed_owner_goes),
                 TEST(a_table_that_persisted_is_adopted_and_protected_again),
                 TEST(adopting_what_is_not_there_is_told),

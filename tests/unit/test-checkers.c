@@ -319,6 +319,51 @@ static void test_mixed_port(void **state)
         checkers_free(s.c);
 }
 
+/* Behind TLS: the Management Server asks the same port, more often than the routers. */
+static void test_only_routers_are_awaited(void **state)
+{
+        (void) state;
+        Sim s;
+        CheckerInfo info;
+        sim_begin(&s, 0, false, 12 * SEC);
+        sim_source(&s, "10.0.0.5", 5 * SEC, SEC);
+        sim_source(&s, "10.0.0.9", SEC / 2, SEC / 4);
+        checkers_watch_begin(s.c, s.now, NULL, 0);
+        for (int i = 0; i < 100; i++)
+                sim_step(&s);
+        /* Who is a router turns out while he is watched: his interval is what was seen since the beginning.
+         */
+        const Addr router = address("10.0.0.5");
+        checkers_only(s.c, &router, 1);
+        while (!checkers_watched(s.c, s.now))
+                sim_step(&s);
+        for (size_t i = 0; checkers_get(s.c, i, &info); i++)
+                if (!addr_equal(&info.addr, &router))
+                        assert_true(info.count > 10);
+        checkers_free(s.c);
+
+        sim_begin(&s, 0, false, 12 * SEC);
+        sim_source(&s, "10.0.0.5", 5 * SEC, SEC);
+        sim_source(&s, "10.0.0.9", SEC / 2, SEC / 4);
+        checkers_only(s.c, &router, 1);
+        checkers_watch_begin(s.c, s.now, NULL, 0);
+        while (!checkers_watched(s.c, s.now))
+                sim_step(&s);
+        assert_int_equal(checkers_count(s.c), 1);
+        assert_in_range(checkers_slowest(s.c), 4 * SEC, 6 * SEC);
+        char text[200];
+        assert_non_null(strstr(checkers_text(s.c, s.now, text, sizeof(text)), "not awaited: 10.0.0.9"));
+        /* Only he is refused, and only his return counts. */
+        checkers_return_begin(s.c, s.now, s.sources, s.n);
+        for (Usec until = s.now + 3 * SEC; s.now < until;)
+                sim_step(&s);
+        assert_false(checkers_returned(s.c, s.now));
+        for (Usec until = s.now + 9 * SEC; s.now < until;)
+                sim_step(&s);
+        assert_true(checkers_returned(s.c, s.now));
+        checkers_free(s.c);
+}
+
 static void test_return(void **state)
 {
         Sim s;
@@ -618,6 +663,7 @@ int main(void)
                 cmocka_unit_test(test_all_gone_is_not_noticed),
                 cmocka_unit_test(test_configured_without_anybody),
                 cmocka_unit_test(test_mixed_port),
+                cmocka_unit_test(test_only_routers_are_awaited),
                 cmocka_unit_test(test_return),
                 cmocka_unit_test(test_return_without_the_dead_one),
                 cmocka_unit_test(test_return_while_one_is_silent),

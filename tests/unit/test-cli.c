@@ -54,7 +54,7 @@ static void every_option_of_restart(void **state)
         (void) state;
         char line[] =
                 "edge-roll restart router --dry-run --json --reason=new_keystore --start --unprotected=only_node "
-                "--no-wait --persistent=wait --at-cap go-on -v";
+                "--no-wait --persistent=wait --at-cap go-on --mp-leave=graceful --router-retry=http_599_error -v";
         CliRequest rq = good(line);
         assert_int_equal(rq.verb, VERB_RESTART);
         assert_string_equal(rq.component, "router");
@@ -63,6 +63,8 @@ static void every_option_of_restart(void **state)
         assert_string_equal(rq.unprotected, "only node");
         assert_int_equal(rq.persistent, PERSISTENT_WAIT);
         assert_int_equal(rq.at_cap, AT_CAP_GO_ON);
+        assert_int_equal(rq.mp_leave, MP_LEAVE_GRACEFUL);
+        assert_string_equal(rq.router_retry, "http 599 error");
         assert_int_equal(rq.for_usec, 0);
 }
 
@@ -74,6 +76,8 @@ static void what_is_not_given_is_not_set(void **state)
         assert_null(rq.unprotected);
         assert_int_equal(rq.persistent, PERSISTENT_INVALID);
         assert_int_equal(rq.at_cap, AT_CAP_INVALID);
+        assert_int_equal(rq.mp_leave, MP_LEAVE_INVALID);
+        assert_null(rq.router_retry);
         assert_false(rq.dry_run || rq.json || rq.start || rq.no_wait || rq.verbose);
 }
 
@@ -153,6 +157,7 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll restart router --json=yes", "--json takes no value");
         BAD("edge-roll restart router --persistent=never", "accepted: close|wait|give-back");
         BAD("edge-roll restart router --at-cap=x", "accepted: give-back|go-on");
+        BAD("edge-roll restart mp --mp-leave=x", "accepted: block|graceful|auto");
         BAD("edge-roll restart router --unprotected", "--unprotected needs a value: REASON");
         BAD("edge-roll restart router --unprotected=", "needs the reason");
         BAD("edge-roll agent --json", "agent does not take --json");

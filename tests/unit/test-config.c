@@ -119,7 +119,10 @@ static void nothing_there_is_all_defaults(void **state)
         assert_ptr_equal(m, config_component(c, "message-processor"));
         assert_int_equal(m->kind, KIND_MP);
         assert_true(m->health_port.automatic);
-        assert_int_equal(m->block, BLOCK_SYN);
+        assert_int_equal(m->block, BLOCK_AUTO);
+        assert_int_equal(m->tls, TLS_AUTO);
+        assert_int_equal(m->mp_leave, MP_LEAVE_AUTO);
+        assert_string_equal(m->routers[0], "auto");
         assert_int_equal(m->check_interval_usec, 5 * USEC_PER_SEC);
         assert_string_equal(m->nginx_dir, "");
         assert_string_equal(m->runtime_url, "http://127.0.0.1:8082/v1/runtime");
@@ -168,7 +171,7 @@ static void every_key_can_be_set(void **state)
         assert_int_equal(r->traffic_ports.ports[1], 443);
         assert_false(r->traffic_ports.automatic);
         assert_int_equal(r->other_ports.n, 0);
-        assert_true(r->tls);
+        assert_int_equal(r->tls, TLS_YES);
         assert_int_equal(r->check_fall, 5);
         assert_int_equal(r->check_rise, 7);
         assert_int_equal(r->request_limit_usec, 120 * USEC_PER_SEC);
@@ -225,7 +228,7 @@ static void a_section_makes_a_component(void **state)
         assert_non_null(e);
         assert_string_equal(e->name, "edge-2");
         assert_int_equal(e->kind, KIND_MP);
-        assert_int_equal(e->block, BLOCK_SYN);
+        assert_int_equal(e->block, BLOCK_AUTO);
         assert_int_equal(e->health_port.ports[0], 16001);
         assert_string_equal(e->units[0], "edge-2.service");
         assert_string_equal(e->units[1], "edge-component@edge-2.service");
@@ -246,7 +249,12 @@ static void bad_values_are_refused_with_their_place(void **state)
         refused(f, "[component mp]\n", "needs kind = router or message-processor");
         refused(f, "[component router]\nother_ports=1 2 1\n", "port 1 is there twice");
         refused(f, "[component router]\ntraffic_ports=-1\n", "\"-1\" is not a port");
-        refused(f, "[component router]\nblock=some\n", "unknown value; accepted: whole or syn");
+        refused(f, "[component router]\nblock=some\n",
+                "unknown value; accepted: whole, syn, routers or auto");
+        refused(f, "[component router]\nmp_leave=graceful\n", "a router can only leave by block");
+        refused(f, "[component message-processor]\nrouters=r1\n",
+                "\"r1\" is none; accepted: IP addresses, auto, or both");
+        refused(f, "[component message-processor]\ntls=maybe\n", "accepted: no, yes or auto");
         refused(f, "[component router]\npersistent=Close\n", "accepted: close, wait or give-back");
         refused(f, "[component router]\ncheck_fall=0\n", "too small; accepted: a number from 1 to 100");
         refused(f, "[component router]\ncheck_fall=3.5\n", "not a number");

@@ -462,6 +462,53 @@ static void tls_needs_the_server_seen_speaking_twice(void **state)
         }
 }
 
+/* Between router and message processor: HTTP/1 in TLS. Behind the handshake the server's words are answers.
+ */
+static void tls_with_http1_is_as_plain_behind_the_handshake(void **state)
+{
+        (void) state;
+        InflightConfig config = {
+                .traffic_ports = { TRAFFIC },
+                .n_traffic = 1,
+                .tls = true,
+                .tls_http1 = true,
+                .quiet_usec = QUIET,
+                .request_limit_usec = LIMIT,
+        };
+        for (int past = 0; past < 3; past++) {
+                _cleanup_(inflight_freep) Inflight *f = NULL;
+                assert_int_equal(inflight_new(&f, &config, NULL), 0);
+                Usec t = 1000 * SEC;
+                Sim m = sim(false, t);
+                receives(&m, t, 300);
+                sends(&m, t + 10 * MS, 1500, t + 10 * MS);
+                if (past == 1) /* many exchanges */
+                        m.s.data_segs_in = m.s.data_segs_out = 8;
+                if (past == 2) /* a large answer to the only request */
+                        m.s.bytes_acked = 32 * 1024;
+                InflightSummary s = look(f, t + 2 * SEC, &m, 1);
+                assert_int_equal(s.idle, past > 0);
+                assert_int_equal(s.unknown, past == 0);
+
+                /* A tie: who spoke last decides. */
+                receives(&m, t + 3 * SEC, 100);
+                sends(&m, t + 3 * SEC, 200, t + 3 * SEC);
+                assert_int_equal(look(f, t + 4 * SEC, &m, 1).unknown, 1);
+                inflight_speaker(f, m.s.cookie, true);
+                assert_int_equal(look(f, t + 5 * SEC, &m, 1).idle, past > 0);
+        }
+        /* A long request in one flight with the end of the handshake: the tickets behind it are no answer. */
+        _cleanup_(inflight_freep) Inflight *f = NULL;
+        assert_int_equal(inflight_new(&f, &config, NULL), 0);
+        Usec t = 1000 * SEC;
+        Sim m = sim(false, t);
+        receives(&m, t, 12000);
+        m.s.data_segs_in = 10;
+        sends(&m, t + 10 * MS, 2000, t + 10 * MS);
+        m.s.data_segs_out = 4;
+        assert_int_equal(look(f, t + 2 * SEC, &m, 1).unknown, 1);
+}
+
 static void a_streamer_is_idle_only_after_the_limit(void **state)
 {
         (void) state;
@@ -1399,6 +1446,7 @@ int main(void)
                 cmocka_unit_test(a_paired_tie_ends_with_the_upstream_sides_quiet),
                 cmocka_unit_test(an_upstream_request_survives_keepalives),
                 cmocka_unit_test(tls_needs_the_server_seen_speaking_twice),
+                cmocka_unit_test(tls_with_http1_is_as_plain_behind_the_handshake),
                 cmocka_unit_test(a_streamer_is_idle_only_after_the_limit),
                 cmocka_unit_test(who_spoke_unasked_once_may_be_a_stream),
                 cmocka_unit_test(who_was_told_to_continue_is_awaited),

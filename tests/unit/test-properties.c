@@ -209,6 +209,37 @@ static void test_mp_timeout(void **state _unused_)
         assert_int_equal(usec, 120 * USEC_PER_SEC);
 }
 
+static void test_mp_tls(void **state _unused_)
+{
+        static const struct {
+                const char *text;
+                int r;
+                bool tls;
+        } rows[] = {
+                { "a=b", 0, false },
+                { "conf_message-processor-communication_local.http.ssl=true\n", 0, true },
+                { "conf_message-processor-communication_local.http.ssl = TRUE \n", 0, true },
+                { "conf/message-processor-communication.properties+local.http.ssl=true\n", 0, true },
+                { "conf/message-processor-communication.properties+local.http.port=8443\n", 0, false },
+                { "local.http.ssl=false", 0, false },
+                { "local.http.ssl=true\nlocal.http.ssl=false\n", 0, false }, /* the last one counts */
+                { "#local.http.ssl=true\n", 0, false },
+                { "conf_router_local.http.ssl=true\n", 0, false },
+                { "local.http.ssl=yes\n", -EINVAL, false },
+                { "local.http.ssl=\n", -EINVAL, false },
+                { "local.http.ssl=true # because\n", -EINVAL, false },
+        };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_(properties_freep) Properties *p = from(rows[i].text);
+                bool tls = false;
+                Err err = { 0 };
+                assert_int_equal(properties_mp_tls(p, &tls, &err), rows[i].r);
+                assert_int_equal(tls, rows[i].tls);
+                if (rows[i].r < 0)
+                        assert_non_null(strstr(err.text, "neither true nor false"));
+        }
+}
+
 /* --- files --- */
 
 typedef struct Folder {
@@ -367,6 +398,7 @@ int main(void)
                 cmocka_unit_test(test_bounds),
                 cmocka_unit_test(test_router_timeout),
                 cmocka_unit_test(test_mp_timeout),
+                cmocka_unit_test(test_mp_tls),
                 cmocka_unit_test_setup_teardown(test_read, folder_setup, folder_teardown),
                 cmocka_unit_test_setup_teardown(test_nginx, folder_setup, folder_teardown),
                 cmocka_unit_test_setup_teardown(test_nginx_no_directory, folder_setup, folder_teardown),

@@ -99,6 +99,9 @@ static void test_ways(void **state)
                 [ROLL_RESTART] =
                         "preflight discover watch block notice stop-monit drain gate stop start ready verify "
                         "start-monit unblock return ",
+                [ROLL_RESTART_GRACEFUL] =
+                        "preflight discover watch stop-monit stop block start ready verify start-monit "
+                        "unblock return ",
                 [ROLL_RESTART_HELD] =
                         "preflight discover block stop-monit drain gate stop start ready verify start-monit "
                         "unblock return ",
@@ -301,6 +304,45 @@ static void test_limits_add_up(void **state)
         roll_free(w.roll);
 }
 
+/* Where the block comes behind the stop there is no way back from it. */
+static void test_graceful(void **state)
+{
+        (void) state;
+        World w;
+        world_begin(&w, ROLL_RESTART_GRACEFUL);
+        roll_start(w.roll, PHASE_STOP_MONIT, 0);
+        assert_true(roll_can_cancel(w.roll));
+        assert_false(roll_feed(w.roll, ROLL_EV_LAPSED, RESULT_INVALID, 1)); /* nothing is blocked */
+        assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 1));
+        assert_int_equal(roll_phase(w.roll), PHASE_STOP);
+        assert_false(roll_can_cancel(w.roll));
+        /* Found not to have been called: monit is looked at again first. */
+        assert_true(roll_feed(w.roll, ROLL_EV_BACK, RESULT_INVALID, 1));
+        assert_int_equal(roll_phase(w.roll), PHASE_STOP_MONIT);
+        assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 1));
+        /* Also one that did not stop in time is not started in the open. */
+        assert_true(roll_feed(w.roll, ROLL_EV_TIMEOUT, RESULT_INVALID, 1));
+        assert_int_equal(roll_phase(w.roll), PHASE_BLOCK);
+        assert_false(roll_can_cancel(w.roll));
+        assert_false(roll_feed(w.roll, ROLL_EV_CANCEL, RESULT_INVALID, 1));
+        assert_true(roll_feed(w.roll, ROLL_EV_FAIL, RESULT_REFUSED, 1));
+        assert_int_equal(roll_phase(w.roll), PHASE_START);
+        w.answer = ROLL_EV_OK;
+        assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 1));
+        assert_int_equal(w.result, RESULT_DONE);
+        assert_int_equal(w.entered[PHASE_UNDO], 0);
+        roll_free(w.roll);
+
+        /* systemd does not stop it: nothing has happened. */
+        world_begin(&w, ROLL_RESTART_GRACEFUL);
+        roll_start(w.roll, PHASE_STOP, 0);
+        w.answer = ROLL_EV_OK;
+        assert_true(roll_feed(w.roll, ROLL_EV_REFUSED, RESULT_INVALID, 1));
+        assert_int_equal(w.result, RESULT_GAVE_BACK);
+        assert_int_equal(w.entered[PHASE_BLOCK], 0);
+        roll_free(w.roll);
+}
+
 static void test_first_result_stays(void **state)
 {
         (void) state;
@@ -367,6 +409,7 @@ int main(void)
                 cmocka_unit_test(test_limits_add_up),
                 cmocka_unit_test(test_first_result_stays),
                 cmocka_unit_test(test_back_to_what_is_left_out),
+                cmocka_unit_test(test_graceful),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -445,6 +445,90 @@ static void test_hold_write_and_read(void **state)
         assert_false(found);
 }
 
+/* The management port of a message processor behind TLS, refused from its routers. */
+static void test_hold_from_sources(void **state)
+{
+        (void) state;
+        Hold hold = a_hold("mp"), back;
+        bool found = false;
+        Err err = {};
+
+        hold.plan = (BlockPlan){ .from_ports = { 8082 }, .n_from_ports = 1 };
+        assert_int_equal(hold_write(dir, &hold, &err), -EINVAL); /* from nobody */
+        assert_true(addr_parse("10.0.0.5", &hold.plan.from[hold.plan.n_from++]));
+        assert_true(addr_parse("fd77::5", &hold.plan.from[hold.plan.n_from++]));
+        assert_int_equal(hold_write(dir, &hold, &err), 0);
+        assert_int_equal(hold_read(dir, "mp", &back, &found, &err), 0);
+        assert_true(found);
+        assert_int_equal(back.plan.n_from_ports, 1);
+        assert_int_equal(back.plan.from_ports[0], 8082);
+        assert_int_equal(back.plan.n_from, 2);
+        assert_true(addr_equal(&back.plan.from[1], &hold.plan.from[1]));
+        assert_int_equal(back.plan.n_whole + back.plan.n_syn, 0);
+        assert_int_equal(hold_remove(dir, "mp", &err), 0);
+}
+
+static void test_hold_plan_of_the_configuration(void **state)
+{
+        (void) state;
+        char *both[] = { "auto", "10.0.0.5", NULL }, *found[] = { "auto", NULL };
+        Component c = { .kind = KIND_MP, .block = BLOCK_ROUTERS, .routers = both };
+        BlockPlan plan;
+
+        c.health_port = (PortList){ .automatic = true };
+        assert_false(hold_plan_from_config(&c, &plan));
+        c.health_port = (PortList){ .ports = { 8082 }, .n = 1 };
+        assert_true(hold_plan_from_config(&c, &plan));
+        assert_int_equal(plan.n_from_ports, 1);
+        assert_int_equal(plan.n_from, 1);
+        c.routers = found;
+        assert_false(hold_plan_from_config(&c, &plan)); /* from whom is not known */
+        c.block = BLOCK_AUTO;
+        assert_true(hold_plan_from_config(&c, &plan));
+        assert_int_equal(plan.n_syn, 1);
+        c.kind = KIND_ROUTER;
+        assert_true(hold_plan_from_config(&c, &plan));
+        assert_int_equal(plan.n_whole, 1);
+}
+
+/* What a job refused, by its record. */
+static void test_hold_plan_of_a_job(void **state)
+{
+        static const struct {
+                const char *record;
+                bool known, configured;
+                size_t n_whole, n_syn, n_from;
+        } rows[] = {
+                { "{}", false, false, 0, 0, 0 },
+                { "{\"health_port\":0,\"block\":\"whole\"}", false, false, 0, 0, 0 },
+                { "{\"health_port\":70000,\"block\":\"whole\"}", false, false, 0, 0, 0 },
+                { "{\"health_port\":15999,\"block\":\"whole\"}", true, false, 1, 0, 0 },
+                { "{\"health_port\":8998,\"block\":\"syn\"}", true, false, 0, 1, 0 },
+                { "{\"health_port\":8998}", true, false, 0, 1, 0 },
+                { "{\"health_port\":8998,\"block\":\"?\"}", true, true, 0, 1, 0 },
+                { "{\"health_port\":8082,\"block\":\"routers\",\"routers\":[\"10.0.0.5\",7,\"fd77::5\"]}",
+                  true, false, 0, 0, 2 },
+                /* Who they are is not known: everybody. */
+                { "{\"health_port\":8082,\"block\":\"routers\",\"routers\":[]}", true, false, 1, 0, 0 },
+                /* The record has been cut off, the configuration knows. */
+                { "{}", true, true, 0, 1, 0 },
+        };
+        Component c = { .kind = KIND_MP, .block = BLOCK_AUTO, .health_port = { .ports = { 8998 }, .n = 1 } };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                BlockPlan plan = { 0 };
+                cJSON *record = cJSON_Parse(rows[i].record);
+                assert_non_null(record);
+                assert_int_equal(hold_plan_from_job(record, rows[i].configured ? &c : NULL, &plan),
+                                 rows[i].known);
+                assert_int_equal(plan.n_whole, rows[i].n_whole);
+                assert_int_equal(plan.n_syn, rows[i].n_syn);
+                assert_int_equal(plan.n_from, rows[i].n_from);
+                assert_int_equal(plan.n_from_ports, rows[i].n_from > 0);
+                cJSON_Delete(record);
+        }
+}
+
 static void test_hold_list(void **state)
 {
         (void) state;
@@ -494,6 +578,12 @@ static void test_hold_damaged(void **state)
 #define TEXTS          TEXTS_OF("x")
         static const char *const bad[] = {
                 "{\"format\":1}",
+                "{" TEXTS
+                "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[],\"from_ports\":[8082],\"from\":[]}",
+                "{" TEXTS
+                "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[],\"from_ports\":[8082],\"from\":[\"x\"]}",
+                "{" TEXTS
+                "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[],\"from_ports\":[8082]}",
                 "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[],\"syn_ports\":[]}",
                 "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[0],\"syn_ports\":[]}",
                 "{" TEXTS "\"since\":1,\"until\":0,\"whole_ports\":[65536],\"syn_ports\":[]}",
@@ -538,6 +628,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_no_inodes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_write_and_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_from_sources, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hold_plan_of_the_configuration, setup, teardown),
+                cmocka_unit_test(test_hold_plan_of_a_job),
                 cmocka_unit_test_setup_teardown(test_hold_list, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_refuses, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_damaged, setup, teardown),

@@ -181,3 +181,28 @@ assert_as_it_was() {
         assert_untouched "$1" "$2"
         assert_no_block "$1"
 }
+
+# lost: requests of the load that have failed so far.
+lost() { jq .failed "$LAB/load/progress"; }
+
+# leaves WAY RETRY: restarts m1 under load that way, with routers that retry so; LOST is how many requests that cost.
+leaves() {
+        local before began
+        began=$(lost)
+        before=$(life m1)
+        er m1 restart mp --mp-leave="$1" --router-retry="$2"
+        assert_result "done" 0
+        assert_restarted m1 "$before"
+        assert_no_block m1
+        load_more 30
+        # Read by the scenarios.
+        # shellcheck disable=SC2034
+        LOST=$(($(lost) - began))
+        say "$1, routers that retry $2: $LOST lost; $(result .kind) in $(result .elapsed) s"
+}
+
+# leaving_load_start [STREAMS...]: what a message processor is left under, and more.
+leaving_load_start() {
+        load_start 100 "new:name=new,to=$(ip4 lb):80,path=/fast,n=8,every=0.05" "kept:name=kept,to=$(ip4 lb):80,path=/fast,n=8,every=0.06" \
+                "kept:name=slow,to=$(ip4 lb):80,path=/slow/1.5,n=6" "download:name=download,to=$(ip4 lb):80,path=/big?rate=4000000,bytes=$BIG_BYTES,n=2" "$@"
+}

@@ -67,6 +67,47 @@ config() {
         printf '%s\n' "$@" >>"$(node_file "$name" /etc/edge-roll/edge-roll.conf.d/60-scenario.conf)"
 }
 
+# properties NAME LINE...: what the administrator has set for the component of a node, behind what is there.
+properties() {
+        local name=$1 file
+        file=$(component_name "$name").properties
+        shift
+        dirty "$name"
+        printf '%s\n' "$@" >>"$(node_file "$name" "/opt/apigee/customer/application/$file")"
+}
+
+# routers_retry WORDS: what both routers try on another message processor from now on (settings.sh).
+routers_retry() {
+        local r
+        for r in r1 r2; do
+                standin $r "RETRY='$1'"
+                properties $r "conf_load_balancing_load.balancing.driver.nginx.server.retry=$1"
+                in_node $r systemctl restart "$(unit_of $r)"
+        done
+        wait_for 20 through_routers
+        wait_for 10 lb_says r1 UP
+        wait_for 10 lb_says r2 UP
+}
+
+# behind_tls NAME: both routers talk TLS to this message processor from now on, and so check its management port.
+behind_tls() {
+        local name=$1 r other=m2
+        [ "$name" = m1 ] || other=m1
+        standin "$name" TLS=yes
+        properties "$name" conf_message-processor-communication_local.http.ssl=true
+        in_node "$name" systemctl restart "$(unit_of "$name")"
+        wait_for 20 component_ready "$name"
+        for r in r1 r2; do
+                dirty $r
+                printf '        server %s\n' "$name $(ip4 "$name"):8998 ssl verify none check port 8082" "$other $(ip4 "$other"):8998" \
+                        >"$(node_file $r /etc/standin/message-processors.cfg)"
+                in_node $r systemctl restart "$(unit_of $r)"
+        done
+        wait_for 20 through_routers
+        wait_for 10 lb_says r1 UP
+        wait_for 10 lb_says r2 UP
+}
+
 component_start() { in_node "$1" systemctl start "$(unit_of "$1")"; }
 
 component_ready() {

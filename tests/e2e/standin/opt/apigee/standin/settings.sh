@@ -21,6 +21,13 @@ START=good              # good, fails (ends at once with an error), dies (ends a
 START_DELAY=0           # seconds until anything listens
 START_AS=               # su: apigee-service starts it through su, in a PAM session of its own
 STOP_DELAY=0            # seconds that apigee-service takes before it stops anything
+LEAVE=at-once           # what the message processor does when it is stopped: at-once, or graceful: it answers 599 to new
+                        # requests, finishes the old ones, and goes on answering 599 for LINGER seconds (Edge's own
+                        # documentation does not say how long)
+LINGER=4
+RETRY=                  # what the router tries on another message processor: "" as HAProxy does it (refused connections),
+                        # or Edge's words: http_599, http_599 error
+TLS=no                  # yes: port 8998 speaks TLS (message processor)
 
 case $NAME in
 edge-router) KIND=router MGMT_PORT=8081 RPC_PORT=4527 JMX_PORT=1100 ;;
