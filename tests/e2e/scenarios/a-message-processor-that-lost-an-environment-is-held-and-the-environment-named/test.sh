@@ -3,7 +3,7 @@
 
 standin m1 ENVIRONMENTS=test
 # Long enough for environments that load late, short enough for a test.
-config m1 '[component message-processor]' 'limit_ready = 8s'
+config m1 '[component message-processor]' 'limit_ready = 4s'
 load_mixed_start 120
 er m1 restart mp
 assert_result held 16
