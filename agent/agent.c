@@ -43,6 +43,7 @@ struct Agent {
         unsigned pins;       /* calls that refer to the configuration */
         const char *trouble; /* what is wrong with the configuration files; "" */
         bool heal;           /* this is `edge-roll heal` */
+        bool gave_way;       /* ... and an agent that runs has the job */
         int stored_fds[JOB_PLACE_COUNT]; /* of the predecessor, until the lock is ours */
         int lock_fd;
         bool locked;
@@ -538,6 +539,15 @@ static void stored_fds_close(Agent *a)
                 closep(&a->stored_fds[p]);
 }
 
+/* Nobody goes on with them: a table that belongs to one of these sockets goes with the last of its holders.
+ */
+static void stored_fds_drop(Agent *a)
+{
+        stored_fds_close(a);
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                agent_keep_fd((JobPlace) p, -1, a);
+}
+
 /* Return: a job goes on. */
 static bool agent_resume(Agent *a)
 {
@@ -553,13 +563,14 @@ static bool agent_resume(Agent *a)
                 env.place = (JobPlace) p;
                 r = state_read(a->config->state_dir, job_record_name(env.place), &record, &same_boot, &err);
         }
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                a->fd_stored[p] = a->stored_fds[p] >= 0;
         if (r == 0 && !record) {
-                stored_fds_close(a);
+                stored_fds_drop(a);
                 return false;
         }
         bool understood = r == 0;
         for (int p = 0; p < JOB_PLACE_COUNT; p++) {
-                a->fd_stored[p] = a->stored_fds[p] >= 0;
                 /* A second one: what the first refuses with must still be there to be read. */
                 copies[p] = understood && a->fd_stored[p] ? fcntl(a->stored_fds[p], F_DUPFD_CLOEXEC, 0) : -1;
         }
@@ -573,7 +584,7 @@ static bool agent_resume(Agent *a)
                         if (p == (int) env.place || access_record(a, (JobPlace) p))
                                 agent_settle(a, (JobPlace) p, err.text, understood,
                                              TAKE_FD(a->stored_fds[p]));
-                stored_fds_close(a);
+                stored_fds_drop(a);
                 return false;
         }
         stored_fds_close(a);
@@ -629,6 +640,7 @@ static void agent_lock(Agent *a)
                             a->heal ? AGENT_UNIT : HEAL_UNIT, err.text);
         } else if (a->heal && now - a->lock_since > LOCK_WAIT_USEC) {
                 journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, AGENT_UNIT " runs again and goes on itself");
+                a->gave_way = true;
                 (void) sd_event_exit(a->event, EXIT_SUCCESS);
                 return;
         }
@@ -776,6 +788,8 @@ int heal_main(const Config *config, const char *trouble)
                     .lock_fd = -1 };
         Err err = { 0 };
         int status = agent_run(&a);
+        if (a.gave_way)
+                return status;
         if (manager_reset_failed(AGENT_UNIT, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s; `systemctl reset-failed " AGENT_UNIT "`",
                             err.text);

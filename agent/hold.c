@@ -122,6 +122,11 @@ bool hold_plan_from_job(const cJSON *record, const Component *component, BlockPl
         else
                 /* Refusing only new connections is right for any port that might carry traffic. */
                 plan.syn_ports[plan.n_syn++] = number;
+        /* The one it comes up with, where the restart changes it. */
+        const cJSON *next = cJSON_GetObjectItemCaseSensitive(record, "next_health_port");
+        if (plan.n_syn > 0 && cJSON_IsNumber(next) && next->valuedouble >= 1 && next->valuedouble <= 65535 &&
+            next->valueint != number)
+                plan.syn_ports[plan.n_syn++] = (uint16_t) next->valueint;
         *ret = plan;
         return true;
 }

@@ -114,8 +114,9 @@ bool job_block_look(Job *job, const BlockTouch *touch)
         /* Where somebody changes the firewall all the time it cannot be read; it can be renewed if it is
          * there. */
         if (r < 0 && r != -ENOENT && block_close(job->block, JOB_BLOCK_TIMEOUT_USEC, &err) == 0) {
+                bool in_time = time_now() - job->closed_at < JOB_BLOCK_TIMEOUT_USEC;
                 job->closed_at = time_now();
-                return true;
+                return in_time;
         }
         if (r == 0 && block_refuses(job, &state))
                 return true;
@@ -209,11 +210,22 @@ static void block_enter(Job *job)
                 return;
         }
         job->changes.hooks = true;
-        if (job_save(job) == 0)
+        if (job_save(job) == 0 || job->changes.table)
                 job_hooks(job, HOOK_BEFORE_BLOCK, "", block_on_hooks);
 }
 
-const PhaseOps job_block = { .enter = block_enter };
+/* Behind a graceful stop there is no way back: what cannot be blocked is held before it is started. */
+static void block_leave(Job *job, RollEvent event)
+{
+        Err err = { 0 };
+        if (roll_kind(job->roll) != ROLL_RESTART_GRACEFUL || event == ROLL_EV_OK)
+                return;
+        job->held = job_hold_put(job, false, "it could not be blocked; it is being proven", &err);
+        if (!job->held)
+                job_warn(job, "it starts without a block: %s", err.text);
+}
+
+const PhaseOps job_block = { .enter = block_enter, .leave = block_leave };
 
 /* ---- looking at the sockets ---- */
 
@@ -506,7 +518,7 @@ static void stop_monit_enter(Job *job)
                 return;
         }
         job->changes.hooks = true;
-        if (job_save(job) == 0)
+        if (job_save(job) == 0 || job->changes.table)
                 job_hooks(job, HOOK_BEFORE_BLOCK, "", stop_monit_on_hooks);
 }
 
@@ -548,7 +560,7 @@ void job_thaw(Job *job)
 /* What was held when the job began has no notice on its way: its hold is put back, and it drains again. */
 static void gate_lapsed(Job *job, const char *why)
 {
-        if (roll_kind(job->roll) == ROLL_RESTART) {
+        if (roll_leads_past(roll_kind(job->roll), PHASE_NOTICE)) {
                 job_feed(job, ROLL_EV_LAPSED, "%s", why);
                 return;
         }

@@ -27,10 +27,13 @@ void job_foreign_look(Job *job)
 void job_foreign_begin(Job *job)
 {
         _cleanup_(freep) ForeignRule *rules = NULL;
+        BlockState state = { 0 };
         size_t n = 0;
 
-        if (job->n_foreign == 0 || foreign_find(job->facts.health_port, &rules, &n, NULL) < 0)
+        if (job->n_foreign == 0 || block_read(job->block, &state, NULL) < 0 ||
+            foreign_find(job->facts.health_port, &rules, &n, NULL) < 0)
                 return;
+        job->foreign_checks = state.total[BLOCK_CHECKS];
         free(job->foreign);
         job->foreign = TAKE_PTR(rules);
         job->n_foreign = n;
@@ -45,14 +48,14 @@ bool job_foreign_refuses(Job *job)
 
         /* The rules first: what comes between the two readings must not count against them. */
         if (job->n_foreign == 0 || foreign_find(job->facts.health_port, &rules, &n, NULL) < 0 ||
-            block_read(job->block, &state, NULL) < 0 || state.total[BLOCK_CHECKS] == 0)
+            block_read(job->block, &state, NULL) < 0 || state.total[BLOCK_CHECKS] <= job->foreign_checks)
                 return false;
+        uint64_t came = state.total[BLOCK_CHECKS] - job->foreign_checks;
         for (size_t i = 0; i < n; i++)
                 for (size_t k = 0; k < job->n_foreign; k++) {
                         const ForeignRule *now = &rules[i], *then = &job->foreign[k];
                         if (!foreign_same(now, then) || !now->alone || !now->has_packets ||
-                            now->packets < then->packets ||
-                            now->packets - then->packets < state.total[BLOCK_CHECKS])
+                            now->packets < then->packets || now->packets - then->packets < came)
                                 continue;
                         (void) foreign_command(now, job->facts.health_port, command, sizeof(command));
                         char hint[400];
@@ -62,7 +65,7 @@ bool job_foreign_refuses(Job *job)
                                 "a firewall rule of somebody else refuses all checks of port %u: %s, %" PRIu64
                                 " refused while %" PRIu64 " came; no load balancer would let this node in",
                                 job->facts.health_port, foreign_text(now, text, sizeof(text)),
-                                now->packets - then->packets, state.total[BLOCK_CHECKS]);
+                                now->packets - then->packets, came);
                         return true;
                 }
         return false;

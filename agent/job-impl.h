@@ -123,7 +123,8 @@ struct Job {
         BlockPlan plan;
         ForeignRule *foreign; /* rules of others that refuse the health port, as `watch` began */
         size_t n_foreign;
-        Usec routers_looked; /* when the sockets of the traffic ports were last looked at for routers */
+        uint64_t foreign_checks; /* what our counter said when theirs were read first */
+        Usec routers_looked;     /* when the sockets of the traffic ports were last looked at for routers */
 
         /* drain */
         Block *block;

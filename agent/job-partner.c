@@ -118,6 +118,9 @@ static void partner_conclude(Job *job)
         else if (job->cut_off)
                 job_fail(job, RESULT_GAVE_BACK, NULL, "%s; cut off by a reboot before the %s was stopped",
                          job->partner_text, router);
+        else if (job->env.settle)
+                job_fail(job, RESULT_GAVE_BACK, NULL, "%s; its agent was gone before the %s was stopped",
+                         job->partner_text, router);
         else if (job->lapsed) {
                 char who[256];
                 job->lapsed = false;

@@ -222,7 +222,7 @@ static void stop_on_state(int r, const UnitState *state, const Err *err, void *u
                 job_tick(job, 4 * JOB_POLL_USEC);
                 return;
         }
-        if (serves && graceful) {
+        if (serves && graceful && !job->env.settle) {
                 stop_gracefully(job);
                 return;
         }

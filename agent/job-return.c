@@ -214,6 +214,11 @@ static void return_enter(Job *job)
 static void return_timeout(Job *job)
 {
         char text[400];
+        if (job->hooks.list) {
+                job_hooks_cancel(job);
+                return_on_hooks(job, "systemd did not tell how a hook of after-return ended");
+                return;
+        }
         checkers_text(job->checkers, time_now(), text, sizeof(text));
         (void) snprintf(
                 job->hint, sizeof(job->hint),
@@ -300,7 +305,17 @@ static void undo_enter(Job *job)
         undo_tick(job);
 }
 
-const PhaseOps job_undo = { .enter = undo_enter, .tick = undo_tick };
+static void undo_timeout(Job *job)
+{
+        if (job->hooks.list) {
+                job_hooks_cancel(job);
+                undo_on_hooks(job, "systemd did not tell how a hook of after-return ended");
+                return;
+        }
+        job_feed(job, ROLL_EV_TIMEOUT, "not within its limit: %s", job->awaiting);
+}
+
+const PhaseOps job_undo = { .enter = undo_enter, .tick = undo_tick, .timeout = undo_timeout };
 
 /* ---- hold ---- */
 

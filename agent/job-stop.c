@@ -275,7 +275,11 @@ static void resume_on_state(int r, const UnitState *state, const Err *err, void 
         }
         if (listening == (int) of && inode_sum == job->inode_sum) {
                 job->changes.stopped = false;
-                job_feed(job, ROLL_EV_BACK, "it was not stopped yet; everything is proven again first");
+                if (job->env.settle)
+                        job_feed(job, ROLL_EV_REFUSED, "it was not stopped yet");
+                else
+                        job_feed(job, ROLL_EV_BACK,
+                                 "it was not stopped yet; everything is proven again first");
                 return;
         }
         /* Begun: calling it once more does no harm, and waits for what is left of it. */

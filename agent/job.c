@@ -324,6 +324,7 @@ static cJSON *job_record(const Job *job)
                 cJSON_AddStringToObject(p, "mp_leave", mp_leave_name(job->mp_leave_asked));
                 cJSON_AddStringToObject(p, "end", job->partner_end >= 0 ? result_name(job->partner_end) : "");
                 cJSON_AddBoolToObject(p, "lapsed", job->lapsed);
+                cJSON_AddBoolToObject(p, "cut_off", job->cut_off);
                 cJSON_AddNumberToObject(p, "connections", (double) job->newconn_noticed);
                 cJSON_AddStringToObject(p, "text", job->partner_text);
                 if (job->partner_result)
@@ -423,7 +424,7 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
         if (phase == PHASE_HOLD)
                 return phase;
         /* Its job goes on at once: it may have stopped its component. */
-        if (phase == PHASE_PARTNER && (same_boot || job->partner))
+        if (phase == PHASE_PARTNER && (job->partner || (same_boot && !job->env.settle)))
                 return phase;
         if (job->env.settle && !job->changes.stopped && phase < PHASE_START)
                 return PHASE_UNDO;
@@ -540,7 +541,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
 
         if (kind == ROLL_RESTART_RMP) {
                 job_load_partner(job, record);
-                job->cut_off = !same_boot;
+                job->cut_off = !same_boot ||
+                               record_bool(cJSON_GetObjectItemCaseSensitive(record, "partner"), "cut_off");
                 if (phase == PHASE_PARTNER && (r = partner_resume(job, fds, err)) < 0)
                         return r;
                 if (!job->partner && (r = partner_block_new(job, TAKE_FD(fds[JOB_PARTNER]), err)) < 0)
@@ -891,8 +893,7 @@ static void job_take_over(Job *job)
                 job_warn(job, "the table of the agent before cannot be taken over: %s", err.text);
                 return;
         }
-        /* Where a hold is put first, nothing needs to be renewed. */
-        if (!job->changes.blocked || job->resume_phase == PHASE_UNDO || job->hold_first)
+        if (!job->changes.blocked || job->resume_phase == PHASE_UNDO || job->resume_phase == PHASE_UNBLOCK)
                 return;
         if (!job_block_check(job))
                 job->lapsed = partner;
