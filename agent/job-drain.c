@@ -286,11 +286,9 @@ bool job_routers_more(Job *job)
 {
         _cleanup_(freep) BlockSource *sources = NULL;
         size_t n = 0;
-        bool full;
         char who[ADDR_TEXT_SIZE];
 
-        if (job->facts.block != BLOCK_ROUTERS ||
-            block_sources(job->block, BLOCK_CHECKS, &sources, &n, &full, NULL) < 0 ||
+        if (job->facts.block != BLOCK_ROUTERS || job_checks(job, &sources, &n, NULL) < 0 ||
             !job_routers_look(job, sources, n, who))
                 return false;
         job_warn(job, "%s is a router, too: it asks port %u and connects to port %u; refused as well", who,

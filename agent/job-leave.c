@@ -104,11 +104,10 @@ bool job_leave_choose(Job *job, char *text, size_t size)
 
 /* ---- while it stops ---- */
 
-static size_t leave_checks(const Job *job, BlockSource **ret)
+static size_t leave_checks(Job *job, BlockSource **ret)
 {
         size_t n = 0;
-        bool full;
-        if (block_sources(job->block, BLOCK_CHECKS, ret, &n, &full, NULL) < 0)
+        if (job_checks(job, ret, &n, NULL) < 0)
                 n = 0;
         return n;
 }

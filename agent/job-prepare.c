@@ -561,7 +561,7 @@ int job_setup(Job *job, Err *err)
         job->kept = kept_conns_free(job->kept);
         if (checkers_new(&job->checkers, &checkers) < 0 ||
             cuts_new(&job->cuts, f->traffic_ports, f->n_traffic) < 0 ||
-            (c->block == BLOCK_WHOLE && kept_conns_new(&job->kept) < 0))
+            (f->block != BLOCK_SYN && kept_conns_new(&job->kept) < 0))
                 return err_set(err, -ENOMEM, "out of memory");
 
         known_checkers(job->env.config, c, job->checkers);
