@@ -17,14 +17,9 @@ jq -r 'select(.event == "progress" and .phase == "stop") | .text' "$ER_CALL.json
 result '.warnings[]' | shows 'before its routers can have noticed' && fail "routers had noticed"
 load_stop
 
-routers_retry 'http_599 error'
-leaving_load_start
-leaves auto 'http_599 error'
-assert_same "$LOST" 0 "requests lost"
-assert_same "$(result .kind)" restart "way of auto"
-load_stop
-
 # Nobody has said what the routers of other nodes retry.
+er m1 restart mp --dry-run --router-retry='http_599 error'
+result '.phases[] | .evidence' | shows 'leaves by block: the routers retry refused connections (the caller)' || fail "auto takes another way"
 er m1 restart mp --dry-run
 result '.phases[] | .evidence' | shows 'retry set of the routers not known.*: block' || fail "not told that it is not known"
 # A router on the same node tells by its properties.
