@@ -169,6 +169,28 @@ static void test_back_to_what_is_left_out(void **state)
         roll_free(w.roll);
 }
 
+/* New connections behind the notice lead back to it, and the way is gone again from there; no kind that has
+ * no notice is led to one. */
+static void test_back_to_notice(void **state)
+{
+        (void) state;
+        for (RollKind kind = 0; kind < ROLL_KIND_COUNT; kind++) {
+                bool notice = roll_next(kind, PHASE_NOTICE) != PHASE_NONE;
+                World w;
+                if (roll_next(kind, PHASE_DRAIN) == PHASE_NONE)
+                        continue;
+                world_begin(&w, kind);
+                roll_start(w.roll, PHASE_DRAIN, 0);
+                assert_int_equal(roll_feed(w.roll, ROLL_EV_BACK, RESULT_INVALID, 1), notice);
+                assert_int_equal(roll_phase(w.roll), notice ? PHASE_NOTICE : PHASE_DRAIN);
+                if (notice && kind != ROLL_DRAIN) {
+                        assert_true(roll_feed(w.roll, ROLL_EV_OK, RESULT_INVALID, 2));
+                        assert_int_equal(roll_phase(w.roll), PHASE_STOP_MONIT);
+                }
+                roll_free(w.roll);
+        }
+}
+
 /* What must hold at the end of any job. */
 static void check_end(const World *w, RollKind kind)
 {
@@ -410,6 +432,7 @@ int main(void)
                 cmocka_unit_test(test_first_result_stays),
                 cmocka_unit_test(test_back_to_what_is_left_out),
                 cmocka_unit_test(test_graceful),
+                cmocka_unit_test(test_back_to_notice),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

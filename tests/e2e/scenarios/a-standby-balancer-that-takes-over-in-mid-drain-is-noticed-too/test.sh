@@ -14,7 +14,7 @@ drain_again() { er_event '.event == "phase" and .phase == "drain" and .state == 
 
 LB_FALL=2 lb_start
 vip_to lb lb2
-load_start 32 "new:name=new,to=$(ip4 vip):80,path=/fast,n=4,every=0.1,limit=5" "kept:name=long,to=$(ip4 r1):9001,path=/slow/8,n=1,every=9,limit=30"
+load_start 60 "new:name=new,to=$(ip4 vip):80,path=/fast,n=4,every=0.1" "kept:name=long,to=$(ip4 r1):9001,path=/slow/14,n=1,every=60,limit=30"
 before=$(life r1)
 er_start r1 restart router
 wait_for 20 er_phase drain
