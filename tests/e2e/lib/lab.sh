@@ -24,6 +24,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/roles.sh"
 . "$E2E/lib/rmp.sh"
 . "$E2E/lib/load.sh"
+. "$E2E/lib/persistent.sh"
 . "$E2E/lib/assert.sh"
 . "$E2E/lib/ssh.sh"
 . "$E2E/lib/fault.sh"
