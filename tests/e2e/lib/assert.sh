@@ -32,7 +32,7 @@ er_start() {
         ER_CALL=$SCENE/$n
         echo "$node: edge-roll $*" >"$ER_CALL.call"
         : >"$ER_CALL.json"
-        RUN_AS="exec" in_node "$node" timeout 150 edge-roll "$@" --json >"$ER_CALL.json" 2>"$ER_CALL.err" </dev/null &
+        RUN_AS="exec" in_node "$node" timeout "${ER_LIMIT:-150}" edge-roll "$@" --json >"$ER_CALL.json" 2>"$ER_CALL.err" </dev/null &
         ER_PID=$!
 }
 

@@ -10,5 +10,5 @@ for rate in 1 20; do
         done
 done
 # As long as a node in production has to be quiet.
-config r1 'quiet_time = 5s' 'limit_drain = 60s'
+printf '[component router]\nquiet_time = 5s\nlimit_drain = 60s\n' >"$(node_file r1 /etc/edge-roll/edge-roll.conf.d/70-quiet.conf)"
 for rate in 1 20; do persistent_run close $rate; done
