@@ -104,3 +104,15 @@ node_destroy() {
 
 # Path of a file of the node, to be read or written from outside.
 node_file() { echo "/proc/$(node_init_pid "$1")/root$2"; }
+
+# node_shutdown NAME: in good order, by systemd, as `systemctl poweroff` does; node_boot starts it again. No in_node may be under
+# way in it: systemd stops (SIGSTOP) what is left, nsenter outside follows its child into that, and the node waits for it.
+node_shutdown() {
+        local nspawn
+        read -r nspawn <"$LAB/nodes/$1/nspawn"
+        in_node "$1" systemctl --no-block poweroff
+        wait_for 60 gone "$nspawn"
+        rm -f "$LAB/nodes/$1/nspawn"
+        # Tables belong to the network namespace, which is not the node's own here and stays.
+        in_net "$1" nft flush ruleset
+}
