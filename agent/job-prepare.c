@@ -352,9 +352,9 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
         preflight_unit(job);
 }
 
-static BlockPlan facts_plan(const Facts *f)
+static BlockPlan facts_plan(const Facts *f, const Component *c)
 {
-        BlockPlan plan = { .n_traffic = f->n_traffic };
+        BlockPlan plan = { .n_traffic = f->n_traffic, .n_upstream = c->next_tier_ports.n };
         if (f->block == BLOCK_WHOLE)
                 plan.whole_ports[plan.n_whole++] = f->health_port;
         else if (f->block == BLOCK_ROUTERS)
@@ -362,6 +362,7 @@ static BlockPlan facts_plan(const Facts *f)
         else
                 plan.syn_ports[plan.n_syn++] = f->health_port;
         memcpy(plan.traffic_ports, f->traffic_ports, f->n_traffic * sizeof(uint16_t));
+        memcpy(plan.upstream_ports, c->next_tier_ports.ports, plan.n_upstream * sizeof(uint16_t));
         return plan;
 }
 
@@ -397,7 +398,7 @@ static void preflight_on_partner(const Facts *facts, void *userdata)
                 return;
         }
         if (facts->running || (facts->health_port && (job->partner_starts || job->options.start))) {
-                job->partner_plan = facts_plan(facts);
+                job->partner_plan = facts_plan(facts, c);
                 preflight_gather(job);
                 return;
         }
@@ -528,7 +529,7 @@ int job_setup(Job *job, Err *err)
         const Facts *f = &job->facts;
 
         BlockPlan before = job->plan; /* a resumed job knows its routers */
-        job->plan = facts_plan(f);
+        job->plan = facts_plan(f, c);
         job->plan.n_from = before.n_from;
         memcpy(job->plan.from, before.from, sizeof(before.from));
         /* The one it will have: refused before anybody can listen on it. */

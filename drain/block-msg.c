@@ -21,6 +21,7 @@
 /* Of the speaker sets. */
 #define SET_SPEAKERS4   "speakers4"
 #define SET_SPEAKERS6   "speakers6"
+#define SET_UPSTREAM    "upstream"
 #define CHAIN_OUTPUT    "output"
 #define CHAIN_FROM_PEER "from_peer"
 #define CHAIN_FROM_SELF "from_self"
@@ -64,6 +65,13 @@ static const NftChainShape transit_speakers_chains[] = {
         { CHAIN_OUTPUT, 1 },    { CHAIN_FROM_PEER, 4 },
         { CHAIN_FROM_SELF, 6 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
 };
+static const NftChainShape transit_upstream_chains[] = {
+        { CHAIN_INPUT, 12 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
+        { "count_refused", 4 }, { "count_newconn", 4 },
+        { CHAIN_OUTPUT, 2 },    { CHAIN_FROM_PEER, 5 },
+        { CHAIN_FROM_SELF, 7 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
+};
 static const char *const transit_counters[] = { "checks", "refused", "newconn" };
 
 const NftTableShape block_msg_transit = {
@@ -78,6 +86,14 @@ const NftTableShape block_msg_transit_speakers = {
         .name = BLOCK_TABLE,
         .chains = transit_speakers_chains,
         .n_chains = ELEMENTS(transit_speakers_chains),
+        .counters = transit_counters,
+        .n_counters = ELEMENTS(transit_counters),
+};
+
+const NftTableShape block_msg_transit_upstream = {
+        .name = BLOCK_TABLE,
+        .chains = transit_upstream_chains,
+        .n_chains = ELEMENTS(transit_upstream_chains),
         .counters = transit_counters,
         .n_counters = ELEMENTS(transit_counters),
 };
@@ -195,6 +211,10 @@ int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err)
                 return r;
         r = ports_fold(plan->traffic_ports, plan->n_traffic, "traffic", copy.traffic_ports, &copy.n_traffic,
                        err);
+        if (r < 0)
+                return r;
+        r = ports_fold(plan->upstream_ports, plan->n_upstream, "next tier's", copy.upstream_ports,
+                       &copy.n_upstream, err);
         if (r < 0)
                 return r;
         if (plan->n_from_ports > BLOCK_FROM_PORTS)
@@ -432,37 +452,60 @@ static void put_spoke(NftMsg *m, const char *table, const char *chain, NftEnd pe
 }
 
 /*
+ * tcp flags & (fin|syn|rst|ack) != syn tcp dport @set jump from_peer; or sport. No SYN, whoever it is from:
+ * the chain lets pass what carries no data, and a SYN has yet to come by the rules that refuse.
+ */
+static void put_heard(NftMsg *m, const char *table, uint32_t offset, const char *set)
+{
+        NftRule r = nft_rule_new(m, table, CHAIN_INPUT);
+
+        nft_rule_tcp(&r);
+        nft_rule_syn(&r, NFT_CMP_NEQ);
+        nft_rule_port_in(&r, offset, set);
+        nft_rule_verdict(&r, NFT_JUMP, CHAIN_FROM_PEER);
+        nft_rule_put(&r);
+}
+
+/* tcp sport @set jump from_self; or dport */
+static void put_said(NftMsg *m, const char *table, uint32_t offset, const char *set)
+{
+        NftRule r = nft_rule_new(m, table, CHAIN_OUTPUT);
+
+        nft_rule_tcp(&r);
+        nft_rule_port_in(&r, offset, set);
+        nft_rule_verdict(&r, NFT_JUMP, CHAIN_FROM_SELF);
+        nft_rule_put(&r);
+}
+
+/*
  * All that belongs to the speaker sets, in one piece so that the batch can be built without it; the place of
  * its rule in the input chain is that of this call, before the one that accepts all but SYN. An element is
  * updated in place, by either side: deleting and adding would pile up dead ones until the kernel collects
  * them.
  */
-static void put_speakers(NftMsg *m, const char *table, uint32_t size)
+static void put_speakers(NftMsg *m, const char *table, const BlockPlan *plan, uint32_t size)
 {
         const NftHook output = { .number = NF_INET_LOCAL_OUT, .priority = BLOCK_MSG_PRIORITY };
 
         nft_msg_part_begin(m);
         put_speaker_set(m, table, AF_INET, size);
         put_speaker_set(m, table, AF_INET6, size);
+        if (plan->n_upstream > 0)
+                put_port_set(m, table, SET_UPSTREAM, false, plan->n_upstream);
         nft_msg_chain(m, table, CHAIN_OUTPUT, &output);
         nft_msg_chain(m, table, CHAIN_FROM_PEER, NULL);
         nft_msg_chain(m, table, CHAIN_FROM_SELF, NULL);
         nft_msg_chain(m, table, CHAIN_DATA, NULL);
 
-        NftRule heard = nft_rule_new(m, table, CHAIN_INPUT);
-        nft_rule_tcp(&heard);
-        nft_rule_syn(&heard, NFT_CMP_NEQ);
-        nft_rule_port_in(&heard, NFT_RULE_TCP_DPORT, SET_TRAFFIC);
-        nft_rule_verdict(&heard, NFT_JUMP, CHAIN_FROM_PEER);
-        nft_rule_put(&heard);
+        put_heard(m, table, NFT_RULE_TCP_DPORT, SET_TRAFFIC);
+        if (plan->n_upstream > 0)
+                put_heard(m, table, NFT_RULE_TCP_SPORT, SET_UPSTREAM);
         put_spoke(m, table, CHAIN_FROM_PEER, NFT_END_SOURCE, BLOCK_MSG_PEER_TIMEOUT);
 
-        /* All that the node sends comes by here, so what is not ours leaves after one rule. */
-        NftRule said = nft_rule_new(m, table, CHAIN_OUTPUT);
-        nft_rule_tcp(&said);
-        nft_rule_port_in(&said, NFT_RULE_TCP_SPORT, SET_TRAFFIC);
-        nft_rule_verdict(&said, NFT_JUMP, CHAIN_FROM_SELF);
-        nft_rule_put(&said);
+        /* All that the node sends comes by here, so what is not ours leaves after one rule, or two. */
+        put_said(m, table, NFT_RULE_TCP_SPORT, SET_TRAFFIC);
+        if (plan->n_upstream > 0)
+                put_said(m, table, NFT_RULE_TCP_DPORT, SET_UPSTREAM);
         /* Whose words are not heard (the input chain lets them pass first), to those no answer is noted. */
         put_loopback(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION);
         put_spoke(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION, BLOCK_MSG_SELF_TIMEOUT);
@@ -472,6 +515,8 @@ static void put_speakers(NftMsg *m, const char *table, uint32_t size)
         NftRule empty = nft_rule_new(m, table, CHAIN_DATA);
         nft_rule_verdict(&empty, NF_ACCEPT, NULL);
         nft_rule_put(&empty);
+        nft_msg_ports(m, NFT_MSG_NEWSETELEM, table, SET_UPSTREAM, plan->upstream_ports, plan->n_upstream, 0,
+                      "a next tier's port");
         nft_msg_part_end(m);
 }
 
@@ -558,7 +603,7 @@ int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, Block
         put_from(m, table);
         /* Behind the freeze: what is dropped was not said. */
         if (speakers > 0)
-                put_speakers(m, table, speakers);
+                put_speakers(m, table, plan, speakers);
 
         /* From here on only connection attempts are of interest. */
         NftRule rest = nft_rule_new(m, table, CHAIN_INPUT);

@@ -36,6 +36,7 @@
 /* What must be found in them; the transit table's counters are in the order of BlockCounter. */
 extern const NftTableShape block_msg_transit;          /* without the speaker sets */
 extern const NftTableShape block_msg_transit_speakers; /* with them */
+extern const NftTableShape block_msg_transit_upstream; /* with them, for a plan with upstream ports */
 extern const NftTableShape block_msg_held;
 
 /*

@@ -26,6 +26,7 @@ struct Block {
         uint32_t sources;
         uint32_t speakers; /* to be installed; 0: without */
         bool has_speakers; /* the table has them */
+        bool has_upstream; /* those of the next tier, too */
         BlockPlan plan;
 };
 
@@ -120,7 +121,9 @@ bool block_has_speakers(const Block *b)
 
 static NftTableShape shape_with(const Block *b, bool speakers)
 {
-        NftTableShape s = speakers ? block_msg_transit_speakers : block_msg_transit;
+        NftTableShape s = !speakers         ? block_msg_transit
+                          : b->has_upstream ? block_msg_transit_upstream
+                                            : block_msg_transit_speakers;
         s.name = b->table;
         return s;
 }
@@ -222,6 +225,7 @@ int block_install(Block *b, const BlockPlan *plan, Err *err)
         }
         b->owner = owner;
         b->has_speakers = speakers > 0;
+        b->has_upstream = copy.n_upstream > 0;
         b->plan = copy;
         return 0;
 }
@@ -234,7 +238,13 @@ int block_adopt(Block *b, const BlockPlan *plan, Err *err)
 
         if (r < 0)
                 return r;
+        /* Who adopts need not know whether the table was installed with a next tier. */
+        b->has_upstream = true;
         r = read_table(b, true, &table, err);
+        if (r == 0 && table.exists && !table.intact) {
+                b->has_upstream = false;
+                r = read_table(b, true, &table, err);
+        }
         if (r < 0)
                 return r;
         if (!table.exists)

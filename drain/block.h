@@ -21,18 +21,21 @@
  *   3. ports refused whole: count the SYN by source, then (a rule of its own) reject with tcp reset. The same
  *      for ports that are refused from certain sources only: who else comes is let in.
  *   4. traffic ports, segments that carry data and are no SYN: note in the speaker set that the peer spoke.
+ *      The same for what comes from the next tier's ports (only where the plan has any).
  *   5. what is no SYN: accept.
  *   6. ports whose SYN are refused: as 3.
  *   7. health ports, SYN let in: count by source ("checks"). Traffic ports, SYN let in: count by source
  *      ("new connections").
  * Each counting rule also has a total, because a full source set breaks its own rule.
- * In the output hook, same priority: segments from the traffic ports that carry data, not to 127.0.0.0/8 or
- * ::1: note in the speaker set that this node spoke. Nothing is ever refused there.
+ * In the output hook, same priority: segments from the traffic ports, or to the next tier's, that carry data,
+ * not to 127.0.0.0/8 or ::1: note in the speaker set that this node spoke. Nothing is ever refused there. The
+ * next tier costs all other segments one look into a set of a few ports in each hook, nothing where the plan
+ * has none, and its own ones what those of the traffic ports cost.
  *
  * The speaker set tells requests under way from answered ones where the clocks of tcp_info cannot (a request
- * and an answer within one tick). An element is a peer's address and port and our port; both sides set its
- * timeout, to different times, so what is left of it tells who was last. It is filled by packets, in the
- * order in which they pass the hooks.
+ * and an answer within one tick), on connections that we opened to the next tier, too. An element is a peer's
+ * address and port and our port; both sides set its timeout, to different times, so what is left of it tells
+ * who was last. It is filled by packets, in the order in which they pass the hooks.
  *
  * What this needs of the kernel, which is 4.18 at least, and what there is where it has less:
  *
@@ -105,6 +108,9 @@ typedef struct BlockPlan {
         size_t n_from;
         uint16_t traffic_ports[BLOCK_PORTS_MAX]; /* counted, and frozen at the gate */
         size_t n_traffic;
+        uint16_t upstream_ports[BLOCK_PORTS_MAX]; /* of the next tier, which we connect to: only listened to,
+                                                     for the speaker set */
+        size_t n_upstream;
 } BlockPlan;
 
 typedef enum BlockCounter {
@@ -120,7 +126,8 @@ typedef struct BlockSource {
         Usec age_usec; /* since the last of them, to the kernel's tick (1 to 10 ms) */
 } BlockSource;
 
-/* A connection to one of our ports, by what the speaker set knows of it. Ports in host byte order. */
+/* A connection to one of our ports, or from here to the next tier, by what the speaker set knows of it. Ports
+ * in host byte order. */
 typedef struct BlockPeer {
         Addr addr; /* as in Addr: v4-mapped ones are IPv4 */
         uint16_t port;
@@ -263,7 +270,8 @@ int block_sources(Block *b, BlockCounter counter, BlockSource **ret, size_t *ret
                   Err *err) _must_check_;
 
 /*
- * block_speakers() - whose data passed last on each of some connections to the traffic ports?
+ * block_speakers() - whose data passed last on each of some connections to the traffic ports, or from here to
+ * the next tier's?
  *
  * To be believed only for a connection on which data moved less than BLOCK_SPEAKER_LIMIT ago (the ages of
  * tcp_info tell): longer ago, a peer looks like this node.

@@ -30,6 +30,7 @@ typedef struct Cookie {
         unsigned grew_rx : 1, grew_tx : 1;
         unsigned continued : 1; /* the server has said "100 Continue" and nothing since */
         unsigned has_record : 1;
+        unsigned unheard : 1;  /* nothing has moved since nobody knew who spoke last */
         unsigned unplaced : 1; /* only while the table is rearranged */
 } Cookie;
 

@@ -53,7 +53,7 @@ static bool settle(Inflight *f, const Tallies *all, bool persistent)
                 n += t->n[INFLIGHT_IDLE] + t->n[INFLIGHT_BUSY] + t->n[INFLIGHT_UNKNOWN];
                 if (c == CLASS_PERSISTENT || (c == CLASS_RECENT && persistent))
                         continue;
-                busy += t->n[INFLIGHT_BUSY];
+                busy += t->n[INFLIGHT_BUSY] + t->n[INFLIGHT_UNKNOWN] - t->old;
                 f->up_moved_at = MAX(f->up_moved_at, t->moved_at);
         }
         if (busy > 0)

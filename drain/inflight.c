@@ -304,7 +304,9 @@ static Outcome conclude(const Inflight *f, const Cookie *e, const Sock *s, Side 
                         o.why = "the server was not seen answering (TLS)";
                 }
         }
-        o.old = o.verdict == INFLIGHT_UNKNOWN && age >= quiet;
+        o.by_age |= v == INFLIGHT_IDLE && o.verdict == v && side == SIDE_UP && e && e->unheard;
+        /* Nothing settles the other side's ties, so its own are not old before it was asked who spoke. */
+        o.old = o.verdict == INFLIGHT_UNKNOWN && age >= quiet && (side == SIDE_DOWN || !e || e->unheard);
 
         if (e) {
                 Usec request_age = (Usec) (side == SIDE_DOWN ? s->last_data_recv_ms : s->last_data_sent_ms) *
@@ -356,7 +358,7 @@ static JudgePast past_of(const Cookie *e)
         case INFLIGHT_BUSY:
                 return JUDGE_BUSY;
         default:
-                return JUDGE_OTHER;
+                return e->unheard ? JUDGE_UNHEARD : JUDGE_OTHER;
         }
 }
 
@@ -399,9 +401,10 @@ int inflight_feed(const Sock *s, void *inflight)
         if (again && !r && e->verdict != INFLIGHT_IDLE)
                 return 0;
 
-        if (e)
+        if (e) {
+                e->unheard &= past != JUDGE_NEW;
                 learn(f, e, r, s, side, moved_rx, moved_tx);
-        else {
+        } else {
                 e = cookies_add(&f->cookies, s->cookie);
                 if (e)
                         e->continued = (down ? tx : rx) == CONTINUE_BYTES;
@@ -449,14 +452,23 @@ int inflight_feed(const Sock *s, void *inflight)
         return 0;
 }
 
-void inflight_speaker(Inflight *f, uint64_t cookie, bool server)
+void inflight_speaker(Inflight *f, uint64_t cookie, bool self)
 {
         Cookie *e = cookies_find(&f->cookies, cookie);
+        if (!e || !e->has_record || e->verdict != INFLIGHT_UNKNOWN)
+                return;
         /* Believed at the next look, if nothing has moved by then; a TLS server's first words are no answer.
          */
-        bool words = e && e->has_record && e->spoken < 2 && !words_are_answers(f, &f->socks[e->record]);
-        if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN && !words)
-                e->verdict = server ? INFLIGHT_IDLE : INFLIGHT_BUSY;
+        bool down = f->records[e->record].o.side == SIDE_DOWN;
+        if (!down || e->spoken >= 2 || words_are_answers(f, &f->socks[e->record]))
+                e->verdict = self == down ? INFLIGHT_IDLE : INFLIGHT_BUSY;
+}
+
+void inflight_unheard(Inflight *f, uint64_t cookie)
+{
+        Cookie *e = cookies_find(&f->cookies, cookie);
+        if (e && e->has_record && e->verdict == INFLIGHT_UNKNOWN)
+                e->unheard = 1;
 }
 
 void inflight_gone(uint64_t cookie, void *inflight)

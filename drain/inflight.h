@@ -12,8 +12,9 @@
  *            connecting).
  *   idle     nothing ever received; sent later than received; a tie of the two whose acknowledgement clock is
  *            newer by at most 300 ms + RTT (delayed ACK), or whose only received segment the answer must have
- *            followed; upstream a tie whose acknowledgement is no newer (it came with the answer). Remembered
- *            per socket until bytes move, because keepalive probes destroy the evidence.
+ *            followed; upstream, where nobody knows who spoke last, a tie whose acknowledgement is no newer
+ *            (it came with the answer; by age only). Remembered per socket until bytes move, because
+ *            keepalive probes destroy the evidence.
  *   unknown  every other tie; without pairing also h2 and TLS sockets on which the server has not been seen
  *            speaking again in two looks. Counts as busy until something settles it: who spoke last, if
  *            that is known from elsewhere; on a paired (router) port the whole upstream side, and the
@@ -146,9 +147,14 @@ int inflight_feed(const Sock *s, void *inflight);
  * inflight_speaker() - who spoke last on a socket, from elsewhere (drain/block.h's speaker set), read after
  * the look in which it was a tie. Settles the tie at the next look in which nothing has moved; for sockets
  * that are no tie, and on TLS ports those on which the server was not seen speaking again in two looks, it
- * does nothing.
+ * does nothing. @self: this node, which answers on the traffic ports and asks on the upstream side.
+ *
+ * inflight_unheard() - that is not known: nobody has spoken since it is noted, or it cannot be noted. Settles
+ * an upstream tie by the acknowledgement, as idle by age only: nothing better will come, and a pool that was
+ * last used before must not stall the drain.
  */
-void inflight_speaker(Inflight *f, uint64_t cookie, bool server);
+void inflight_speaker(Inflight *f, uint64_t cookie, bool self);
+void inflight_unheard(Inflight *f, uint64_t cookie);
 
 /* inflight_gone() - conns_get() says the socket is gone. */
 void inflight_gone(uint64_t cookie, void *inflight);

@@ -168,7 +168,10 @@ InflightVerdict judge_up(const Sock *s, JudgePast past, const char **ret_why)
                 *ret_why = "nothing moved since it was busy";
                 return INFLIGHT_BUSY;
         }
-        if (s->state == TCP_ESTABLISHED && s->last_ack_recv_ms >= s->last_data_recv_ms) {
+        /* A guess, the better one: most answers leave with the acknowledgement of their request. But the next
+         * request may have left in the same tick. */
+        if (past == JUDGE_UNHEARD && s->state == TCP_ESTABLISHED &&
+            s->last_ack_recv_ms >= s->last_data_recv_ms) {
                 *ret_why = "its request was acknowledged by the answer";
                 return INFLIGHT_IDLE;
         }

@@ -8,10 +8,11 @@
 
 /* What inflight_feed() has to know of a socket's past. */
 typedef enum JudgePast {
-        JUDGE_NEW,   /* never seen, or bytes have moved since */
-        JUDGE_IDLE,  /* nothing moved since it was judged idle */
-        JUDGE_BUSY,  /* nothing moved since it was judged busy */
-        JUDGE_OTHER, /* nothing moved since it was unknown */
+        JUDGE_NEW,     /* never seen, or bytes have moved since */
+        JUDGE_IDLE,    /* nothing moved since it was judged idle */
+        JUDGE_BUSY,    /* nothing moved since it was judged busy */
+        JUDGE_OTHER,   /* nothing moved since it was unknown */
+        JUDGE_UNHEARD, /* the same, and nobody knows who spoke last */
 } JudgePast;
 
 /* judge_received() - data bytes received: without the FIN, which the kernel counts as one. */

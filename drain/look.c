@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "drain/look.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,13 +34,16 @@ static void speakers(Look *l)
                         .port = pending[i].peer_port,
                         .local_port = pending[i].local_port,
                 };
-        if (block_speakers(l->block, peers, n, who, NULL) < 0)
+        int r = block_speakers(l->block, peers, n, who, NULL);
+        if (r < 0 && r != -ENOENT)
                 return;
         for (size_t i = 0; i < n; i++) {
                 /* What is older than the set can tell apart stays a tie. */
                 Usec age = MIN(pending[i].last_data_recv_ms, pending[i].last_data_sent_ms) * USEC_PER_MSEC;
                 if (who[i] != BLOCK_SPEAKER_UNKNOWN && age < BLOCK_SPEAKER_LIMIT - 10 * USEC_PER_SEC)
                         inflight_speaker(l->inflight, pending[i].cookie, who[i] == BLOCK_SPEAKER_SELF);
+                else
+                        inflight_unheard(l->inflight, pending[i].cookie);
         }
 }
 

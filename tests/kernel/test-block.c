@@ -41,6 +41,7 @@
 #define PORT_WHOLE   15999
 #define PORT_SYN     8998 /* health and traffic, as a message processor's */
 #define PORT_TRAFFIC 9001
+#define PORT_TIER    8999 /* of the next tier */
 
 #define NODE4 "10.77.0.1"
 #define NODE6 "fd77::1"
@@ -1294,7 +1295,15 @@ static BlockPeer peer_of(int server)
 
         assert_int_equal(getsockname(server, (struct sockaddr *) &own, &n), 0);
         assert_int_equal(getpeername(server, (struct sockaddr *) &peer, &m), 0);
-        assert_int_equal(peer.sin6_family, AF_INET6);
+        if (peer.sin6_family == AF_INET) {
+                const struct sockaddr_in *own4 = (struct sockaddr_in *) &own,
+                                         *peer4 = (struct sockaddr_in *) &peer;
+                return (BlockPeer){
+                        .addr = addr_from(AF_INET, &peer4->sin_addr),
+                        .port = ntohs(peer4->sin_port),
+                        .local_port = ntohs(own4->sin_port),
+                };
+        }
         return (BlockPeer){
                 .addr = addr_from(AF_INET6, &peer.sin6_addr),
                 .port = ntohs(peer.sin6_port),
@@ -1384,6 +1393,96 @@ static void who_spoke_last_is_known(void **state)
         assert_int_equal(speaker(b, server), BLOCK_SPEAKER_PEER);
         say(server, fd, 1);
         assert_int_equal(speaker(b, server), BLOCK_SPEAKER_SELF);
+}
+
+/* A connection from the node to the next tier, and the other end. @ns: where that is. */
+static void to_tier(int ns, const char *at, int *ret_own, int *ret_tier)
+{
+        struct sockaddr_storage own;
+        const socklen_t size = address(at, PORT_TIER, &own);
+        const int on = 1;
+
+        assert_true(ns_go(ns));
+        _cleanup_(closep) int listener = socket(own.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(ns_go(node));
+        (void) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        assert_int_equal(bind(listener, (struct sockaddr *) &own, size), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(dial(node, NULL, at, PORT_TIER, ret_own), LET_IN);
+        *ret_tier = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(*ret_tier >= 0);
+}
+
+static void last_speaker_upstream(Block *b, int ns, const char *at, bool known)
+{
+        _cleanup_(closep) int own = -1, tier = -1;
+
+        to_tier(ns, at, &own, &tier);
+        assert_int_equal(speaker(b, own), BLOCK_SPEAKER_UNKNOWN);
+        for (int i = 0; i < 3; i++) {
+                say(own, tier, i == 1 ? 1 << 20 : 1);
+                assert_int_equal(speaker(b, own), known ? BLOCK_SPEAKER_SELF : BLOCK_SPEAKER_UNKNOWN);
+                say(tier, own, i == 1 ? 1 << 20 : 1);
+                assert_int_equal(speaker(b, own), known ? BLOCK_SPEAKER_PEER : BLOCK_SPEAKER_UNKNOWN);
+        }
+}
+
+static void who_spoke_last_is_known_of_the_next_tier_too(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_NONE);
+        _cleanup_(block_freep) Block *second = make(BLOCK_OWNER_NONE);
+        BlockPlan router = plan;
+
+        (void) state;
+        router.upstream_ports[router.n_upstream++] = PORT_TIER;
+        assert_int_equal(block_install(b, &router, NULL), 0);
+        assert_true(block_has_speakers(b));
+        assert_true(look(b).intact);
+        last_speaker_upstream(b, client, "10.77.0.2", true);
+        last_speaker_upstream(b, client, "fd77::2", true);
+        /* The message processor on the router's machine. */
+        last_speaker_upstream(b, node, NODE4, true);
+        last_speaker_upstream(b, node, NODE6, true);
+        last_speaker_upstream(b, node, "127.0.0.1", false);
+        last_speaker_upstream(b, node, "::1", false);
+        last_speaker(b, client, "10.77.0.2", NODE4, PORT_TRAFFIC, 1);
+        last_speaker(b, client, "fd77::2", NODE6, PORT_TRAFFIC, 1);
+
+        /* Who goes on with the table need not know of the next tier. */
+        assert_int_equal(block_adopt(second, &plan, NULL), 0);
+        assert_true(block_has_speakers(second));
+        assert_true(look(second).intact);
+        last_speaker_upstream(second, client, "10.77.0.3", true);
+        if (have("nft")) {
+                must("nft flush chain inet " BLOCK_TABLE " output");
+                assert_false(look(b).intact);
+                assert_int_equal(block_adopt(second, &router, NULL), 0);
+                assert_false(look(second).intact);
+        }
+
+        assert_int_equal(block_install(b, &plan, NULL), 0);
+        last_speaker_upstream(b, client, "10.77.0.4", false);
+}
+
+/* A client's port can by chance be one of the next tier's. */
+static void an_attempt_from_a_port_of_the_next_tier_is_refused_like_any(void **state)
+{
+        _cleanup_(block_freep) Block *b = make(BLOCK_OWNER_NONE);
+        BlockPlan router = plan;
+        struct sockaddr_storage own, to;
+        const socklen_t size = address("10.77.0.5", PORT_TIER, &own);
+
+        (void) state;
+        router.upstream_ports[router.n_upstream++] = PORT_TIER;
+        assert_int_equal(block_install(b, &router, NULL), 0);
+        shut(b, LONG);
+        assert_true(ns_go(client));
+        _cleanup_(closep) int fd = socket(own.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(ns_go(node));
+        assert_int_equal(bind(fd, (struct sockaddr *) &own, size), 0);
+        assert_int_equal(address(NODE4, PORT_SYN, &to), size);
+        assert_int_equal(connect(fd, (struct sockaddr *) &to, size), -1);
+        assert_int_equal(errno, ECONNREFUSED);
 }
 
 static void loopback_and_other_ports_have_no_speakers(void **state)
@@ -1957,6 +2056,8 @@ int main(void)
                 TEST(freeze_delays_data_and_loses_none),
                 TEST(freeze_leaves_loopback_and_other_ports_alone_and_ends_by_itself),
                 TEST(who_spoke_last_is_known),
+                TEST(who_spoke_last_is_known_of_the_next_tier_too),
+                TEST(an_attempt_from_a_port_of_the_next_tier_is_refused_like_any),
                 TEST(loopback_and_other_ports_have_no_speakers),
                 TEST(what_the_clocks_cannot_tell_is_told),
                 TEST(acknowledgements_keepalives_and_ends_do_not_count),

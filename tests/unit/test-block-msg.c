@@ -281,15 +281,17 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
                 "input:" TCP " th+2:2; in frozen; jump frozen;",                                \
                 "input:" TCP " th+2:2; in whole; jump refuse;", FROM_RULES
 
-/* Between the freeze, so that what is dropped was not said, and the rule that accepts all but SYN. */
-#define TRANSIT_SPEAKERS                                                                             \
-        "input:" SYN("!=") " th+2:2; in traffic; jump from_peer;", "from_peer: jump data;",          \
+/* @heard, @said: the rules that begin it in each hook.
+ * Between the freeze, so that what is dropped was not said, and the rule that accepts all but SYN. */
+#define TRANSIT_HEARD "input:" SYN("!=") " th+2:2; in traffic; jump from_peer;"
+#define TRANSIT_SAID  "output:" TCP " th+0:2; in traffic; jump from_self;"
+#define TRANSIT_SPEAKERS(heard, said)                                                                \
+        heard, "from_peer: jump data;",                                                              \
                 "from_peer: nfproto; == 02;" TCP                                                     \
                 " nh+12:4; th+0:2>9; th+2:2>10; update speakers4 1000000 ms;",                       \
                 "from_peer: nfproto; == 0a;" TCP                                                     \
                 " nh+8:16; th+0:2>12; th+2:2>13; update speakers6 1000000 ms;",                      \
-                "output:" TCP " th+0:2; in traffic; jump from_self;",                                \
-                "from_self: nfproto; == 02; nh+16:1; == 7f; accept;",                                \
+                said, "from_self: nfproto; == 02; nh+16:1; == 7f; accept;",                          \
                 "from_self: nfproto; == 0a; nh+24:16; == 00000000000000000000000000000001; accept;", \
                 "from_self: jump data;",                                                             \
                 "from_self: nfproto; == 02;" TCP                                                     \
@@ -312,7 +314,16 @@ static void describe_rule(const struct nftnl_rule *r, char *text, size_t size)
                 "count_newconn: nfproto; == 0a; nh+8:16; update newconn6;"
 
 static const char *const transit_rules[] = { TRANSIT_FIRST, TRANSIT_REST };
-static const char *const transit_speakers_rules[] = { TRANSIT_FIRST, TRANSIT_SPEAKERS, TRANSIT_REST };
+static const char *const transit_speakers_rules[] = { TRANSIT_FIRST,
+                                                      TRANSIT_SPEAKERS(TRANSIT_HEARD, TRANSIT_SAID),
+                                                      TRANSIT_REST };
+#define WITH(a, b) a, b
+static const char *const transit_upstream_rules[] = {
+        TRANSIT_FIRST,
+        TRANSIT_SPEAKERS(WITH(TRANSIT_HEARD, "input:" SYN("!=") " th+0:2; in upstream; jump from_peer;"),
+                         WITH(TRANSIT_SAID, "output:" TCP " th+2:2; in upstream; jump from_self;")),
+        TRANSIT_REST
+};
 
 static const char *const hold_rules[] = {
         "input: nfproto; == 02; nh+12:1; == 7f; accept;",
@@ -366,9 +377,18 @@ static void the_rules_are_these(void **state)
 {
         _cleanup_(nft_msg_freep) NftMsg *m = empty();
         _cleanup_(nft_msg_freep) NftMsg *without = empty();
+        _cleanup_(nft_msg_freep) NftMsg *upstream = empty();
         _cleanup_(nft_msg_freep) NftMsg *hold = empty();
+        BlockPlan router = plan;
 
         (void) state;
+        router.upstream_ports[router.n_upstream++] = 8998;
+        assert_int_equal(block_msg_install(upstream, BLOCK_TABLE, &router, BLOCK_OWNER_PERSIST, 1024,
+                                           BLOCK_SPEAKERS, NULL),
+                         0);
+        is_batch(upstream);
+        has_rules(upstream, &block_msg_transit_upstream, transit_upstream_rules,
+                  ELEMENTS(transit_upstream_rules));
         assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, BLOCK_SPEAKERS,
                                            NULL),
                          0);
@@ -429,10 +449,12 @@ static void the_speakers_are_a_part_of_the_batch(void **state)
         Walk with, rest;
         const struct nlmsghdr *nlh, *other;
         uint32_t part = 0;
+        BlockPlan router = plan;
 
         (void) state;
-        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, 5, NULL), 0);
-        assert_int_equal(block_msg_install(without, BLOCK_TABLE, &plan, BLOCK_OWNER_PERSIST, 1024, 0, NULL),
+        router.upstream_ports[router.n_upstream++] = 8998;
+        assert_int_equal(block_msg_install(m, BLOCK_TABLE, &router, BLOCK_OWNER_PERSIST, 1024, 5, NULL), 0);
+        assert_int_equal(block_msg_install(without, BLOCK_TABLE, &router, BLOCK_OWNER_PERSIST, 1024, 0, NULL),
                          0);
         with = walk(m);
         rest = walk(without);

@@ -203,8 +203,11 @@ static const Row rows[] = {
         { "tie, keepalive, was idle", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_IDLE, I, I },
         { "tie, keepalive, was busy", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_BUSY, U, B },
         { "tie, keepalive, was unknown", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_OTHER, U, U },
-        { "tie of all three", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 540, 0, JUDGE_NEW, U, I },
-        { "tie, ACK older", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 544, 0, JUDGE_NEW, U, I },
+        { "tie of all three", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 540, 0, JUDGE_NEW, U, U },
+        { "tie of all three, unheard", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 540, 0, JUDGE_UNHEARD, U, I },
+        { "tie, ACK older", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 544, 0, JUDGE_NEW, U, U },
+        { "tie, ACK older, unheard", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 544, 0, JUDGE_UNHEARD, U, I },
+        { "tie, keepalive, unheard", E, 7, 0, 0, 0, 0, 10, 20, 9000, 9000, 20, 0, JUDGE_UNHEARD, U, U },
         { "tie of all three, was idle", E, 7, 0, 0, 0, 0, 10, 20, 540, 540, 540, 0, JUDGE_IDLE, I, I },
         { "received later", E, 7, 0, 0, 0, 0, 10, 20, 500, 900, 500, 0, JUDGE_NEW, B, I },
         { "received later, was idle", E, 7, 0, 0, 0, 0, 10, 20, 500, 900, 500, 0, JUDGE_IDLE, B, I },
@@ -394,7 +397,9 @@ static void a_paired_tie_ends_with_the_upstream_sides_quiet(void **state)
         sends(&m[0], t, 200, t);
         sends(&m[1], t, 100, t);
         receives(&m[1], t, 200);
-        InflightSummary s = look(f, t + SEC, m, 2);
+        assert_int_equal(look(f, t + SEC, m, 2).unknown, 2);
+        inflight_speaker(f, m[1].s.cookie, false);
+        InflightSummary s = look(f, t + SEC + 500 * MS, m, 2);
         assert_int_equal(s.unknown, 1);
         assert_int_equal(s.idle, 1);
 
@@ -632,7 +637,9 @@ static void an_answer_seen_unread_is_an_answer(void **state)
         m.s.rqueue = 200;
         assert_int_equal(look(f, t, &m, 1).busy, 1);
         m.s.rqueue = 0;
-        assert_int_equal(look(f, t + SEC, &m, 1).idle, 1);
+        assert_int_equal(look(f, t + SEC, &m, 1).unknown, 1);
+        inflight_speaker(f, m.s.cookie, false);
+        assert_int_equal(look(f, t + SEC + 500 * MS, &m, 1).idle, 1);
 
         /* A request that was not acknowledged yet is one. */
         sends(&m, t + 2 * SEC, 100, t);
@@ -742,6 +749,62 @@ static void the_speaker_settles_a_tie(void **state)
                         inflight_speaker(f, m.s.cookie, true);
                         assert_int_equal(look(f, t + 5 * SEC, &m, 1).busy, 1);
                 }
+}
+
+/* The next tier answers and gets the next request in one tick; it acknowledges at once. Not below our TLS. */
+static void the_speaker_settles_an_upstream_tie(void **state)
+{
+        (void) state;
+        for (int tls = 0; tls < 2; tls++)
+                for (int self = 0; self < 2; self++) {
+                        _cleanup_(inflight_freep) Inflight *f = engine(true, tls, QUIET);
+                        Usec t = 1000 * SEC;
+                        Sim m = sim(true, t);
+                        sends(&m, t - SEC, 100, t - SEC);
+                        receives(&m, t, 200);
+                        if (self)
+                                sends(&m, t, 100, t);
+                        else
+                                m.tx_at = t;
+                        assert_int_equal(look(f, t + SEC, &m, 1).unknown, 1);
+                        inflight_speaker(f, m.s.cookie, self);
+                        for (Usec d = 2 * SEC; d < LIMIT + 60 * SEC; d += SEC) {
+                                InflightSummary s = look(f, t + d, &m, 1);
+                                assert_int_equal(s.busy, self);
+                                assert_int_equal(s.idle, !self);
+                                assert_int_equal(s.idle_by_age, 0);
+                        }
+                }
+}
+
+/* Seen first when it is older than the quiet time, it is not settled by its own quiet before that is asked.
+ */
+static void an_unheard_upstream_tie_is_idle_by_age_only(void **state)
+{
+        (void) state;
+        _cleanup_(inflight_freep) Inflight *f = engine(true, false, QUIET);
+        Usec t = 1000 * SEC;
+        Sim m = sim(true, t);
+        sends(&m, t, 100, t);
+        receives(&m, t, 200);
+        assert_int_equal(look(f, t + 2 * QUIET, &m, 1).unknown, 1);
+        assert_int_equal(look(f, t + 2 * QUIET + SEC, &m, 1).unknown, 1);
+        inflight_unheard(f, m.s.cookie);
+        for (Usec d = 2 * SEC; d < 5 * SEC; d += SEC) {
+                InflightSummary s = look(f, t + 2 * QUIET + d, &m, 1);
+                assert_int_equal(s.idle, 1);
+                assert_int_equal(s.idle_by_age, 1);
+        }
+
+        /* With the next request there is something to be heard. */
+        sends(&m, t + 10 * QUIET, 100, t + 10 * QUIET);
+        receives(&m, t + 10 * QUIET, 200);
+        InflightSummary s = look(f, t + 10 * QUIET + SEC, &m, 1);
+        assert_int_equal(s.unknown, 1);
+        inflight_speaker(f, m.s.cookie, false);
+        s = look(f, t + 10 * QUIET + 2 * SEC, &m, 1);
+        assert_int_equal(s.idle, 1);
+        assert_int_equal(s.idle_by_age, 0);
 }
 
 /* A TLS server's first words are no answer; later ones are. */
@@ -1456,6 +1519,8 @@ int main(void)
                 cmocka_unit_test(a_download_in_bursts_is_no_streamer),
                 cmocka_unit_test(the_first_exchange_is_no_tie),
                 cmocka_unit_test(the_speaker_settles_a_tie),
+                cmocka_unit_test(the_speaker_settles_an_upstream_tie),
+                cmocka_unit_test(an_unheard_upstream_tie_is_idle_by_age_only),
                 cmocka_unit_test(the_speaker_settles_a_tie_below_tls_too),
                 cmocka_unit_test(persistent_clients_do_not_hold_up_the_drain),
                 cmocka_unit_test(a_long_request_on_a_persistent_connection_counts),
