@@ -16,6 +16,10 @@ for _ in 1 2 3 4; do
         urls+=(-o /dev/null "http://$(ip4 r1):9001/slow/3")
 done
 acknowledge 1
+# With one message processor only, each request takes the connection that the answer has just come from.
+dirty m2
+in_node m2 systemctl stop "$(unit_of m2)"
+wait_for 10 not in_node r1 curl -sf -m 1 -o /dev/null "http://$(ip4 m2):8998/fast"
 in_net client curl -s -m 60 -w '%{http_code}\n' "${urls[@]}" >"$LAB/answers" &
 client=$!
 wait_for 5 eval 'in_node r1 ss -Htn state established sport = :9001 | shows 10.77.0.9'
