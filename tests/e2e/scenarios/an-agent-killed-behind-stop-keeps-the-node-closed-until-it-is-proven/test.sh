@@ -3,7 +3,7 @@
 # the next agent keeps the block, for as long as it takes, and ends in a hold.
 
 standin m1 UP=false
-config m1 '[component message-processor]' 'limit_ready = 33s'
+config m1 '[component message-processor]' 'limit_ready = 33s' 'request_limit = 3s'
 er_start m1 restart mp
 wait_for 60 er_phase ready
 in_node m1 systemctl kill --signal=KILL edge-roll-agent.service
