@@ -12,3 +12,5 @@ echo "== look: CPU of one look at established connections against ss -Htin"
 "$build/tests/bench/bench-look"
 echo "== restart of one node, cold call, idle and drain cost of the agent"
 tests/e2e/bench.sh
+echo "== faults in the middle of a restart: back after, checks let in by mistake, longest time out (all phases: make torture)"
+tests/e2e/run --only 'a-fault-of-each-kind-*'
