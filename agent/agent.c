@@ -636,6 +636,11 @@ static void agent_lock(Agent *a)
         }
         if (a->lock_since == 0) {
                 a->lock_since = now;
+                /* Heal does the work, and cannot while the table belongs to a socket that lies with us. */
+                for (int p = 0; p < JOB_PLACE_COUNT && !a->heal; p++)
+                        a->fd_stored[p] = a->stored_fds[p] >= 0;
+                if (!a->heal)
+                        stored_fds_drop(a);
                 journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, "waiting until %s has ended: %s",
                             a->heal ? AGENT_UNIT : HEAL_UNIT, err.text);
         } else if (a->heal && now - a->lock_since > LOCK_WAIT_USEC) {

@@ -274,8 +274,14 @@ static void undo_tick(Job *job)
         job_hold_back(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
-                if (block_open(job->block, &err) < 0 || block_read(job->block, &state, &err) < 0 ||
-                    state.refusing) {
+                int r = block_open(job->block, &err);
+                if (r == -EBUSY) {
+                        /* The agent before is gone, its socket still lies in systemd's store for a moment. */
+                        job_progress(job, "%s", err.text);
+                        job_tick(job, RETRY_USEC / 10);
+                        return;
+                }
+                if (r < 0 || block_read(job->block, &state, &err) < 0 || state.refusing) {
                         /* A table that somebody deleted refuses nothing: that is what is wanted. */
                         if (block_read(job->block, &state, &err) < 0 || state.refusing) {
                                 job_progress(job, "the rule is still there: %s", err.text);
