@@ -69,7 +69,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/check
           agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
           agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/leave.c agent/lost.c \
-          agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/render.c \
+          agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/put.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
@@ -89,7 +89,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns leave monit-xml procs properties \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns leave monit-xml procs properties put \
                 render roll snapshot state time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit systemd
@@ -215,7 +215,7 @@ uninstall:
 
 # ---- care --------------------------------------------------------------------------------------------------
 
-C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h) $(wildcard tests/*/*.[ch])
+C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h agent/cluster/*.h) $(wildcard tests/*/*.[ch])
 
 # What cppcheck cannot see: __attribute__((cleanup)) releases (LeakSanitizer looks after that), an error that exists
 # exactly when the other pointer does not, and a function pointer chosen in place.
@@ -235,7 +235,7 @@ lint-deps:
 	@! grep -nE '^#include "(agent|drain|probes|tests)/' base/*.[ch] || { echo 'base/ includes upwards' >&2; false; }
 	@! grep -nE '^#include "(agent|probes|tests)/' drain/*.[ch] || { echo 'drain/ includes what it may not' >&2; false; }
 	@! grep -nE '^#include "(agent|drain|tests)/' probes/*.[ch] || { echo 'probes/ includes what it may not' >&2; false; }
-	@! grep -nE '^#include "tests/' agent/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
+	@! grep -nE '^#include "tests/' agent/*.[ch] agent/cluster/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
 	@! grep -nE 'sd_journal|syslog\.h|fprintf\(stderr' base/*.c drain/*.c probes/*.c || { echo 'only agent/ logs' >&2; false; }
 
 # Tests wait for events, never for a time.

@@ -5,13 +5,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "agent/put.h"
 #include "base/result.h"
+#include "probes/json.h"
 
 #define PLAIN_PROGRESS_USEC (10 * USEC_PER_SEC)
-#define WIDTH_DEFAULT       80
 #define ERASE_LINE          "\r\x1b[K"
-
-typedef enum Colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_WARN, COLOUR_STRONG, COLOUR_COUNT } Colour;
 
 struct Render {
         RenderMode mode;
@@ -27,8 +26,6 @@ struct Render {
         bool findings;     /* a job whose findings are the output, not its phases */
         int exit_code;
 };
-
-DEFINE_CLEANUP(cJSON, cJSON_Delete);
 
 int render_new(Render **ret, const RenderMode *mode)
 {
@@ -75,31 +72,6 @@ int render_exit(const Render *r)
         return r->exit_code;
 }
 
-/* JSON, read forgivingly: what is missing or of another type is as if it were not there. */
-
-static const char *json_text(const cJSON *object, const char *key)
-{
-        const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-        return s ? s : "";
-}
-
-static double json_number(const cJSON *object, const char *key, double otherwise)
-{
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-        return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : otherwise;
-}
-
-static uint64_t json_count(const cJSON *object, const char *key)
-{
-        double n = json_number(object, key, 0);
-        return n > 0 && n < 1e15 ? (uint64_t) n : 0;
-}
-
-static bool json_true(const cJSON *object, const char *key)
-{
-        return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
-}
-
 /* A point in time, as a stamp or in microseconds since 1970. */
 static const char *json_time(const cJSON *object, const char *key, char *buf, size_t size)
 {
@@ -114,25 +86,6 @@ static const char *json_time(const cJSON *object, const char *key, char *buf, si
 }
 
 /* Text. */
-
-static void put_clean(FILE *f, const char *text)
-{
-        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
-                /* U+0080 to U+009F (c2 80 to c2 9f) are control characters for some terminals, too. */
-                bool high = *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-                if (high)
-                        p++;
-                (void) fputc(high || *p < 0x20 || *p == 0x7f ? '?' : *p, f);
-        }
-}
-
-static void put_seconds(FILE *f, double seconds)
-{
-        if (seconds < 1)
-                (void) fprintf(f, "%.2f s", seconds < 0 ? 0 : seconds);
-        else
-                (void) fprintf(f, "%.1f s", seconds);
-}
 
 static void put_limit(FILE *f, double seconds)
 {
@@ -149,18 +102,12 @@ static void put_head(FILE *f, const char *phase, double seconds)
 
 static void colour_begin(const Render *r, FILE *f, Colour colour)
 {
-        static const char *const codes[COLOUR_COUNT] = {
-                [COLOUR_NONE] = "",         [COLOUR_GOOD] = "\x1b[32m",  [COLOUR_BAD] = "\x1b[1;31m",
-                [COLOUR_WARN] = "\x1b[33m", [COLOUR_STRONG] = "\x1b[1m",
-        };
-        if (r->mode.live)
-                (void) fputs(codes[colour], f);
+        put_colour(f, r->mode.live, colour);
 }
 
 static void colour_end(const Render *r, FILE *f, Colour colour)
 {
-        if (r->mode.live && colour != COLOUR_NONE)
-                (void) fputs("\x1b[0m", f);
+        put_plain(f, r->mode.live && colour != COLOUR_NONE);
 }
 
 static void line_erase(Render *r, FILE *f)
@@ -168,17 +115,6 @@ static void line_erase(Render *r, FILE *f)
         if (r->drawn)
                 (void) fputs(ERASE_LINE, f);
         r->drawn = false;
-}
-
-/* Cut at @columns characters; a character of several bytes is never cut apart. */
-static void cut_columns(char *text, size_t columns)
-{
-        size_t n = 0;
-        for (char *p = text; *p; p++)
-                if (((unsigned char) *p & 0xc0) != 0x80 && n++ == columns) {
-                        *p = '\0';
-                        return;
-                }
 }
 
 /* The live line: the phase, how long of how much, what is awaited. Never longer than the terminal is wide: a
@@ -202,8 +138,8 @@ static int line_draw(Render *r, FILE *f, Usec now)
         if (fclose(line) != 0)
                 return -ENOMEM;
 
-        unsigned width = r->mode.width ? r->mode.width : WIDTH_DEFAULT;
-        cut_columns(text, width > 1 ? width - 1 : 1);
+        unsigned width = r->mode.width ? r->mode.width : PUT_WIDTH_DEFAULT;
+        put_cut(text, width > 1 ? width - 1 : 1);
         size_t name = MIN(strlen(r->phase), strlen(text));
         line_erase(r, f);
         colour_begin(r, f, COLOUR_STRONG);
@@ -304,33 +240,6 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
         put_clean(f, json_text(e, "evidence"));
         (void) fputc('\n', f);
         return 0;
-}
-
-/* @text in lines of @width columns, those behind the first begun with @indent blanks; the first is at @column
- * already. @width 0: one line. */
-static void put_wrapped(FILE *f, const char *text, unsigned column, unsigned indent, unsigned width)
-{
-        unsigned at = column;
-        for (const char *p = text; *p;) {
-                size_t word = strcspn(p, " ");
-                if (width > indent + 20 && at > indent && at + word >= width) {
-                        (void) fprintf(f, "\n%*s", (int) indent, "");
-                        at = indent;
-                }
-                _cleanup_(freep) char *one = strndup(p, word);
-                if (one)
-                        put_clean(f, one);
-                at += (unsigned) word;
-                p += word;
-                size_t blanks = strspn(p, " ");
-                if (blanks && p[blanks] &&
-                    !(width > indent + 20 && at + 1 + strcspn(p + blanks, " ") >= width)) {
-                        (void) fputc(' ', f);
-                        at++;
-                } else if (blanks && p[blanks])
-                        at = width; /* the next word begins a line */
-                p += blanks;
-        }
 }
 
 /* How a hook ended, and what it printed below. */
@@ -571,7 +480,7 @@ static void put_object(FILE *f, const char *json)
 
 int render_event(Render *r, const char *json, Usec now, char **ret, Err *err)
 {
-        _cleanup_(cJSON_Deletep) cJSON *e = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *e = cJSON_Parse(json);
         const char *event = json_text(e, "event");
         if (!*event)
                 return err_set(err, -EBADMSG, "the agent sent something that is no event: %.80s", json);
@@ -609,7 +518,7 @@ int render_say(Render *r, const char *text, char **ret)
         if (!f)
                 return -ENOMEM;
         if (r->mode.json) {
-                _cleanup_(cJSON_Deletep) cJSON *e = cJSON_CreateObject();
+                _cleanup_(json_closep) cJSON *e = cJSON_CreateObject();
                 _cleanup_(freep) char *json = NULL;
                 if (e && cJSON_AddStringToObject(e, "event", "client") &&
                     cJSON_AddStringToObject(e, "text", text))
@@ -655,7 +564,7 @@ int render_clear(Render *r, char **ret)
 int render_result_json(const char *component, const char *kind, const char *result, int exit_code,
                        const char *reason, const char *hint, char **ret)
 {
-        _cleanup_(cJSON_Deletep) cJSON *e = cJSON_CreateObject();
+        _cleanup_(json_closep) cJSON *e = cJSON_CreateObject();
         if (!e || !cJSON_AddStringToObject(e, "event", "result") ||
             !cJSON_AddStringToObject(e, "component", component ? component : "") ||
             !cJSON_AddStringToObject(e, "kind", kind) || !cJSON_AddStringToObject(e, "result", result) ||
@@ -670,7 +579,7 @@ int render_result_json(const char *component, const char *kind, const char *resu
 
 static int answer_parse(const char *json, cJSON **ret, Err *err)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
         if (!cJSON_IsObject(o))
                 return err_set(err, -EBADMSG, "the agent answered something that is no JSON object: %.80s",
                                json);
@@ -845,7 +754,7 @@ static void status_last(const cJSON *last, FILE *f)
 
 int render_status(const char *json, const char *component, char **ret, bool *ret_held, Err *err)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = NULL;
+        _cleanup_(json_closep) cJSON *o = NULL;
         int n = answer_parse(json, &o, err);
         if (n < 0)
                 return n;
@@ -898,7 +807,7 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
 
 int render_components(const char *json, char (*ret)[64], int max)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
         const cJSON *c;
         int n = 0;
         cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(o, "components"))
@@ -911,13 +820,13 @@ int render_components(const char *json, char (*ret)[64], int max)
 
 bool render_running(const char *json)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
         return json_true(o, "running");
 }
 
 int render_last(const char *json, const char *component, Usec since_wall_usec, char **ret, Err *err)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = NULL;
+        _cleanup_(json_closep) cJSON *o = NULL;
         int n = answer_parse(json, &o, err);
         if (n < 0)
                 return n;
@@ -939,7 +848,7 @@ int render_last(const char *json, const char *component, Usec since_wall_usec, c
                 *ret = NULL;
                 return 0;
         }
-        _cleanup_(cJSON_Deletep) cJSON *e = cJSON_Duplicate(found, true);
+        _cleanup_(json_closep) cJSON *e = cJSON_Duplicate(found, true);
         if (!e)
                 return err_errno(err, -ENOMEM, "display");
         cJSON_DeleteItemFromObjectCaseSensitive(e, "event");
@@ -995,7 +904,7 @@ static bool is_from_key(const cJSON *object, const char *key)
 
 int render_facts(const char *json, char **ret, Err *err)
 {
-        _cleanup_(cJSON_Deletep) cJSON *o = NULL;
+        _cleanup_(json_closep) cJSON *o = NULL;
         int n = answer_parse(json, &o, err);
         if (n < 0)
                 return n;

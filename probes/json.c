@@ -2,7 +2,7 @@
 #include "probes/json.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <math.h>
 #include <string.h>
 
 /* Counts without parsing; what is not JSON at all is left to cJSON to refuse. */
@@ -101,4 +101,27 @@ const char *json_show(const cJSON *value, char *buf, size_t size)
                 if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
                         *p = '?';
         return buf;
+}
+
+const char *json_text(const cJSON *object, const char *key)
+{
+        const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+        return s ? s : "";
+}
+
+double json_number(const cJSON *object, const char *key, double otherwise)
+{
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+        return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : otherwise;
+}
+
+uint64_t json_count(const cJSON *object, const char *key)
+{
+        double n = json_number(object, key, 0);
+        return n > 0 && n < 1e15 ? (uint64_t) n : 0;
+}
+
+bool json_true(const cJSON *object, const char *key)
+{
+        return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
 }

@@ -4,7 +4,9 @@
 /* JSON that somebody else wrote: bounded before it is parsed, read key by key. Pure; cJSON behind it. */
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -29,6 +31,16 @@ int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err) 
 
 /* json_show() - a value as it is written, cut to @size, in ASCII, for an error sentence. Return: @buf. */
 const char *json_show(const cJSON *value, char *buf, size_t size);
+
+/*
+ * Forgiving readers, for what is only shown or has a default: what is missing or of another type is as if it
+ * were not there. json_text() - never NULL. json_number() - finite. json_count() - a whole number from 0 to
+ * 10^15. json_true() - only true is true. @object may be NULL.
+ */
+const char *json_text(const cJSON *object, const char *key);
+double json_number(const cJSON *object, const char *key, double otherwise);
+uint64_t json_count(const cJSON *object, const char *key);
+bool json_true(const cJSON *object, const char *key);
 
 static inline void json_closep(cJSON **json)
 {

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/put.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* U+0080 to U+009F (c2 80 to c2 9f) are control characters for some terminals, too. */
+static bool is_high_control(const unsigned char *p)
+{
+        return *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+}
+
+void put_clean(FILE *f, const char *text)
+{
+        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
+                bool high = is_high_control(p);
+                if (high)
+                        p++;
+                (void) fputc(high || *p < 0x20 || *p == 0x7f ? '?' : *p, f);
+        }
+}
+
+void put_seconds(FILE *f, double seconds)
+{
+        if (seconds < 1)
+                (void) fprintf(f, "%.2f s", seconds < 0 ? 0 : seconds);
+        else
+                (void) fprintf(f, "%.1f s", seconds);
+}
+
+void put_wrapped(FILE *f, const char *text, unsigned column, unsigned indent, unsigned width)
+{
+        unsigned at = column;
+        for (const char *p = text; *p;) {
+                size_t word = strcspn(p, " ");
+                if (width > indent + 20 && at > indent && at + word >= width) {
+                        (void) fprintf(f, "\n%*s", (int) indent, "");
+                        at = indent;
+                }
+                _cleanup_(freep) char *one = strndup(p, word);
+                if (one)
+                        put_clean(f, one);
+                at += (unsigned) word;
+                p += word;
+                size_t blanks = strspn(p, " ");
+                if (blanks && p[blanks] &&
+                    !(width > indent + 20 && at + 1 + strcspn(p + blanks, " ") >= width)) {
+                        (void) fputc(' ', f);
+                        at++;
+                } else if (blanks && p[blanks])
+                        at = width; /* the next word begins a line */
+                p += blanks;
+        }
+}
+
+void put_colour(FILE *f, bool on, Colour colour)
+{
+        static const char *const codes[COLOUR_COUNT] = {
+                [COLOUR_NONE] = "",         [COLOUR_GOOD] = "\x1b[32m",  [COLOUR_BAD] = "\x1b[1;31m",
+                [COLOUR_WARN] = "\x1b[33m", [COLOUR_STRONG] = "\x1b[1m", [COLOUR_DIM] = "\x1b[2m",
+        };
+        if (on)
+                (void) fputs(codes[colour], f);
+}
+
+void put_plain(FILE *f, bool on)
+{
+        if (on)
+                (void) fputs("\x1b[0m", f);
+}
+
+/* One character: its bytes (at least 1), and the columns that it takes at most. */
+static size_t character(const char *text, size_t *ret_columns)
+{
+        const unsigned char *p = (const unsigned char *) text;
+        size_t n = *p < 0x80             ? 1
+                   : (*p & 0xe0) == 0xc0 ? 2
+                   : (*p & 0xf0) == 0xe0 ? 3
+                   : (*p & 0xf8) == 0xf0 ? 4
+                                         : 0;
+        *ret_columns = 1;
+        for (size_t i = 1; i < n; i++)
+                if ((p[i] & 0xc0) != 0x80)
+                        return 1;
+        /* Nothing below U+1100 is wide, nor are punctuation, arrows and operators. Source: Unicode,
+         * EastAsianWidth.txt. */
+        unsigned code = n == 3 ? (p[0] & 0x0fU) << 12 | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU) : 0;
+        if (n == 4 || (code >= 0x1100 && (code < 0x2000 || code >= 0x2300)))
+                *ret_columns = 2;
+        return n ? n : 1;
+}
+
+size_t put_columns(const char *text)
+{
+        size_t sum = 0, columns;
+        while (*text) {
+                text += character(text, &columns);
+                sum += columns;
+        }
+        return sum;
+}
+
+void put_cut(char *text, size_t columns)
+{
+        size_t sum = 0, one;
+        while (*text) {
+                size_t n = character(text, &one);
+                if (sum + one > columns) {
+                        *text = '\0';
+                        return;
+                }
+                sum += one;
+                text += n;
+        }
+}
+
+void put_field(FILE *f, const char *text, size_t columns)
+{
+        _cleanup_(freep) char *copy = strdup(text);
+        if (!copy)
+                return;
+        put_cut(copy, columns);
+        put_clean(f, copy);
+        (void) fprintf(f, "%*s", (int) (columns - put_columns(copy)), "");
+}
