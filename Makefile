@@ -65,7 +65,7 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
-AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/client.c agent/config.c agent/cuts.c \
+AGENT  := agent/agent.c agent/bound.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
           agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/leave.c agent/lost.c \

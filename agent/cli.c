@@ -3,229 +3,7 @@
 
 #include <string.h>
 
-#include "base/result.h"
-
-typedef enum Option {
-        OPTION_DRY_RUN,
-        OPTION_JSON,
-        OPTION_REASON,
-        OPTION_START,
-        OPTION_NOW,
-        OPTION_UNPROTECTED,
-        OPTION_NO_WAIT,
-        OPTION_PERSISTENT,
-        OPTION_AT_CAP,
-        OPTION_MP_LEAVE,
-        OPTION_ROUTER_RETRY,
-        OPTION_FOR,
-        OPTION_VERBOSE,
-        OPTION_HELP,
-        OPTION_COUNT,
-        OPTION_INVALID = -EINVAL,
-} Option;
-
-#define BIT(option) (1U << (option))
-
-static const struct {
-        const char *name;
-        char letter;       /* 0: none */
-        const char *value; /* NULL: takes none */
-        const char *what;
-} option_table[] = {
-        [OPTION_DRY_RUN] = { "dry-run", 0, NULL, "say what would be done and waited for; touch nothing" },
-        [OPTION_JSON] = { "json", 0, NULL, "one JSON object a line; the last is the result" },
-        [OPTION_REASON] = { "reason", 0, "TEXT", "why; kept with the job, the hold and the journal" },
-        [OPTION_START] = { "start", 0, NULL, "start the component if it is not running" },
-        [OPTION_NOW] = { "now", 0, NULL, "without a drain, of a component that serves nobody" },
-        [OPTION_UNPROTECTED] = { "unprotected", 0, "REASON",
-                                 "go on although no lock covers the other nodes" },
-        [OPTION_NO_WAIT] = { "no-wait", 0, NULL, "return as soon as the agent has the job" },
-        [OPTION_PERSISTENT] = { "persistent", 0, "close|wait|give-back",
-                                "kept connections that go on sending" },
-        [OPTION_AT_CAP] = { "at-cap", 0, "give-back|go-on", "when the drain reaches its limit" },
-        [OPTION_MP_LEAVE] = { "mp-leave", 0, "block|graceful|auto", "how a message processor leaves" },
-        [OPTION_ROUTER_RETRY] = { "router-retry", 0, "SET",
-                                  "what its routers try again: \"http_599 error\"" },
-        [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
-        [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
-        [OPTION_HELP] = { "help", 'h', NULL, "this text" },
-};
-_Static_assert(ELEMENTS(option_table) == OPTION_COUNT, "every option has a row");
-
-typedef enum Operand {
-        OPERAND_NONE,
-        OPERAND_COMPONENT,
-        OPERAND_MAYBE_COMPONENT,
-        OPERAND_MAYBE_VERB,
-        OPERAND_HOLD
-} Operand;
-
-typedef struct VerbInfo {
-        const char *name;
-        const char *what; /* one line, in the overview */
-        Operand operand;
-        unsigned options;
-        const char *text; /* the lesson */
-        const char *examples;
-} VerbInfo;
-
-static const VerbInfo verb_table[] = {
-        [VERB_RESTART] = {
-                .name = "restart",
-                .what = "restart a component without losing a request",
-                .operand = OPERAND_COMPONENT,
-                .options = BIT(OPTION_DRY_RUN) | BIT(OPTION_JSON) | BIT(OPTION_REASON) | BIT(OPTION_START) |
-                           BIT(OPTION_NOW) | BIT(OPTION_UNPROTECTED) | BIT(OPTION_NO_WAIT) | BIT(OPTION_PERSISTENT) |
-                           BIT(OPTION_AT_CAP) | BIT(OPTION_MP_LEAVE) | BIT(OPTION_ROUTER_RETRY) |
-                           BIT(OPTION_VERBOSE),
-                .text = "Refuses health checks until every checker has marked the node down, waits until\n"
-                        "no request is in flight, stops and starts the component, proves that it is ready\n"
-                        "and loaded as before, and lets the checkers in again. Up to the stop everything\n"
-                        "can be undone (edge-roll cancel). A component that does not come back as it was\n"
-                        "is held: blocked, shown by edge-roll status, until edge-roll undrain.\n"
-                        "The agent does the work: Ctrl-C ends the display, never the job, and a second\n"
-                        "restart of the same component joins the job that runs.\n"
-                        "--now leaves out the watch, notice and drain; it is refused when somebody is connected.\n",
-                .examples = "edge-roll restart router --dry-run\n"
-                            "edge-roll restart router --reason \"new keystore\"\n"
-                            "edge-roll restart mp --json --at-cap=go-on\n",
-        },
-        [VERB_DOCTOR] = {
-                .name = "doctor",
-                .what = "what a restart would find here; nothing is changed",
-                .operand = OPERAND_MAYBE_COMPONENT,
-                .options = BIT(OPTION_JSON) | BIT(OPTION_VERBOSE),
-                .text = "Watches who checks the component, as a restart does, and tells one line for each thing\n"
-                        "that matters: ok, warning or problem, with what was seen and what to do. Nothing is\n"
-                        "blocked, nothing restarted. Without COMPONENT: each that runs here. Exit code 20 when\n"
-                        "there is a problem; warnings are no problem.\n",
-                .examples = "edge-roll doctor\n"
-                            "edge-roll doctor mp --json\n",
-        },
-        [VERB_DRAIN] = {
-                .name = "drain",
-                .what = "take a component out of traffic and hold it there",
-                .operand = OPERAND_COMPONENT,
-                .options = BIT(OPTION_REASON) | BIT(OPTION_FOR) | BIT(OPTION_JSON) | BIT(OPTION_NO_WAIT) |
-                           BIT(OPTION_VERBOSE),
-                .text = "The first half of a restart: health checks are refused, and the command returns\n"
-                        "when no request is in flight. The component goes on running. The hold survives a\n"
-                        "reboot; it ends with edge-roll undrain, or by itself after --for.\n",
-                .examples = "edge-roll drain router --for 2h --reason \"kernel update\"\n"
-                            "edge-roll drain mp\n",
-        },
-        [VERB_UNDRAIN] = {
-                .name = "undrain",
-                .what = "end a hold: let the checkers in again",
-                .operand = OPERAND_COMPONENT,
-                .options = BIT(OPTION_REASON) | BIT(OPTION_JSON) | BIT(OPTION_NO_WAIT) | BIT(OPTION_VERBOSE),
-                .text = "Ends what edge-roll drain began, or the hold that a restart left behind, and\n"
-                        "returns when every checker has been let in again.\n",
-                .examples = "edge-roll undrain router\n",
-        },
-        [VERB_STATUS] = {
-                .name = "status",
-                .what = "what is running, held, and how the last jobs ended",
-                .operand = OPERAND_MAYBE_COMPONENT,
-                .options = BIT(OPTION_JSON),
-                .text = "Everybody may ask. Exit code 16 when something is held, for monitoring to see.\n",
-                .examples = "edge-roll status\n"
-                            "edge-roll status mp --json\n",
-        },
-        [VERB_WATCH] = {
-                .name = "watch",
-                .what = "follow the running job, or show how the last one ended",
-                .operand = OPERAND_MAYBE_COMPONENT,
-                .options = BIT(OPTION_JSON) | BIT(OPTION_VERBOSE),
-                .text = "Shows the job from its beginning and exits as the command that started it.\n",
-                .examples = "edge-roll watch\n"
-                            "edge-roll watch router --json\n",
-        },
-        [VERB_DISCOVER] = {
-                .name = "discover",
-                .what = "what is known of a component: ports, unit, limits",
-                .operand = OPERAND_COMPONENT,
-                .options = BIT(OPTION_JSON),
-                .text = "Reads only. Shows the health port, the traffic ports and the request limit that\n"
-                        "a restart would use, and where each was found.\n",
-                .examples = "edge-roll discover mp\n",
-        },
-        [VERB_CANCEL] = {
-                .name = "cancel",
-                .what = "undo the running job, as long as the component is not stopped",
-                .operand = OPERAND_MAYBE_COMPONENT,
-                .options = BIT(OPTION_REASON) | BIT(OPTION_JSON),
-                .text = "Gives the node back as it was. From the stop on a restart cannot be undone; it\n"
-                        "is then refused and the job goes on.\n",
-                .examples = "edge-roll cancel\n"
-                            "edge-roll cancel router --reason \"wrong node\"\n",
-        },
-        [VERB_CONFIG] = {
-                .name = "config",
-                .what = "every setting in force, and which file set it",
-                .operand = OPERAND_NONE,
-                .options = BIT(OPTION_JSON),
-                .text = "Reads " CONFIG_FILE " and " CONFIG_DIR "/*.conf.\n"
-                        "edge-roll.conf(5) explains each key.\n",
-                .examples = "edge-roll config\n"
-                            "edge-roll config | grep -v '; default'\n",
-        },
-        [VERB_AGENT] = {
-                .name = "agent",
-                .what = "the service itself; started by systemd when it is needed",
-                .operand = OPERAND_NONE,
-                .text = "Not for people: edge-roll-agent.service runs it; any other verb starts that.\n",
-                .examples = "systemctl status edge-roll-agent\n",
-        },
-        [VERB_HOLD] = {
-                .name = "hold",
-                .what = "put up or remove the holds; run by edge-roll-hold.service",
-                .operand = OPERAND_HOLD,
-                .text = "apply makes the firewall table what the hold records say; remove deletes the\n"
-                        "table and the records. Needs no agent: systemctl stop edge-roll-hold opens a\n"
-                        "node whose agent does not work.\n",
-                .examples = "systemctl stop edge-roll-hold\n",
-        },
-        [VERB_HEAL] = {
-                .name = "heal",
-                .what = "end what a dead agent left; run by edge-roll-heal.service",
-                .operand = OPERAND_NONE,
-                .text = "When systemd has given the agent up, or somebody has stopped it in the middle of\n"
-                        "a job: what was not stopped yet is undone; what was is started, proven and\n"
-                        "opened, or held. Needs neither the agent nor the bus. Never runs beside the\n"
-                        "agent: it waits until that has ended.\n",
-                .examples = "systemctl start edge-roll-heal\n"
-                            "journalctl -u edge-roll-heal\n",
-        },
-        [VERB_HELP] = {
-                .name = "help",
-                .what = "help, or all about one verb",
-                .operand = OPERAND_MAYBE_VERB,
-                .text = "",
-                .examples = "edge-roll help restart\n",
-        },
-        [VERB_VERSION] = {
-                .name = "--version",
-                .what = "print the version",
-                .operand = OPERAND_NONE,
-                .text = "",
-                .examples = "edge-roll --version\n",
-        },
-};
-_Static_assert(ELEMENTS(verb_table) == VERB_COUNT, "every verb has a row");
-
-const char *verb_name(Verb verb)
-{
-        return verb >= 0 && verb < VERB_COUNT ? verb_table[verb].name : "invalid";
-}
-
-Verb verb_from_name(const char *name)
-{
-        for (int i = 0; name && i < VERB_COUNT; i++)
-                if (strcmp(verb_table[i].name, name) == 0)
-                        return (Verb) i;
-        return VERB_INVALID;
-}
+#include "agent/cli-table.h"
 
 static Verb verb_unknown(const char *name, Err *err)
 {
@@ -275,7 +53,7 @@ static Option letter_find(const char *arg)
 
 static int option_foreign(const VerbInfo *v, Option option, Err *err)
 {
-        char verbs[160] = "";
+        char verbs[256] = "";
         for (int i = 0; i < VERB_COUNT; i++)
                 if (option_allowed(&verb_table[i], option)) {
                         size_t n = strlen(verbs);
@@ -290,6 +68,100 @@ static int option_bad(Option option, const char *value, Err *err)
 {
         return err_set(err, -EINVAL, "--%s=%.40s: accepted: %s", option_table[option].name, value,
                        option_table[option].value);
+}
+
+/* A whole number without sign. Return: false: none, or more than @most. */
+static bool number_parse(const char *text, size_t len, unsigned most, unsigned *ret)
+{
+        unsigned n = 0;
+        for (size_t i = 0; i < len; i++) {
+                if (text[i] < '0' || text[i] > '9' || n > most / 10)
+                        return false;
+                n = n * 10 + (unsigned) (text[i] - '0');
+        }
+        *ret = n;
+        return len > 0 && n <= most;
+}
+
+static int soak_parse(CliCluster *c, const char *value, Err *err)
+{
+        const char *dash = strchr(value, '-');
+        char low[32];
+        if (!dash || (size_t) (dash - value) >= sizeof(low))
+                return err_set(err, -EINVAL, "--soak=%.40s: accepted: LOW-HIGH, for example 10s-2m", value);
+        (void) snprintf(low, sizeof(low), "%.*s", (int) (dash - value), value);
+        if (time_parse(low, USEC_PER_SEC, &c->soak_low_usec, err) < 0 ||
+            time_parse(dash + 1, USEC_PER_SEC, &c->soak_high_usec, err) < 0)
+                return err_prefix(err, -EINVAL, "--soak");
+        if (c->soak_high_usec < c->soak_low_usec)
+                return err_set(err, -EINVAL, "--soak=%.40s: LOW is more than HIGH", value);
+        c->soak_given = true;
+        return 0;
+}
+
+static int option_cluster(CliCluster *c, Option option, const char *value, Err *err)
+{
+        const char **text = option == OPTION_NODES        ? &c->nodes
+                            : option == OPTION_INVENTORY  ? &c->inventory
+                            : option == OPTION_MANAGEMENT ? &c->management
+                            : option == OPTION_REGION     ? &c->region
+                            : option == OPTION_POD        ? &c->pod
+                            : option == OPTION_LIMIT      ? &c->limit
+                            : option == OPTION_EXCLUDE    ? &c->exclude
+                            : option == OPTION_SINCE      ? &c->since
+                                                          : NULL;
+        size_t len = value ? strlen(value) : 0;
+        if (text) {
+                if (len == 0)
+                        return err_set(err, -EINVAL, "--%s needs a value: %s", option_table[option].name,
+                                       option_table[option].value);
+                *text = value;
+                c->on = c->on || option == OPTION_NODES || option == OPTION_INVENTORY ||
+                        option == OPTION_MANAGEMENT;
+                return 0;
+        }
+        switch (option) {
+        case OPTION_CLUSTER:
+                c->on = true;
+                return 0;
+        case OPTION_YES:
+                c->yes = true;
+                return 0;
+        case OPTION_ALLOW_OUTAGE:
+                c->allow_outage = true;
+                return 0;
+        case OPTION_MAX_UNAVAILABLE:
+                c->max_unavailable_percent = len > 0 && value[len - 1] == '%';
+                if (number_parse(value, len - c->max_unavailable_percent,
+                                 c->max_unavailable_percent ? 99 : 10000, &c->max_unavailable) &&
+                    c->max_unavailable > 0)
+                        return 0;
+                return err_set(err, -EINVAL,
+                               "--max-unavailable=%.40s: accepted: a number from 1 on, or 1%% to 99%%",
+                               value);
+        case OPTION_MAX_FAILURES:
+                c->max_failures_given = true;
+                if (number_parse(value, len, 10000, &c->max_failures))
+                        return 0;
+                return err_set(err, -EINVAL, "--max-failures=%.40s: accepted: a number from 0 on", value);
+        case OPTION_SOAK:
+                return soak_parse(c, value, err);
+        case OPTION_OVERRIDE: {
+                const char *equals = strchr(value, '=');
+                if (!equals || equals == value || !equals[1])
+                        return err_set(
+                                err, -EINVAL,
+                                "--override=%.40s: accepted: NAME=REASON, with the reason why it is safe, "
+                                "for the records",
+                                value);
+                if (c->n_overrides == CLI_OVERRIDES_MAX)
+                        return err_set(err, -EINVAL, "--override: at most %d", CLI_OVERRIDES_MAX);
+                c->overrides[c->n_overrides++] = value;
+                return 0;
+        }
+        default:
+                return err_set(err, -EINVAL, "unknown option");
+        }
 }
 
 static int option_apply(CliRequest *rq, Option option, const char *value, Err *err)
@@ -340,6 +212,39 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
                 if (r < 0)
                         return err_prefix(err, -EINVAL, "--for");
                 return rq->for_usec == 0 ? err_set(err, -EINVAL, "--for: no time at all is no hold") : 0;
+        case OPTION_WAIT:
+                rq->wait_usec = USEC_INFINITY;
+                if (!value)
+                        return 0;
+                r = time_parse(value, USEC_PER_SEC, &rq->wait_usec, err);
+                if (r < 0)
+                        return err_prefix(err, -EINVAL, "--wait");
+                return rq->wait_usec == 0 ? err_set(err, -EINVAL, "--wait: no time at all is no wait") : 0;
+        case OPTION_IF_NEEDED:
+                rq->if_needed = true;
+                return 0;
+        case OPTION_GIVE_UP:
+                rq->give_up = true;
+                return 0;
+        case OPTION_WATCH:
+                rq->watch = true;
+                return 0;
+        case OPTION_CLUSTER:
+        case OPTION_NODES:
+        case OPTION_INVENTORY:
+        case OPTION_MANAGEMENT:
+        case OPTION_REGION:
+        case OPTION_POD:
+        case OPTION_LIMIT:
+        case OPTION_EXCLUDE:
+        case OPTION_YES:
+        case OPTION_OVERRIDE:
+        case OPTION_ALLOW_OUTAGE:
+        case OPTION_MAX_UNAVAILABLE:
+        case OPTION_MAX_FAILURES:
+        case OPTION_SOAK:
+        case OPTION_SINCE:
+                return option_cluster(&rq->cluster, option, value, err);
         case OPTION_HELP:
                 rq->help = rq->verb;
                 rq->verb = VERB_HELP;
@@ -349,6 +254,76 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
                 break;
         }
         return err_set(err, -EINVAL, "unknown option");
+}
+
+/* show [COMPONENT], steal COMPONENT NAME, size COMPONENT N. */
+static int operand_lock(CliRequest *rq, const char *arg, Err *err)
+{
+        if (!rq->lock) {
+                if (strcmp(arg, "show") != 0 && strcmp(arg, "steal") != 0 && strcmp(arg, "size") != 0)
+                        return err_set(err, -EINVAL, "lock takes: show, steal or size, not \"%.40s\"", arg);
+                rq->lock = arg;
+                return 0;
+        }
+        if (!*arg)
+                return err_set(err, -EINVAL, "lock %s: an empty argument", rq->lock);
+        if (!rq->component)
+                rq->component = arg;
+        else if (!rq->lock_value && strcmp(rq->lock, "show") != 0)
+                rq->lock_value = arg;
+        else
+                return err_set(err, -EINVAL, "lock %s: \"%.40s\" is too much", rq->lock, arg);
+        return 0;
+}
+
+static int lock_check(const CliRequest *rq, Err *err)
+{
+        if (!rq->lock)
+                return err_set(err, -EINVAL, "lock needs one word: show, steal or size");
+        if (strcmp(rq->lock, "show") == 0)
+                return 0;
+        if (!rq->lock_value)
+                return err_set(err, -EINVAL, "lock %s needs a component and %s", rq->lock,
+                               strcmp(rq->lock, "steal") == 0 ? "whose it is, as lock show tells it"
+                                                              : "how many may be out");
+        if (!rq->reason || !*rq->reason)
+                return err_set(err, -EINVAL, "lock %s needs --reason: it is kept", rq->lock);
+        return 0;
+}
+
+/* What is only for many nodes needs to know which; plan and nodes are about the configured ones anyway. */
+static int cluster_check(CliRequest *rq, Err *err)
+{
+        CliCluster *c = &rq->cluster;
+        const char *option = c->region                ? "region"
+                             : c->pod                 ? "pod"
+                             : c->limit               ? "limit"
+                             : c->exclude             ? "exclude"
+                             : c->n_overrides > 0     ? "override"
+                             : c->allow_outage        ? "allow-outage"
+                             : c->max_unavailable > 0 ? "max-unavailable"
+                             : c->max_failures_given  ? "max-failures"
+                             : c->soak_given          ? "soak"
+                             : c->since               ? "since"
+                                                      : NULL;
+        if ((c->nodes != NULL) + (c->inventory != NULL) + (c->management != NULL) > 1)
+                return err_set(
+                        err, -EINVAL,
+                        "only one of --nodes, --inventory and --management says which nodes there are");
+        if (rq->verb == VERB_PLAN || rq->verb == VERB_NODES)
+                c->on = true;
+        if (rq->verb == VERB_RESUME || c->on)
+                return 0;
+        if (option)
+                return err_set(err, -EINVAL,
+                               "--%s is for many nodes: say which with --cluster, --nodes, --inventory or "
+                               "--management",
+                               option);
+        if (rq->component && strcmp(rq->component, CLI_ALL) == 0)
+                return err_set(err, -EINVAL,
+                               "\"all\" is for many nodes (--cluster, --nodes, --inventory or --management); "
+                               "restart rmp restarts both of this node");
+        return 0;
 }
 
 static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err *err)
@@ -371,6 +346,27 @@ static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err
                         return err_set(err, -EINVAL, "hold takes one word: apply or remove");
                 rq->hold = arg;
                 return 0;
+        case OPERAND_RESTART_COMPONENT:
+                if (!rq->planned) {
+                        if (strcmp(arg, verb_name(VERB_RESTART)) != 0)
+                                return err_set(err, -EINVAL, "plan takes: restart COMPONENT, not \"%.40s\"",
+                                               arg);
+                        rq->planned = true;
+                        return 0;
+                }
+                if (rq->component || !*arg)
+                        return err_set(err, -EINVAL, "plan takes one component: plan restart COMPONENT");
+                rq->component = arg;
+                return 0;
+        case OPERAND_ROLL:
+        case OPERAND_MAYBE_ROLL:
+                if (rq->roll || !*arg)
+                        return err_set(err, -EINVAL,
+                                       "%s takes the id of one roll, as edge-roll history shows it", v->name);
+                rq->roll = arg;
+                return 0;
+        case OPERAND_LOCK:
+                return operand_lock(rq, arg, err);
         case OPERAND_NONE:
                 break;
         }
@@ -422,7 +418,7 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                                        arg, v->name);
                 if (!option_allowed(v, option))
                         return option_foreign(v, option, err);
-                if (option_table[option].value && !value) {
+                if (option_table[option].value && !value && !option_table[option].value_optional) {
                         if (at + 1 >= argc || argv[at + 1][0] == '-')
                                 return err_set(err, -EINVAL, "--%s needs a value: %s",
                                                option_table[option].name, option_table[option].value);
@@ -439,6 +435,15 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 return err_set(err, -EINVAL,
                                "%s needs a component: router, message-processor (mp) or one of your own",
                                v->name);
+        if (cluster_check(&rq, err) < 0)
+                return -EINVAL;
+        if (rq.verb == VERB_PLAN && !rq.component)
+                return err_set(err, -EINVAL,
+                               "plan needs: restart COMPONENT, for example plan restart router");
+        if (rq.verb == VERB_SHOW && !rq.roll)
+                return err_set(err, -EINVAL, "show needs the id of a roll; edge-roll history lists them");
+        if (rq.verb == VERB_LOCK && lock_check(&rq, err) < 0)
+                return -EINVAL;
         if (v->operand == OPERAND_HOLD && rq.verb == VERB_HOLD && !rq.hold)
                 return err_set(err, -EINVAL, "hold takes one word: apply or remove");
         *ret = rq;
@@ -451,85 +456,4 @@ bool cli_wants_json(int argc, char **argv)
                 if (strcmp(argv[i], "--json") == 0)
                         return true;
         return false;
-}
-
-static void help_usage(FILE *out, const VerbInfo *v)
-{
-        static const char *const operands[] = {
-                [OPERAND_NONE] = "",
-                [OPERAND_COMPONENT] = " COMPONENT",
-                [OPERAND_MAYBE_COMPONENT] = " [COMPONENT]",
-                [OPERAND_MAYBE_VERB] = " [VERB]",
-                [OPERAND_HOLD] = " apply|remove",
-        };
-        (void) fprintf(out, "edge-roll %s%s%s\n", v->name, operands[v->operand],
-                       v->options ? " [OPTIONS]" : "");
-}
-
-static void help_verb(FILE *out, const VerbInfo *v)
-{
-        help_usage(out, v);
-        (void) fprintf(out, "\n%s%s", v->text, *v->text ? "\n" : "");
-        if (v->operand == OPERAND_COMPONENT || v->operand == OPERAND_MAYBE_COMPONENT)
-                (void) fprintf(out,
-                               "COMPONENT: router, message-processor (short: mp), or a [component NAME] of\n"
-                               "edge-roll.conf(5)%s.\n\n",
-                               v == &verb_table[VERB_RESTART]
-                                       ? "; rmp: both of a node that has both, the message\n"
-                                         "processor while the router is out"
-                                       : "");
-        if (v->options)
-                (void) fputs("Options:\n", out);
-        for (int i = 0; i < OPTION_COUNT; i++) {
-                char left[48], letter[8] = "    ";
-                if (!(v->options & BIT(i)))
-                        continue;
-                if (option_table[i].letter)
-                        (void) snprintf(letter, sizeof(letter), "-%c, ", option_table[i].letter);
-                (void) snprintf(left, sizeof(left), "%s--%s%s%s", letter, option_table[i].name,
-                                option_table[i].value ? "=" : "",
-                                option_table[i].value ? option_table[i].value : "");
-                (void) fprintf(out, "  %-38s %s\n", left, option_table[i].what);
-        }
-        (void) fprintf(out, "%sExamples:\n", v->options ? "\n" : "");
-        for (const char *p = v->examples; *p;) {
-                size_t len = strcspn(p, "\n");
-                (void) fprintf(out, "  %.*s\n", (int) len, p);
-                p += len + (p[len] == '\n');
-        }
-}
-
-static void help_all(FILE *out)
-{
-        (void) fputs(
-                "edge-roll restarts Apigee Edge routers and message processors without losing a request.\n"
-                "\n"
-                "  edge-roll VERB [COMPONENT] [OPTIONS]\n"
-                "\n",
-                out);
-        for (int i = 0; i < VERB_COUNT; i++)
-                (void) fprintf(out, "  %-10s %s\n", verb_table[i].name, verb_table[i].what);
-        (void) fputs("\n"
-                     "A first look, nothing is touched:\n"
-                     "  edge-roll doctor\n"
-                     "  edge-roll restart router --dry-run\n"
-                     "Then:\n"
-                     "  edge-roll restart router --reason \"new keystore\"\n"
-                     "\n"
-                     "Exit codes:",
-                     out);
-        for (int i = 0; i < RESULT_COUNT; i++)
-                (void) fprintf(out, "%s%d %s%s", i % 5 ? "  " : "\n  ", result_exit_code((Result) i),
-                               result_name((Result) i), i + 1 < RESULT_COUNT ? "" : "\n");
-        (void) fputs(
-                "\nedge-roll help VERB has the options and more examples; edge-roll(1) has everything.\n",
-                out);
-}
-
-void cli_help(FILE *out, Verb verb)
-{
-        if (verb >= 0 && verb < VERB_COUNT)
-                help_verb(out, &verb_table[verb]);
-        else
-                help_all(out);
 }

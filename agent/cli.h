@@ -22,6 +22,14 @@ typedef enum Verb {
         VERB_DISCOVER,
         VERB_CANCEL,
         VERB_CONFIG,
+        VERB_NODES,
+        VERB_PLAN,
+        VERB_RESUME,
+        VERB_HISTORY,
+        VERB_SHOW,
+        VERB_REQUEST,
+        VERB_LOCK,
+        VERB_BRIDGE,
         VERB_AGENT,
         VERB_HOLD,
         VERB_HEAL,
@@ -30,6 +38,28 @@ typedef enum Verb {
         VERB_COUNT,
         VERB_INVALID = -EINVAL,
 } Verb;
+
+#define CLI_OVERRIDES_MAX 16
+#define CLI_ALL           "all" /* as component: message processors, then routers */
+
+/* Which nodes, and how a roll over them goes. Strings belong to argv. */
+typedef struct CliCluster {
+        bool on;                /* --cluster, or any way to say which nodes there are */
+        const char *nodes;      /* a,b,c; NULL: not given, as with all of these */
+        const char *inventory;  /* a file */
+        const char *management; /* the Management Server's URL */
+        const char *region, *pod, *limit, *exclude;
+        const char *overrides[CLI_OVERRIDES_MAX]; /* NAME=REASON, both not empty */
+        size_t n_overrides;
+        unsigned max_unavailable; /* 0: not given */
+        bool max_unavailable_percent;
+        unsigned max_failures; /* 0: stop at the first */
+        bool max_failures_given;
+        bool soak_given;
+        Usec soak_low_usec, soak_high_usec;
+        const char *since; /* a roll whose finished nodes are left alone */
+        bool yes, allow_outage;
+} CliCluster;
 
 /* What was asked for. Strings belong to argv. */
 typedef struct CliRequest {
@@ -44,7 +74,13 @@ typedef struct CliRequest {
         MpLeave mp_leave;         /* MP_LEAVE_INVALID: not given */
         const char *router_retry; /* NULL: not given */
         Usec for_usec;            /* 0: not given */
-        bool dry_run, json, now, start, no_wait, verbose;
+        Usec wait_usec;           /* for the lock; 0: not given; USEC_INFINITY: for ever */
+        const char *roll;         /* show, resume: its id; NULL: the last one */
+        const char *lock;         /* lock: "show", "steal" or "size" */
+        const char *lock_value;   /* lock steal: whose; lock size: the number, as typed */
+        bool dry_run, json, now, start, no_wait, verbose, if_needed, watch, give_up;
+        bool planned; /* plan: the word "restart" was there */
+        CliCluster cluster;
 } CliRequest;
 
 /* verb_name() - "restart"; verb_from_name() - VERB_INVALID for NULL or an unknown name. */

@@ -1034,6 +1034,14 @@ static int client_verb(Client *c)
         case VERB_STATUS:
         case VERB_DISCOVER:
                 return verb_answer(c);
+        case VERB_NODES:
+        case VERB_PLAN:
+        case VERB_RESUME:
+        case VERB_HISTORY:
+        case VERB_SHOW:
+        case VERB_REQUEST:
+        case VERB_LOCK:
+        case VERB_BRIDGE:
         case VERB_CONFIG:
         case VERB_AGENT:
         case VERB_HEAL:

@@ -130,6 +130,14 @@ static int run(const CliRequest *rq)
         case VERB_DISCOVER:
         case VERB_CANCEL:
                 return run_client(rq, config);
+        case VERB_NODES:
+        case VERB_PLAN:
+        case VERB_RESUME:
+        case VERB_HISTORY:
+        case VERB_SHOW:
+        case VERB_REQUEST:
+        case VERB_LOCK:
+        case VERB_BRIDGE:
         case VERB_AGENT:
         case VERB_HEAL:
         case VERB_HOLD:

@@ -23,6 +23,7 @@ static const struct {
         [RESULT_NO_PERMISSION] = { "no-permission", 18 },
         [RESULT_AGENT_UNREACHABLE] = { "agent-unreachable", 19 },
         [RESULT_PROBLEMS] = { "problems", 20 },
+        [RESULT_INTERRUPTED] = { "interrupted", 21 },
 };
 _Static_assert(ELEMENTS(result_table) == RESULT_COUNT, "every result has a name and an exit code");
 

@@ -19,7 +19,9 @@ typedef enum Result {
         RESULT_NOT_READMITTED, /* restarted and open, but its checkers have not come back */
         RESULT_NO_PERMISSION,
         RESULT_AGENT_UNREACHABLE,
-        RESULT_PROBLEMS, /* doctor has found something that is in the way */
+        RESULT_PROBLEMS,    /* doctor has found something that is in the way */
+        RESULT_INTERRUPTED, /* a roll was stopped on request: what was begun is finished, the rest untouched
+                             */
         RESULT_COUNT,
         RESULT_INVALID = -EINVAL,
 } Result;

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 
-#define ARGS_MAX 16
+#define ARGS_MAX 32
 
 /* @line: words with one blank between; "_" in a word is a blank of the argument itself. */
 static int parse(char *line, CliRequest *ret, Err *err)
@@ -173,6 +173,59 @@ static void json_is_seen_before_parsing(void **state)
         assert_false(cli_wants_json(3, behind));
 }
 
+static void many_nodes_and_how_a_roll_over_them_goes(void **state)
+{
+        (void) state;
+        CliRequest rq = GOOD(
+                "edge-roll restart all --nodes r1,r2 --max-unavailable=25% --max-failures 1 --soak 10s-2m "
+                "--override degraded=known --override leased=mine -y --since X --limit r*");
+        assert_true(rq.cluster.on && rq.cluster.yes && rq.cluster.max_unavailable_percent);
+        assert_string_equal(rq.cluster.nodes, "r1,r2");
+        assert_string_equal(rq.cluster.limit, "r*");
+        assert_string_equal(rq.cluster.since, "X");
+        assert_int_equal(rq.cluster.max_unavailable, 25);
+        assert_int_equal(rq.cluster.max_failures, 1);
+        assert_int_equal(rq.cluster.soak_low_usec, 10 * USEC_PER_SEC);
+        assert_int_equal(rq.cluster.soak_high_usec, 120 * USEC_PER_SEC);
+        assert_int_equal(rq.cluster.n_overrides, 2);
+        assert_string_equal(rq.cluster.overrides[1], "leased=mine");
+        assert_false(GOOD("edge-roll restart router").cluster.on);
+        assert_true(GOOD("edge-roll plan restart router").cluster.on);
+        assert_true(GOOD("edge-roll nodes").cluster.on);
+        assert_true(GOOD("edge-roll status --cluster --watch").watch);
+        assert_int_equal(GOOD("edge-roll restart mp --wait").wait_usec, USEC_INFINITY);
+        assert_int_equal(GOOD("edge-roll restart mp --wait=15m").wait_usec, 900 * USEC_PER_SEC);
+        assert_null(GOOD("edge-roll resume").roll);
+        assert_string_equal(GOOD("edge-roll show X").roll, "X");
+        rq = GOOD("edge-roll lock steal router r3 --reason gone");
+        assert_string_equal(rq.lock, "steal");
+        assert_string_equal(rq.component, "router");
+        assert_string_equal(rq.lock_value, "r3");
+        assert_string_equal(GOOD("edge-roll lock show").lock, "show");
+        BAD("edge-roll restart all", "rmp");
+        BAD("edge-roll restart router --limit r1", "--limit is for many nodes");
+        BAD("edge-roll restart router --max-failures 0", "--max-failures is for many nodes");
+        BAD("edge-roll restart router --cluster --max-unavailable 0", "from 1 on");
+        BAD("edge-roll restart router --cluster --max-unavailable 100%", "99%");
+        BAD("edge-roll restart router --cluster --max-unavailable 99999999999999999999", "from 1 on");
+        BAD("edge-roll restart router --cluster --max-failures x", "from 0 on");
+        BAD("edge-roll restart router --cluster --soak 2m-10s", "more than HIGH");
+        BAD("edge-roll restart router --cluster --soak 2m", "LOW-HIGH");
+        BAD("edge-roll restart router --cluster --override degraded", "NAME=REASON");
+        BAD("edge-roll restart router --cluster --override degraded=", "NAME=REASON");
+        BAD("edge-roll restart router --nodes= ", "needs a value");
+        BAD("edge-roll restart router --nodes r1 --inventory i", "only one of");
+        BAD("edge-roll restart router --wait=0", "no wait");
+        BAD("edge-roll plan router", "restart COMPONENT");
+        BAD("edge-roll plan restart", "plan needs");
+        BAD("edge-roll show", "edge-roll history");
+        BAD("edge-roll resume a b", "one roll");
+        BAD("edge-roll lock", "show, steal or size");
+        BAD("edge-roll lock steal router r3", "--reason");
+        BAD("edge-roll lock size router --reason x", "how many");
+        BAD("edge-roll lock show router x", "too much");
+}
+
 static void help_teaches_every_verb(void **state)
 {
         (void) state;
@@ -222,6 +275,7 @@ int main(void)
                 cmocka_unit_test(help_and_version),
                 cmocka_unit_test(mistakes_are_explained),
                 cmocka_unit_test(json_is_seen_before_parsing),
+                cmocka_unit_test(many_nodes_and_how_a_roll_over_them_goes),
                 cmocka_unit_test(help_teaches_every_verb),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
