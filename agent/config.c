@@ -133,6 +133,19 @@ static const Key pool_keys[] = {
           .choices = lock_names },
 };
 
+/* Of the machine from which a cluster is rolled. */
+static const Key cluster_keys[] = {
+        { "ssh", TYPE_WORDS, AT(Config, cluster_ssh), { "ssh" }, "the command that reaches a node, and its arguments" },
+        { "bridge", TYPE_WORDS, AT(Config, cluster_bridge), { "edge-roll bridge" },
+          "what is run on the node; sudo -n edge-roll bridge for users that are not in its group edge-roll" },
+        { "connect_limit", TYPE_USEC, AT(Config, cluster_connect_usec), { "15s" },
+          "how long one attempt to connect to a node may take", .min = 100 * MS, .max = HOUR },
+        { "answer_limit", TYPE_USEC, AT(Config, cluster_answer_usec), { "30s" },
+          "how long a node may take to answer one question", .min = 100 * MS, .max = HOUR },
+        { "at_once", TYPE_COUNT, AT(Config, cluster_at_once), { "8" },
+          "how many connections are being made at the same time", .min = 1, .max = 1000 },
+};
+
 static const Key monit_keys[] = {
         { "units", TYPE_UNITS, AT(Config, monit_units), { "apigee-monit.service monit.service" },
           "names of monit's unit; the first that exists", .may_be_empty = true },
@@ -252,6 +265,7 @@ static const struct {
 } plain_sections[] = {
         { "agent", agent_keys, ELEMENTS(agent_keys) },
         { "pool", pool_keys, ELEMENTS(pool_keys) },
+        { "cluster", cluster_keys, ELEMENTS(cluster_keys) },
         { "monit", monit_keys, ELEMENTS(monit_keys) },
 };
 
@@ -1071,7 +1085,7 @@ static int section_unknown(const ConfigOrigin *o, Err *err)
         }
         return err_set(
                 err, -EINVAL,
-                "%.200s:%u: unknown section [%.60s]; known: [agent], [pool], [monit], [component NAME]%s%s%s",
+                "%.200s:%u: unknown section [%.60s]; known: [agent], [pool], [cluster], [monit], [component NAME]%s%s%s",
                 o->file, o->line, o->section, near.best[0] ? "; did you mean [" : "", near.best,
                 near.best[0] ? "]?" : "");
 }

@@ -108,8 +108,11 @@ typedef struct Config {
         bool cgroup_ids;
         char *hooks_dir;
         Usec hook_limit_usec;
-        Words pool_members; /* other nodes of the pool, as far as this node knows */
-        char *lock;         /* "none" */
+        Words pool_members;                /* other nodes of the pool, as far as this node knows */
+        char *lock;                        /* "none" */
+        Words cluster_ssh, cluster_bridge; /* commands: how a node is reached, what is run on it */
+        Usec cluster_connect_usec, cluster_answer_usec;
+        unsigned cluster_at_once; /* connections being made at the same time */
         Words monit_units;
         MonitStop monit_stop; /* whether monit's unit is stopped; auto: where the check is not proven off */
         char *monit_status_url;

@@ -95,6 +95,13 @@ static void nothing_there_is_all_defaults(void **state)
         assert_true(c->cgroup_ids);
         assert_null(c->pool_members[0]);
         assert_string_equal(c->lock, "none");
+        assert_string_equal(c->cluster_ssh[0], "ssh");
+        assert_null(c->cluster_ssh[1]);
+        assert_string_equal(c->cluster_bridge[0], "edge-roll");
+        assert_string_equal(c->cluster_bridge[1], "bridge");
+        assert_int_equal(c->cluster_connect_usec, 15 * USEC_PER_SEC);
+        assert_int_equal(c->cluster_answer_usec, 30 * USEC_PER_SEC);
+        assert_int_equal(c->cluster_at_once, 8);
         assert_string_equal(c->monit_units[1], "monit.service");
         assert_int_equal(c->n_components, 2);
 
@@ -287,7 +294,7 @@ static void unknown_names_come_with_the_nearest(void **state)
         const Files *f = *state;
         refused(f, "[agnt]\nx=1\n", ":1: unknown section [agnt]", "did you mean [agent]?");
         refused(f, "[router]\n", "did you mean [component router]?");
-        refused(f, "[something]\nx=1\n", "known: [agent], [pool], [monit], [component NAME]");
+        refused(f, "[something]\nx=1\n", "known: [agent], [pool], [cluster], [monit], [component NAME]");
         refused(f, "[component routr]\n", "needs kind", "did you mean [component router]?");
         refused(f, "[component router]\nquiettime=1s\n",
                 ":2:", "has no key quiettime; did you mean quiet_time?");
