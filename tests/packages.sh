@@ -8,10 +8,10 @@
 set -eu
 
 debian_build='gcc make pkg-config libc6-dev libsystemd-dev libnftnl-dev libmnl-dev libcurl4-openssl-dev
-        libcjson-dev libinih-dev libxml2-dev'
-debian_run='libcurl4 libxml2 dbus'
+        libcjson-dev libinih-dev libxml2-dev libzookeeper-st-dev'
+debian_run='libcurl4 libxml2 libzookeeper-st2 dbus'
 debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptables iproute2 haproxy nginx-light
-        libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssl firewalld cron'
+        libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssl firewalld cron libzookeeper-java default-jre-headless'
 debian_lint='clang clang-format clang-tidy cppcheck libclang-rt-14-dev'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
         inih-devel libxml2-devel'

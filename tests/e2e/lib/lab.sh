@@ -16,7 +16,7 @@ E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 RUN_PREFIX=${TMPDIR:-/tmp}/edge-roll-lab.
 QUEUE_PREFIX=${TMPDIR:-/tmp}/edge-roll-queue.
-LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light libnginx-mod-http-echo monit dbus jq procps curl util-linux gcc libc6-dev"
+LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light libnginx-mod-http-echo monit dbus jq procps curl util-linux gcc libc6-dev libzookeeper-java default-jre-headless"
 
 . "$E2E/lib/wait.sh"
 . "$E2E/lib/network.sh"
@@ -28,6 +28,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/assert.sh"
 . "$E2E/lib/ssh.sh"
 . "$E2E/lib/fault.sh"
+. "$E2E/lib/zookeeper.sh"
 
 say() { printf '# %s\n' "$*" >&2; }
 
@@ -49,7 +50,7 @@ cgroup_roots() {
 lab_needs() {
         local missing=() c
         [ "$(id -u)" = 0 ] || die "the lab boots nodes and must run as root"
-        for c in systemd-nspawn nft iptables ip haproxy nginx monit dbus-daemon jq curl unshare nsenter gcc; do
+        for c in systemd-nspawn nft iptables java ip haproxy nginx monit dbus-daemon jq curl unshare nsenter gcc; do
                 PATH=$PATH:/usr/sbin:/sbin command -v "$c" >/dev/null || missing+=("$c")
         done
         [ -e /usr/lib/nginx/modules/ngx_http_echo_module.so ] || missing+=(libnginx-mod-http-echo)

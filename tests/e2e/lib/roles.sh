@@ -267,6 +267,7 @@ cluster_renew() {
         for name in $names; do node_serve "$name" || return; done
         wait_for 20 through_routers || return
         LB_DIR=$LAB/lb2 lb_stop
+        zk_remove
         lb_start
 }
 
