@@ -119,7 +119,7 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
 
-.PHONY: deps tests check check-unit check-asan replay e2e e2e-old torture demo bench
+.PHONY: deps tests check check-unit check-asan replay e2e e2e-old cluster torture demo bench
 deps:
 	@tests/packages.sh build test
 
@@ -153,6 +153,11 @@ e2e: deps
 torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+
+# Two regions and a bastion: what a coordinator does.
+cluster: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/e2e/run --cluster $(if $(ONLY),--only "$(ONLY)")
 
 # The same on nodes that are forced to the ways of old kernels.
 e2e-old: deps
@@ -262,4 +267,4 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'

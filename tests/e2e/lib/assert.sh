@@ -115,10 +115,13 @@ monit_active() { [ "$(in_node "$1" systemctl is-active apigee-monit.service 2>/d
 # ---- witnesses
 
 # Requests the load balancer saw lost: any status but 200, or an end that was not in good order (termination state).
-lb_lost() { awk '$4 == "clients" && ($7 != 200 || $11 != "----")' "$LAB/lb/log"; }
+lb_lost() { lb_logs | awk '$4 == "clients" && ($7 != 200 || $11 != "----")'; }
+
+# What all load balancers that take part have logged.
+lb_logs() { if cluster_kind; then cat "$LAB/lb/log" "$LAB/lb2/log"; else cat "$LAB/lb/log"; fi; }
 
 # lb_health: what its checks said, in order.
-lb_health() { grep -E '^[0-9].*(Health check|Server routers/)' "$LAB/lb/log" || :; }
+lb_health() { lb_logs | grep -E '^[0-9].*(Health check|Server routers/)' || :; }
 
 assert_lb_saw_down_and_up() {
         lb_health | shows "Server routers/$1 is DOWN" || fail "the load balancer never took $1 out"

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The network: one namespace `fab` with a bridge, one namespace for each party with eth0 on that bridge.
 
-declare -A HOST=([lb]=5 [zk]=6 [client]=9 [r1]=11 [r2]=12 [m1]=21 [m2]=22 [rmp1]=31)
+declare -A HOST=([lb]=5 [lb2]=4 [zk]=6 [bastion]=7 [client]=9 [r1]=11 [r2]=12 [r3]=13 [r4]=14 [r5]=15 [r6]=16 [m1]=21 [m2]=22 [m3]=23
+        [m4]=24 [rmp1]=31)
 
 ip4() { echo "10.77.0.${HOST[$1]}"; }
 ip6() { echo "fd77::${HOST[$1]}"; }

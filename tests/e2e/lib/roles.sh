@@ -251,10 +251,10 @@ through_routers() {
         done
 }
 
-# dirty NAME...: after this scenario the node is thrown away and made anew.
+# dirty NAME...: after this scenario the node is thrown away and made anew (in the big cluster: cleaned up in place).
 dirty() {
         local name
-        for name; do : >"$LAB/nodes/$name/dirty"; done
+        for name; do : >"$LAB/nodes/$name/${DIRT:-dirty}"; done
 }
 
 # cluster_renew: what the last scenario has touched is made new; then all serve.

@@ -5,5 +5,8 @@ set -Eeuo pipefail
 . "$(dirname "$0")/lab.sh"
 SCENE=$LAB/scenes/$(basename "$1")
 mkdir -p "$SCENE"
+# Journals of the nodes go back further than this.
+# shellcheck disable=SC2034
+SCENE_AT=$EPOCHREALTIME
 trap 'echo "FAILED: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND" >&2; trap - ERR; exit 1' ERR
 . "$1/test.sh"

@@ -7,6 +7,8 @@
 # anew or runs /opt/apigee/standin/render NAME to change the answers of the one that runs.
 
 UUID=276bc250-7dd0-46a5-a583-fd11eba786f8       # uUID in /v1/servers/self
+REGION=dc-1
+POD=gateway
 UP=true                                         # body of /v1/servers/self/up
 SELF=good               # /v1/servers/self: good, hang (accepts, never answers), broken (JSON cut), html, huge (100 MB), status-500
 RUNTIME=good            # /v1/runtime: good, hang, hang-one (the list of proxies of acme/prod), status-500
