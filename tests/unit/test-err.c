@@ -170,6 +170,7 @@ static void test_results(void **state _unused_)
                 { RESULT_NO_PERMISSION, "no-permission", 18 },
                 { RESULT_AGENT_UNREACHABLE, "agent-unreachable", 19 },
                 { RESULT_PROBLEMS, "problems", 20 },
+                { RESULT_INTERRUPTED, "interrupted", 21 },
         };
         assert_int_equal(ELEMENTS(table), RESULT_COUNT);
         for (size_t i = 0; i < ELEMENTS(table); i++) {
