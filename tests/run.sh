@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs test programs and adds up what they say.
-#   tests/run.sh [--e2e RUNNER] PROGRAM...
-# A PROGRAM is a cmocka binary, or a script whose output is TAP. Exit 77 is a skip, which fails unless
+#   tests/run.sh [--e2e RUNNER]... PROGRAM...
+# RUNNERs run afterwards, one after another. A PROGRAM is a cmocka binary, or a script whose output is TAP. Exit 77 is a skip, which fails unless
 # ALLOW_SKIP=1. The last line is "N passed, M failed".
 set -u
 
@@ -11,11 +11,13 @@ passed=0 failed=0
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
+# One a line.
 e2e=
-if [ "${1:-}" = --e2e ]; then
-        e2e=$2
+while [ "${1:-}" = --e2e ]; do
+        e2e="$e2e$2
+"
         shift 2
-fi
+done
 
 # Most of their time is waiting, so as many at once as there are processors, and one more.
 one='log=$0/$(echo "$1" | tr / _); begin=$(date +%s)
@@ -57,9 +59,10 @@ for program in "$@"; do
         failed=$((failed + bad))
 done
 
-if [ -n "$e2e" ]; then
+# run_e2e RUNNER...: its summary is added to the numbers.
+run_e2e() {
         log=$logs/e2e
-        { $e2e 2>&1; echo "status $?"; } | tee "$log" | grep -v -e '^[0-9]* passed, [0-9]* failed$' -e '^status [0-9]*$'
+        { "$@" 2>&1; echo "status $?"; } | tee "$log" | grep -v -e '^[0-9]* passed, [0-9]* failed$' -e '^status [0-9]*$'
         summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
         if [ -n "$summary" ]; then
                 passed=$((passed + ${summary%% *}))
@@ -70,7 +73,13 @@ if [ -n "$e2e" ]; then
                 echo "FAIL end-to-end: the runner died: $(tail -1 "$log")"
                 failed=$((failed + 1))
         fi
-fi
+}
+
+while [ -n "$e2e" ]; do
+        # shellcheck disable=SC2086
+        run_e2e $(echo "$e2e" | head -n 1) </dev/null
+        e2e=$(echo "$e2e" | tail -n +2)
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

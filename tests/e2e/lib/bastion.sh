@@ -95,6 +95,7 @@ bastion_tidy() {
 	TIDY
         node_mend bastion
         node_thaw bastion
+        in_net bastion nft flush ruleset
         bastion_known_hosts >"$(node_file bastion /etc/ssh/ssh_known_hosts)"
         bastion_inventory >"$(node_file bastion $INVENTORY)"
 }
@@ -167,6 +168,21 @@ ssh_kill() {
         for pid in $(ssh_pids "$1"); do in_node bastion kill -KILL "$pid"; done
 }
 
+# ssh_cut NODE...: no packet goes between the bastion and the node any more, nor any message that one could not; all else goes on.
+ssh_cut() {
+        local name
+        in_net bastion nft -f - <<-'NFT'
+		table inet lab_cut {
+		        set cut { type ipv4_addr; }
+		        chain in { type filter hook input priority 0; ip saddr @cut drop; }
+		        chain out { type filter hook output priority 0; ip daddr @cut drop; }
+		}
+	NFT
+        for name; do in_net bastion nft add element inet lab_cut cut "{ $(ip4 "$name") }"; done
+}
+
+ssh_mend() { in_net bastion nft delete table inet lab_cut; }
+
 # roll_event FILTER [CALL]: it has told an event for which the jq filter is true.
 roll_event() { jq -es "any(.[]; $1)" "${2:-$ER_CALL}.json" >/dev/null 2>&1; }
 
@@ -189,14 +205,14 @@ tty_start() {
         : >"$ER_CALL.tty"
         mkfifo "$ER_CALL.keys"
         # Open at both ends, so that nobody waits for the other and no end of file arrives.
-        exec 6<>"$ER_CALL.keys"
+        exec {TTY_KEYS}<>"$ER_CALL.keys"
         TERM=xterm RUN_AS="exec" on_bastion timeout --foreground "${ER_LIMIT:-280}" script -qfec "stty rows 40 cols 100; exec edge-roll $*" /dev/null \
-                >"$ER_CALL.tty" 2>"$ER_CALL.err" <&6 &
+                >"$ER_CALL.tty" 2>"$ER_CALL.err" <&"$TTY_KEYS" &
         ER_PID=$!
         echo "$ER_PID" >"$ER_CALL.pid"
 }
 
-tty_type() { printf '%b' "$1" >&6; }
+tty_type() { printf '%b' "$1" >&"$TTY_KEYS"; }
 
 # tty_close: the window is closed: what runs in it gets SIGHUP.
 tty_close() { kill -KILL "$(first_child "$(first_child "$ER_PID")")"; }

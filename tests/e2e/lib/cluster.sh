@@ -11,7 +11,7 @@
 
 REGIONS="dc-1 dc-2"
 
-routers_of() { case $1 in dc-1) echo r1 r2 r3 ;; dc-2) echo r4 r5 r6 ;; esac; }
+routers_of() { case $1 in dc-1) echo ${DC1_ROUTERS:-r1 r2 r3} ;; dc-2) echo r4 r5 r6 ;; esac; }
 mps_of() { case $1 in dc-1) echo m1 m2 ;; dc-2) echo m3 m4 ;; esac; }
 lb_of() { case $1 in dc-1) echo lb ;; dc-2) echo lb2 ;; esac; }
 
@@ -286,4 +286,34 @@ node_power_on() {
         net_add "$1"
         node_boot "$1"
         node_up "$1"
+}
+
+# ---- more routers than the two regions have: r7 to r12, for the time of a scenario
+
+MORE_ROUTERS="r7 r8 r9 r10 r11 r12"
+TWELVE="r1 r2 r3 r4 r5 r6 $MORE_ROUTERS"
+
+# more_routers_up: they are in dc-1, its load balancer knows all twelve, and all twelve are one pool.
+more_routers_up() {
+        local name
+        trap 'more_routers_down $?' EXIT
+        for name in $MORE_ROUTERS; do
+                # shellcheck disable=SC2046
+                region_node "$name" dc-1 $(mps_of dc-1) && node_boot "$name" || return
+        done
+        # shellcheck disable=SC2086
+        node_ready $MORE_ROUTERS || return
+        DC1_ROUTERS=$TWELVE
+        for name in $TWELVE; do config "$name" '[pool]' 'name = twelve'; done
+        LB_ROUTERS=$TWELVE LB_INTER=300ms lb_start
+}
+
+more_routers_down() {
+        local name
+        for name in $MORE_ROUTERS; do
+                [ ! -e "$LAB/nodes/$name" ] || {
+                        [ "$1" = 0 ] || in_node "$name" journalctl --no-pager -q -o short-precise -n 30 -t edge-roll >&2
+                        node_destroy "$name"
+                }
+        done
 }

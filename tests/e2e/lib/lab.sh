@@ -32,6 +32,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/cluster.sh"
 . "$E2E/lib/bastion.sh"
 . "$E2E/lib/witness.sh"
+. "$E2E/lib/rolls.sh"
 
 say() { printf '# %s\n' "$*" >&2; }
 
