@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/bridge.h"
 #include "agent/cli.h"
 #include "agent/client.h"
 #include "agent/config.h"
@@ -111,6 +112,8 @@ static int run(const CliRequest *rq)
         }
         if (rq->verb == VERB_AGENT || rq->verb == VERB_HEAL || rq->verb == VERB_HOLD)
                 return run_service(rq);
+        if (rq->verb == VERB_BRIDGE)
+                return bridge_run(NULL);
         if (config_load(&config, NULL, NULL, &err) < 0) {
                 if (needs_config(rq->verb))
                         return refuse(rq->json, rq->component, verb_name(rq->verb), err.text);
