@@ -72,7 +72,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bridge.c agent/bus-api.c agent/cgrou
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/put.c agent/relay.c agent/render.c \
           agent/roll.c agent/state.c agent/systemd.c
 CLUSTER := agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
-           agent/cluster/ssh.c agent/cluster/ssh-trouble.c
+           agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
@@ -92,7 +92,7 @@ $(B)/%.o: %.c
 # ---- tests -------------------------------------------------------------------------------------------------
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns leave monit-xml procs properties put \
-                render roll roll-log sequence snapshot state time window
+                render roll roll-log sequence snapshot state table time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c

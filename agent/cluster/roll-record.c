@@ -59,17 +59,19 @@ bool roll_result_good(const char *result)
         return r == RESULT_DONE || r == RESULT_NOT_NEEDED;
 }
 
-static RollNode *node_find(const RollRecord *r, const char *name)
+/* @component: "": the first of that name. */
+static RollNode *node_find(const RollRecord *r, const char *name, const char *component)
 {
         for (size_t i = 0; i < r->n_nodes; i++)
-                if (strcmp(r->nodes[i].name, name) == 0)
+                if (strcmp(r->nodes[i].name, name) == 0 &&
+                    (!*component || strcmp(r->nodes[i].component, component) == 0))
                         return &r->nodes[i];
         return NULL;
 }
 
-const RollNode *roll_record_node(const RollRecord *r, const char *name)
+const RollNode *roll_record_node(const RollRecord *r, const char *name, const char *component)
 {
-        return node_find(r, name);
+        return node_find(r, name, component ? component : "");
 }
 
 static int node_add(RollRecord *r, const cJSON *n)
@@ -137,7 +139,7 @@ static void node_end(RollNode *n, const cJSON *e)
 
 static void fold_node(RollRecord *r, const cJSON *e)
 {
-        RollNode *n = node_find(r, json_text(e, "node"));
+        RollNode *n = node_find(r, json_text(e, "node"), json_text(e, "component"));
         const char *state = json_text(e, "state");
         uint64_t step = json_count(e, "step");
         r->last_step = MAX(r->last_step, step);

@@ -84,8 +84,8 @@ int roll_log_text(int fd, const char *path, char **ret, size_t *ret_len, Err *er
  * -errno. */
 int roll_log_read(const char *dir, const char *id, RollRecord **ret, Err *err) _must_check_;
 
-/* roll_record_node() - NULL when there is none of that name. */
-const RollNode *roll_record_node(const RollRecord *r, const char *name);
+/* roll_record_node() - @component: NULL: the first of that name. Return: NULL when there is none. */
+const RollNode *roll_record_node(const RollRecord *r, const char *name, const char *component);
 
 /* roll_result_good() - is this result of a node one after which a roll goes on? (done, not-needed) */
 bool roll_result_good(const char *result);

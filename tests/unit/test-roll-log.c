@@ -240,20 +240,22 @@ static void what_it_all_means(void **state)
         assert_string_equal(r->by, "alice");
         assert_string_equal(json_text(r->options, "soak"), "10s");
         assert_int_equal(r->n_nodes, 5);
-        const RollNode *n = roll_record_node(r, "r1");
+        const RollNode *n = roll_record_node(r, "r1", NULL);
         assert_string_equal(n->dest, "edge@r1");
         assert_string_equal(n->component, "router");
         assert_int_equal(n->state, ROLL_NODE_ENDED);
         assert_string_equal(n->result, "done");
         assert_string_equal(n->phase, "drain");
         assert_true(n->elapsed > 58 && n->elapsed < 59);
-        n = roll_record_node(r, "r2");
+        n = roll_record_node(r, "r2", NULL);
         assert_string_equal(n->result, "held");
         assert_string_equal(n->hint, "edge-roll undrain router");
         assert_int_equal(n->step, 2);
-        assert_int_equal(roll_record_node(r, "r3")->state, ROLL_NODE_WAITING);
-        assert_false(roll_record_node(r, "r9")->selected);
-        assert_null(roll_record_node(r, "r5"));
+        assert_int_equal(roll_record_node(r, "r3", NULL)->state, ROLL_NODE_WAITING);
+        assert_false(roll_record_node(r, "r9", NULL)->selected);
+        assert_null(roll_record_node(r, "r5", NULL));
+        assert_null(roll_record_node(r, "r1", "mp"));
+        assert_non_null(roll_record_node(r, "r1", "router"));
         assert_int_equal(r->counts.total, 4);
         assert_int_equal(r->counts.done, 1);
         assert_int_equal(r->counts.failed, 1);
@@ -280,7 +282,7 @@ static void what_it_all_means(void **state)
         assert_string_equal(again->by, "bob");
         assert_string_equal(again->host, "other");
         assert_int_equal(again->resumed, 1);
-        n = roll_record_node(again, "r2");
+        n = roll_record_node(again, "r2", NULL);
         assert_int_equal(n->state, ROLL_NODE_BEGUN);
         assert_int_equal(n->begun, 2);
         assert_int_equal(n->step, 3);
@@ -290,6 +292,19 @@ static void what_it_all_means(void **state)
         assert_int_equal(again->counts.open, 1);
         assert_int_equal(again->counts.left, 1);
         assert_int_equal(again->last_step, 9);
+}
+
+/* A node may have two components that are restarted one after the other. */
+static void a_node_with_two_components(void **state)
+{
+        (void) state;
+        static const char text[] =
+                "{\"event\":\"roll\",\"format\":1,\"component\":\"all\",\"nodes\":["
+                "{\"name\":\"n\",\"component\":\"mp\"},{\"name\":\"n\",\"component\":\"router\"}]}\n"
+                "{\"event\":\"node\",\"node\":\"n\",\"component\":\"router\",\"step\":1,\"state\":\"begin\"}\n";
+        _cleanup_(roll_record_freep) RollRecord *r = parse(text, strlen(text));
+        assert_int_equal(roll_record_node(r, "n", "mp")->state, ROLL_NODE_WAITING);
+        assert_int_equal(roll_record_node(r, "n", "router")->state, ROLL_NODE_BEGUN);
 }
 
 /* ---- crashes ---- */
@@ -758,6 +773,7 @@ int main(void)
                 TEST(a_new_journal),
                 TEST(a_name_becomes_part_of_a_file_name),
                 TEST(what_it_all_means),
+                TEST(a_node_with_two_components),
                 TEST(cut_off_at_every_byte),
                 TEST(a_last_line_of_zeros),
                 TEST(a_damaged_line),
