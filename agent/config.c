@@ -133,6 +133,8 @@ static const Key pool_keys[] = {
           .choices = lock_names },
 };
 
+#define ROLLS_DIR "/var/lib/edge-roll/rolls"
+
 /* Of the machine from which a cluster is rolled. */
 static const Key cluster_keys[] = {
         { "ssh", TYPE_WORDS, AT(Config, cluster_ssh), { "ssh" }, "the command that reaches a node, and its arguments" },
@@ -144,6 +146,16 @@ static const Key cluster_keys[] = {
           "how long a node may take to answer one question", .min = 100 * MS, .max = HOUR },
         { "at_once", TYPE_COUNT, AT(Config, cluster_at_once), { "8" },
           "how many connections are being made at the same time", .min = 1, .max = 1000 },
+        { "max_unavailable", TYPE_TEXT, AT(Config, cluster_max_unavailable), { "1" },
+          "how many nodes of a pool may be out at once: a number, or a share like 25%" },
+        { "soak_low", TYPE_USEC, AT(Config, cluster_soak_low_usec), { "10s" },
+          "how long a node that is back is watched at least", .min = 0, .max = 24 * HOUR },
+        { "soak_high", TYPE_USEC, AT(Config, cluster_soak_high_usec), { "120s" },
+          "a node that is not good by then has failed", .min = 0, .max = 24 * HOUR },
+        { "lost_limit", TYPE_USEC, AT(Config, cluster_lost_usec), { "120s" },
+          "how long a node whose job runs may be out of reach", .min = SEC, .max = 24 * HOUR },
+        { "journal_dir", TYPE_TEXT, AT(Config, cluster_journal_dir), { "auto" },
+          "where the journals of rolls are; auto: " ROLLS_DIR " for root" },
 };
 
 static const Key monit_keys[] = {

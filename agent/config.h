@@ -113,6 +113,10 @@ typedef struct Config {
         Words cluster_ssh, cluster_bridge; /* commands: how a node is reached, what is run on it */
         Usec cluster_connect_usec, cluster_answer_usec;
         unsigned cluster_at_once; /* connections being made at the same time */
+        char *cluster_max_unavailable; /* as written: "1", "25%" */
+        Usec cluster_soak_low_usec, cluster_soak_high_usec;
+        Usec cluster_lost_usec;
+        char *cluster_journal_dir; /* or "auto" */
         Words monit_units;
         MonitStop monit_stop; /* whether monit's unit is stopped; auto: where the check is not proven off */
         char *monit_status_url;
