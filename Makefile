@@ -65,12 +65,12 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
-AGENT  := agent/agent.c agent/bound.c agent/bridge.c agent/bus-api.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
+AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
-          agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-ports.c agent/job-prepare.c \
-          agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/leave.c agent/lost.c \
-          agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/procs.c agent/properties.c agent/put.c agent/relay.c agent/render.c \
-          agent/roll.c agent/state.c agent/systemd.c
+          agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-prepare.c \
+          agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lease.c agent/leases.c agent/leave.c agent/lost.c \
+          agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/pool.c agent/procs.c agent/pulse.c agent/properties.c agent/put.c agent/relay.c agent/render.c \
+          agent/roll.c agent/standing.c agent/state.c agent/systemd.c
 CLUSTER := agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER)
@@ -91,7 +91,7 @@ $(B)/%.o: %.c
 
 # ---- tests -------------------------------------------------------------------------------------------------
 
-UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns leave monit-xml procs properties put \
+UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state table time window
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd

@@ -8,12 +8,14 @@
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
+#include "agent/bus.h"
 #include "agent/bus-api.h"
 #include "agent/hold.h"
 #include "agent/journal.h"
 #include "agent/kept.h"
 #include "agent/lost.h"
 #include "agent/manager.h"
+#include "agent/pulse.h"
 #include "agent/state.h"
 #include "agent/version.h"
 
@@ -34,7 +36,10 @@ struct Agent {
         Conns *conns;
         Systemd *systemd;
         Monit *monit;
-        Job *job; /* the present or the last one */
+        Leases *leases;
+        Pulse *pulse;
+        BusPeople *people; /* who calls through the bus that we have now */
+        Job *job;          /* the present or the last one */
         uint64_t next_id;
         bool ready;   /* the name is ours for the first time: systemd was told */
         bool leaving; /* giving the name back; exits with the answer */
@@ -85,6 +90,26 @@ Conns *agent_conns(const Agent *a)
 bool agent_leaving(const Agent *a)
 {
         return a->leaving;
+}
+
+Leases *agent_leases(const Agent *a)
+{
+        return a->leases;
+}
+
+BusPeople *agent_people(const Agent *a)
+{
+        return a->people;
+}
+
+sd_bus *agent_bus(const Agent *a)
+{
+        return a->bus;
+}
+
+void agent_leases_changed(Agent *a)
+{
+        pulse_changed(a->pulse);
 }
 
 static bool access_record(const Agent *a, JobPlace place)
@@ -246,7 +271,9 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         Agent *a = userdata;
         (void) s;
         (void) usec;
-        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked) {
+        Usec next;
+        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked ||
+            leases_any(a->leases, time_boot(), &next)) {
                 agent_touch(a);
                 return 0;
         }
@@ -317,6 +344,7 @@ static void agent_drop_bus(Agent *a)
         /* Taking a connection away allocates nothing, so it cannot fail. */
         if (a->systemd && !a->side && systemd_set_bus(a->systemd, NULL, NULL) < 0)
                 abort();
+        bus_people_forget(a->people);
         if (a->bus) {
                 sd_bus_detach_event(a->bus);
                 a->bus = sd_bus_close_unref(a->bus);
@@ -414,6 +442,12 @@ static void agent_ended(Job *job, Result result, void *userdata)
         agent_watch_holds(a, false);
 }
 
+static bool agent_leased(const char *component, const char *roll, char *text, size_t size, void *userdata)
+{
+        const Agent *a = userdata;
+        return leases_roll_has(a->leases, component, roll, time_boot(), text, size);
+}
+
 static JobEnv agent_env(Agent *a)
 {
         return (JobEnv){
@@ -426,6 +460,7 @@ static JobEnv agent_env(Agent *a)
                 .keep_fd = agent_keep_fd,
                 .told = agent_told,
                 .ended = agent_ended,
+                .leased = agent_leased,
                 .settle = a->heal,
                 .userdata = a,
         };
@@ -609,6 +644,7 @@ static void agent_begin_work(Agent *a)
                         agent_side_bus(a);
         }
         agent_watch_holds(a, true);
+        agent_leases_changed(a);
 }
 
 static void heal_begin_work(Agent *a)
@@ -719,6 +755,9 @@ static int agent_setup(Agent *a, Err *err)
                 return err_errno(err, r, "no event loop");
         if ((r = http_new(&a->http, a->event, err)) < 0 || (r = conns_new(&a->conns, err)) < 0)
                 return r;
+        if ((r = leases_new(&a->leases, a->config->state_dir)) < 0 || (r = pulse_new(&a->pulse, a)) < 0 ||
+            (r = bus_people_new(&a->people)) < 0)
+                return err_set(err, r, "out of memory");
         agent_connect(a);
         if ((r = systemd_new(&a->systemd, a->bus, a->event, err)) < 0)
                 return r;
@@ -730,10 +769,13 @@ static void agent_done(Agent *a)
         /* The job is dropped, not undone: its record tells the next agent what to do. The descriptor in the
          * fd store keeps the table. */
         a->job = job_free(a->job);
+        a->pulse = pulse_free(a->pulse);
         agent_drop_bus(a);
         if (a->systemd && systemd_set_bus(a->systemd, NULL, NULL) < 0)
                 abort();
         agent_drop_side(a);
+        leases_free(a->leases);
+        bus_people_free(a->people);
         monit_free(a->monit);
         const Config *old = a->job_config, *present = a->config;
         a->config = a->job_config = a->given;

@@ -8,6 +8,7 @@
 
 #include "agent/config.h"
 #include "agent/job.h"
+#include "agent/leases.h"
 
 #define AGENT_BUS_NAME      "org.edgeroll.Agent1"
 #define AGENT_PATH          "/org/edgeroll/Agent1"
@@ -34,7 +35,7 @@ int agent_main(const Config *config, const char *trouble);
  */
 int heal_main(const Config *config, const char *trouble);
 
-/* ---- for agent/bus-api.c ---- */
+/* ---- for the files of the bus interface ---- */
 
 typedef struct Agent Agent;
 
@@ -48,6 +49,12 @@ sd_event *agent_event(const Agent *a);
 Http *agent_http(const Agent *a);
 Conns *agent_conns(const Agent *a);
 bool agent_leaving(const Agent *a);
+Leases *agent_leases(const Agent *a);
+struct BusPeople *agent_people(const Agent *a);
+sd_bus *agent_bus(const Agent *a); /* NULL while it is away */
+
+/* agent_leases_changed() - a lease was taken, renewed, given back or stolen. */
+void agent_leases_changed(Agent *a);
 
 /* agent_healing() - `edge-roll heal` still works on what an earlier agent has left; no job begins before its
  * end. */

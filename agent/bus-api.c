@@ -1,99 +1,43 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/bus-api.h"
 
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
 
+#include "agent/bus.h"
+#include "agent/bus-lease.h"
+#include "agent/bus-look.h"
 #include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/known.h"
+#include "agent/standing.h"
 #include "agent/state.h"
 #include "agent/version.h"
 #include "drain/foreign.h"
 
-#define AGENT_GROUP   "edge-roll"
 #define HOLD_MAX_USEC (365 * 86400 * USEC_PER_SEC)
-#define ERROR_PREFIX  "org.edgeroll.Error."
-
-/* ---- who may ---- */
-
-typedef struct Caller {
-        uid_t uid;
-        char text[128]; /* "uid 1000 (alice)" */
-} Caller;
-
-static int caller_get(sd_bus_message *m, Caller *ret, sd_bus_error *error)
-{
-        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
-        uid_t uid;
-        /* The effective uid comes from the bus itself; nothing is read from /proc, where a pid may be
-         * another's by now. */
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) < 0 ||
-            sd_bus_creds_get_euid(creds, &uid) < 0)
-                return sd_bus_error_set(error, ERROR_PREFIX "NoPermission",
-                                        "the bus does not tell who is calling");
-        struct passwd *pw = getpwuid(uid);
-        ret->uid = uid;
-        (void) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid,
-                        pw ? pw->pw_name : "?");
-        return 0;
-}
-
-static bool caller_in_group(uid_t uid)
-{
-        struct group *gr = getgrnam(AGENT_GROUP);
-        if (!gr)
-                return false;
-        gid_t wanted = gr->gr_gid, groups[256] = { 0 };
-        int n = ELEMENTS(groups);
-        struct passwd *pw = getpwuid(uid);
-        if (!pw)
-                return false;
-        int found = getgrouplist(pw->pw_name, pw->pw_gid, groups, &n);
-        for (int i = 0; found >= 0 && i < n; i++)
-                if (groups[i] == wanted)
-                        return true;
-        return false;
-}
-
-/* Changing calls: root and members of the group edge-roll. */
-static int caller_may_change(sd_bus_message *m, Caller *ret, sd_bus_error *error)
-{
-        int r = caller_get(m, ret, error);
-        if (r < 0)
-                return r;
-        if (ret->uid == 0 || caller_in_group(ret->uid))
-                return 0;
-        return sd_bus_error_setf(error, ERROR_PREFIX "NoPermission",
-                                 "%s may not do that: only root and members of the group " AGENT_GROUP " may",
-                                 ret->text);
-}
 
 /* ---- arguments ---- */
 
-static int error_from(sd_bus_error *error, int r, const Err *err)
+/* Addresses of who probes the health port for a roll. */
+static int probers_read(sd_bus_message *m, JobOptions *o, sd_bus_error *error)
 {
-        const char *name = r == -EBUSY ? ERROR_PREFIX "Busy" : ERROR_PREFIX "Failed";
-        return sd_bus_error_set(error, name, err->text);
+        const char *text;
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) {
+                if (o->n_probers >= JOB_PROBERS_MAX || !addr_parse(text, &o->probers[o->n_probers]))
+                        return sd_bus_error_setf(
+                                error, BUS_ERROR_PREFIX "Usage",
+                                "probers: at most %d addresses, and \"%.60s\" is none or one "
+                                "too many",
+                                JOB_PROBERS_MAX, text);
+                o->n_probers++;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-/* Text of others goes to the journal, the terminal and into files: no control characters, bounded. */
-static void text_clean(char *text)
-{
-        for (char *p = text; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        *p = '?';
-}
-
-static void option_text(char *buf, size_t size, const char *text)
-{
-        (void) snprintf(buf, size, "%s", text);
-        text_clean(buf);
-}
-
-static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus_error *error, RollKind *kind)
+static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrder *order,
+                       sd_bus_error *error, RollKind *kind)
 {
         const char *contents, *text;
         char type;
@@ -108,9 +52,9 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 if ((r = sd_bus_message_read(m, "s", &text)) < 0)
                         return r;
                 if (strcmp(key, "reason") == 0)
-                        option_text(o->reason, sizeof(o->reason), text);
+                        bus_text(o->reason, sizeof(o->reason), text);
                 else if (strcmp(key, "unprotected") == 0)
-                        option_text(o->unprotected, sizeof(o->unprotected), text);
+                        bus_text(o->unprotected, sizeof(o->unprotected), text);
                 else if (strcmp(key, "persistent") == 0 && (o->persistent = persistent_from_name(text)) >= 0)
                         ;
                 else if (strcmp(key, "at-cap") == 0 && (o->at_cap = at_cap_from_name(text)) >= 0)
@@ -118,9 +62,11 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 else if (strcmp(key, "mp-leave") == 0 && (o->mp_leave = mp_leave_from_name(text)) >= 0)
                         ;
                 else if (strcmp(key, "router-retry") == 0)
-                        option_text(o->router_retry, sizeof(o->router_retry), text);
+                        bus_text(o->router_retry, sizeof(o->router_retry), text);
+                else if (strcmp(key, "roll") == 0)
+                        bus_text(o->roll, sizeof(o->roll), text);
                 else
-                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
+                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
                                                  "option %.40s=\"%.40s\" is not known", key, text);
         } else if (is_bool) {
                 int value;
@@ -133,40 +79,41 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, sd_bus
                 else if (strcmp(key, "now") == 0 && *kind == ROLL_RESTART)
                         *kind = value ? ROLL_RESTART_NOW : *kind;
                 else
-                        return sd_bus_error_setf(error, ERROR_PREFIX "Usage", "option %.40s is not known",
+                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage", "option %.40s is not known",
                                                  key);
         } else if (is_time && strcmp(key, "for") == 0) {
                 if ((r = sd_bus_message_read(m, "t", &o->hold_usec)) < 0)
                         return r;
                 if (o->hold_usec == 0 || o->hold_usec > HOLD_MAX_USEC)
-                        return sd_bus_error_set(error, ERROR_PREFIX "Usage",
+                        return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
                                                 "a hold lasts from 1 us to 365 days");
+        } else if (is_time && strcmp(key, "wait") == 0) {
+                if ((r = sd_bus_message_read(m, "t", &o->wait_usec)) < 0)
+                        return r;
+        } else if (is_time && (r = bus_order_option(m, key, order)) != 0) {
+                if (r < 0)
+                        return r;
+        } else if (strcmp(contents, "as") == 0 && strcmp(key, "probers") == 0) {
+                if ((r = probers_read(m, o, error)) < 0)
+                        return r;
         } else
-                return sd_bus_error_setf(error, ERROR_PREFIX "Usage",
+                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
                                          "option %.40s of type %.10s is not known", key, contents);
         return sd_bus_message_exit_container(m);
 }
 
-static int options_read(sd_bus_message *m, JobOptions *o, RollKind *kind, sd_bus_error *error)
+static int options_read(sd_bus_message *m, JobOptions *o, BusOrder *order, RollKind *kind,
+                        sd_bus_error *error)
 {
         const char *key;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 if ((r = sd_bus_message_read(m, "s", &key)) < 0 ||
-                    (r = option_read(m, key, o, error, kind)) < 0)
+                    (r = option_read(m, key, o, order, error, kind)) < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static const Component *component_read(Agent *a, const char *name, sd_bus_error *error)
-{
-        const Component *c = config_component(agent_config(a), name);
-        if (!c)
-                (void) sd_bus_error_setf(error, ERROR_PREFIX "NoSuchComponent",
-                                         "no component \"%.60s\" is configured", name);
-        return c;
 }
 
 /* "rmp": router and message processor of this node as one. */
@@ -186,11 +133,6 @@ static bool job_is_about(const Agent *a, const Job *job, const char *name)
         return c && job_concerns(job, c->name);
 }
 
-static void job_path(const Job *job, char *buf, size_t size)
-{
-        (void) snprintf(buf, size, AGENT_JOB_PATH "/%" PRIu64, job_id(job));
-}
-
 /* ---- org.edgeroll.Agent1 ---- */
 
 /* A restart joins any way of restarting the same component; other verbs join their own kind. */
@@ -207,45 +149,53 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         JobOptions options = { .persistent = PERSISTENT_INVALID,
                                .at_cap = AT_CAP_INVALID,
                                .mp_leave = MP_LEAVE_INVALID };
+        BusOrder order = { 0 };
         const char *name;
         char path[96];
-        Caller caller;
+        BusCaller caller;
         Err err = { 0 };
 
         agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0 || (r = options_read(m, &options, &kind, error)) < 0)
+        if (r < 0 || (r = options_read(m, &options, &order, &kind, error)) < 0)
                 return r;
         /* A hold can be ended whatever the files say. */
         if (agent_reload(a, &err) < 0 && kind != ROLL_UNDRAIN)
-                return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         const Component *c = rmp_read(a, name);
         if (c && kind != ROLL_RESTART)
                 return sd_bus_error_setf(
-                        error, ERROR_PREFIX "Usage",
+                        error, BUS_ERROR_PREFIX "Usage",
                         "%s is for restart only, and not for a dry run or --now: say router or "
                         "message-processor",
                         name);
         if (c)
                 kind = ROLL_RESTART_RMP;
-        else if (!(c = component_read(a, name, error)))
+        else if (!(c = bus_component(a, name, error)))
                 return -EINVAL;
         /* A dry run changes nothing, but it takes the node's one place for a job. */
-        if ((r = caller_may_change(m, &caller, error)) < 0)
+        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
                 return r;
         if (agent_leaving(a))
-                return sd_bus_error_set(error, ERROR_PREFIX "Leaving",
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "the agent is just leaving; call again");
 
-        Job *job = agent_busy(a);
-        bool joined = job && job_is_about(a, job, name) && kind_joins(job, kind);
+        Job *job = NULL;
+        r = bus_order_check(a, c, kind, &options, &order, &job, error);
+        if (r < 0)
+                return r;
+        bool joined = job;
+        if (!order.has_lease && !joined) {
+                job = agent_busy(a);
+                joined = job && job_is_about(a, job, name) && kind_joins(job, kind);
+        }
         if (!joined) {
                 (void) snprintf(options.by, sizeof(options.by), "%s", caller.text);
                 r = agent_begin(a, c, kind, &options, &job, &err);
                 if (r < 0)
-                        return error_from(error, r, &err);
+                        return bus_error(error, r, &err);
         }
-        job_path(job, path, sizeof(path));
+        bus_job_path(job, path, sizeof(path));
         return sd_bus_reply_method_return(m, "ob", path, (int) joined);
 }
 
@@ -274,25 +224,25 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Agent *a = userdata;
         const char *name, *reason;
         char why[200];
-        Caller caller;
+        BusCaller caller;
         Err err = { 0 };
 
         agent_touch(a);
         int r = sd_bus_message_read(m, "ss", &name, &reason);
-        if (r < 0 || (r = caller_may_change(m, &caller, error)) < 0)
+        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
                 return r;
         Job *job = agent_busy(a);
         if (job && *name && !job_is_about(a, job, name))
                 job = NULL;
         if (!job)
-                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job runs");
         (void) snprintf(why, sizeof(why), "by %.100s%s%.80s", caller.text, *reason ? ", " : "", reason);
-        text_clean(why);
+        bus_clean(why);
         r = job_cancel(job, why, &err);
         if (r == -EBUSY)
-                return sd_bus_error_set(error, ERROR_PREFIX "TooLate", err.text);
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "TooLate", err.text);
         if (r < 0)
-                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", err.text);
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", err.text);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -311,11 +261,11 @@ static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *e
                 job = NULL;
         /* Its caller comes again until that job has a result. */
         if (!job && agent_healing(a))
-                return sd_bus_error_set(error, ERROR_PREFIX "Leaving",
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         HEAL_UNIT " is finishing a job that an agent has left; call again");
         if (!job)
-                return sd_bus_error_set(error, ERROR_PREFIX "NoJob", "no job runs");
-        job_path(job, path, sizeof(path));
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job runs");
+        bus_job_path(job, path, sizeof(path));
         return sd_bus_reply_method_return(m, "o", path);
 }
 
@@ -332,15 +282,6 @@ static void add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n
         cJSON *a = cJSON_AddArrayToObject(o, key);
         for (size_t i = 0; i < n; i++)
                 cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
-}
-
-static int reply_json(sd_bus_message *m, cJSON *o)
-{
-        _cleanup_(freep) char *text = o ? cJSON_PrintUnformatted(o) : NULL;
-        cJSON_Delete(o);
-        if (!text)
-                return sd_bus_reply_method_errorf(m, ERROR_PREFIX "Failed", "out of memory");
-        return sd_bus_reply_method_return(m, "s", text);
 }
 
 static void discover_on_facts(const Facts *f, void *userdata)
@@ -376,7 +317,7 @@ static void discover_on_facts(const Facts *f, void *userdata)
                 cJSON_AddStringToObject(o, "up_text", f->up_text);
         cJSON_AddNumberToObject(o, "request_limit", time_sec(f->request_limit_usec));
         cJSON_AddStringToObject(o, "request_limit_from", f->request_limit_from);
-        (void) reply_json(call->message, o);
+        (void) bus_reply_json(call->message, o);
         agent_unpin(call->agent);
         sd_bus_message_unref(call->message);
         free(call);
@@ -394,8 +335,8 @@ static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (r < 0)
                 return r;
         if (agent_reload(a, &err) < 0)
-                return sd_bus_error_set(error, ERROR_PREFIX "Usage", err.text);
-        const Component *c = component_read(a, name, error);
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+        const Component *c = bus_component(a, name, error);
         if (!c)
                 return -EINVAL;
         DiscoverCall *call = calloc(1, sizeof(*call));
@@ -411,31 +352,12 @@ static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 agent_unpin(a);
                 sd_bus_message_unref(call->message);
                 free(call);
-                return error_from(error, r, &err);
+                return bus_error(error, r, &err);
         }
         return 1;
 }
 
 /* ---- Status ---- */
-
-static cJSON *status_job(const Job *job)
-{
-        if (!job)
-                return cJSON_CreateNull();
-        const Job *within = job_within(job);
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddNumberToObject(o, "id", (double) job_id(job));
-        cJSON_AddStringToObject(o, "component", job_component(job)->name);
-        cJSON_AddStringToObject(o, "kind", job_kind(job));
-        cJSON_AddStringToObject(o, "phase", job_phase(job));
-        cJSON_AddStringToObject(o, "awaiting", job_awaiting(job));
-        cJSON_AddNumberToObject(o, "elapsed", time_sec(job_elapsed(job)));
-        cJSON_AddStringToObject(o, "by", job_by(job));
-        cJSON_AddStringToObject(o, "reason", job_reason(job));
-        if (within)
-                cJSON_AddItemToObject(o, "partner", status_job(within));
-        return o;
-}
 
 static cJSON *status_last(const Config *config)
 {
@@ -450,26 +372,6 @@ static cJSON *status_last(const Config *config)
                 cJSON_AddItemToArray(a, o);
         }
         return a;
-}
-
-static void status_hold(cJSON *o, const Hold *hold)
-{
-        char stamp[32];
-        cJSON *h = cJSON_AddObjectToObject(o, "hold");
-        cJSON_AddStringToObject(h, "by", hold->by);
-        cJSON_AddStringToObject(h, "reason", hold->reason);
-        cJSON_AddBoolToObject(h, "by_hand", hold->by_hand);
-        cJSON_AddStringToObject(h, "since", time_stamp(hold->since_wall_usec, stamp, sizeof(stamp)));
-        if (hold->until_wall_usec)
-                cJSON_AddStringToObject(h, "until", time_stamp(hold->until_wall_usec, stamp, sizeof(stamp)));
-        else
-                cJSON_AddNullToObject(h, "until");
-}
-
-/* Is it this component that the job, or the one within it, works on right now? */
-static bool job_has(const Job *job, const char *name)
-{
-        return job && (strcmp(job_component(job)->name, name) == 0 || job_has(job_within(job), name));
 }
 
 /* Rules of others that refuse the health port: whoever wonders why nobody comes back finds them here. */
@@ -490,52 +392,44 @@ static void status_foreign(cJSON *o, uint16_t port)
         }
 }
 
+/* Who has the right to take it out, and what is known of its pool. */
+static void status_lease(Agent *a, const Component *c, cJSON *o)
+{
+        const LeaseSlot *slot = leases_slot(agent_leases(a), c->name);
+        char text[POOL_NAME_SIZE];
+        if (!slot)
+                return;
+        cJSON_AddItemToObject(o, "lease", bus_lease_json(slot));
+        cJSON_AddStringToObject(o, "pool", pool_name(agent_config(a), c, &slot->pool, text, sizeof(text)));
+        cJSON_AddNumberToObject(o, "pool_mates",
+                                (double) pool_mates(agent_config(a), &slot->pool, text, sizeof(text)));
+}
+
 static cJSON *status_component(Agent *a, const Component *c)
 {
         const Config *config = agent_config(a);
         const Job *job = agent_busy(a);
         cJSON *o = cJSON_CreateObject();
-        bool held = false, refused = false;
-        uint64_t refusals = 0;
-        BlockPlan plan;
-        Hold hold;
-        Err err = { 0 };
+        Standing s;
 
-        uint16_t port = c->health_port.automatic ? known_port(config, c) : c->health_port.ports[0];
-        int listening = port ? facts_listening(agent_conns(a), &port, 1, NULL, NULL) : 0;
+        standing_look(config, agent_conns(a), c, job, 0, false, &s);
         cJSON_AddStringToObject(o, "name", c->name);
-        if (port) {
-                cJSON_AddNumberToObject(o, "health_port", port);
-                cJSON_AddBoolToObject(o, "running", listening > 0);
+        if (s.health_port) {
+                cJSON_AddNumberToObject(o, "health_port", s.health_port);
+                cJSON_AddBoolToObject(o, "running", s.running);
         } else {
                 cJSON_AddNullToObject(o, "health_port");
                 cJSON_AddNullToObject(o, "running");
         }
-        status_foreign(o, port);
-        if (hold_read(config->state_dir, c->name, &hold, &held, &err) < 0) {
-                cJSON_AddStringToObject(o, "blocked", "unknown");
-                cJSON_AddStringToObject(o, "error", err.text);
-                return o;
+        status_foreign(o, s.health_port);
+        cJSON_AddStringToObject(o, "blocked", s.blocked);
+        if (*s.error)
+                cJSON_AddStringToObject(o, "error", s.error);
+        if (s.held) {
+                cJSON_AddNumberToObject(o, "refused", (double) s.refusals);
+                cJSON_AddItemToObject(o, "hold", bus_hold(&s.hold));
         }
-        if (held && block_hold_read(&hold.plan, &refused, &refusals, &err) < 0)
-                cJSON_AddStringToObject(o, "error", err.text);
-        bool expired = held && hold.until_wall_usec && hold.until_wall_usec <= time_wall();
-        if (held && !expired) {
-                /* A record without its table is said as it is: it should refuse and does not. */
-                cJSON_AddStringToObject(o, "blocked", refused ? "hold" : "hold-missing");
-                cJSON_AddNumberToObject(o, "refused", (double) refusals);
-                status_hold(o, &hold);
-        } else if (facts_held(c, port, &plan)) {
-                /* Refused without a record that says why: somebody must know. */
-                Hold unknown = { .by = "?",
-                                 .reason = "the table inet " BLOCK_HOLD_TABLE
-                                           " refuses it, but there is no record" };
-                cJSON_AddStringToObject(o, "blocked", "hold");
-                status_hold(o, &unknown);
-        } else if (job)
-                cJSON_AddStringToObject(o, "blocked", job_has(job, c->name) ? "job" : "no");
-        else
-                cJSON_AddStringToObject(o, "blocked", facts_left_over(c, port) ? "leftover" : "no");
+        status_lease(a, c, o);
         return o;
 }
 
@@ -562,7 +456,7 @@ static void status_strangers(const Config *config, cJSON *components)
                 cJSON_AddStringToObject(o, "blocked", refused || !read ? "hold" : "hold-missing");
                 cJSON_AddStringToObject(o, "error",
                                         "not configured: `systemctl stop edge-roll-hold` ends all holds");
-                status_hold(o, &holds[i]);
+                cJSON_AddItemToObject(o, "hold", bus_hold(&holds[i]));
                 cJSON_AddItemToArray(components, o);
         }
 }
@@ -577,7 +471,7 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
         cJSON *o = cJSON_CreateObject(), *agent = cJSON_AddObjectToObject(o, "agent");
         cJSON_AddStringToObject(agent, "version", EDGE_ROLL_VERSION);
         cJSON_AddNumberToObject(agent, "pid", getpid());
-        cJSON_AddItemToObject(o, "job", status_job(agent_busy(a)));
+        cJSON_AddItemToObject(o, "job", bus_job(agent_busy(a)));
         cJSON_AddItemToObject(o, "last", status_last(config));
         cJSON *components = cJSON_AddArrayToObject(o, "components");
         for (size_t i = 0; i < config->n_components; i++)
@@ -586,7 +480,7 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
         char notice[1024];
         if (agent_notice(a, notice, sizeof(notice)))
                 cJSON_AddStringToObject(o, "notice", notice);
-        return reply_json(m, o);
+        return bus_reply_json(m, o);
 }
 
 /* clang-format off */
@@ -599,6 +493,13 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Look", "s", "s", method_look, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Introduce", "a{sv}", "", method_introduce, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseTake", "ssa(sss)a{sv}", "ttt", method_lease_take, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseRenew", "st", "tt", method_lease_renew, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseGive", "st", "", method_lease_give, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseSteal", "ss", "", method_lease_steal, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL("Pulse", "ss", 0),
         SD_BUS_METHOD("CurrentJob", "s", "o", method_current_job, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END
 };
@@ -616,7 +517,7 @@ static int job_find(sd_bus *bus, const char *path, const char *interface, void *
         (void) error;
         if (!agent_job(a))
                 return 0;
-        job_path(agent_job(a), own, sizeof(own));
+        bus_job_path(agent_job(a), own, sizeof(own));
         if (strcmp(path, own) != 0)
                 return 0;
         *ret_found = a;
@@ -700,6 +601,12 @@ void bus_api_event(sd_bus *bus, const Job *job, uint64_t seq, const char *json)
         char path[96];
         if (!bus)
                 return;
-        job_path(job, path, sizeof(path));
+        bus_job_path(job, path, sizeof(path));
         (void) sd_bus_emit_signal(bus, path, AGENT_JOB_INTERFACE, "Event", "ts", seq, json);
+}
+
+void bus_api_pulse(sd_bus *bus, const char *component, const char *json)
+{
+        if (bus)
+                (void) sd_bus_emit_signal(bus, AGENT_PATH, AGENT_INTERFACE, "Pulse", "ss", component, json);
 }

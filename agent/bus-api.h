@@ -13,3 +13,6 @@ int bus_api_publish(sd_bus *bus, Agent *agent) _must_check_;
 
 /* bus_api_event() - the signal Event of @job. A bus that is away drops it: Events() replays. */
 void bus_api_event(sd_bus *bus, const Job *job, uint64_t seq, const char *json);
+
+/* bus_api_pulse() - the signal Pulse. */
+void bus_api_pulse(sd_bus *bus, const char *component, const char *json);

@@ -550,6 +550,16 @@ static int end_error(Client *c, const Answer *a)
         } errors[] = {
                 { EDGE_ERROR "Refused", RESULT_REFUSED, "" },
                 { EDGE_ERROR "Busy", RESULT_BUSY, "edge-roll watch follows the job that runs" },
+                { EDGE_ERROR "Leased", RESULT_BUSY,
+                  "wait until that roll is over: a lease that nobody renews ends by itself; `edge-roll lock steal` "
+                  "takes it away" },
+                { EDGE_ERROR "LeaseLost", RESULT_BUSY, "take the lease again" },
+                { EDGE_ERROR "NotLeased", RESULT_NOT_NEEDED, "" },
+                { EDGE_ERROR "Out", RESULT_REFUSED, "edge-roll status says why" },
+                { EDGE_ERROR "PoolDiffers", RESULT_REFUSED, "see [pool] name in edge-roll.conf(5)" },
+                { EDGE_ERROR "MembersDiffer", RESULT_REFUSED, "name all members of the pool" },
+                { EDGE_ERROR "StaleStep", RESULT_REFUSED, "" },
+                { EDGE_ERROR "Expired", RESULT_REFUSED, "call again" },
                 { EDGE_ERROR "NoPermission", RESULT_NO_PERMISSION,
                   "call it as root or in group edge-roll: usermod -aG edge-roll USER, then log in again" },
                 { EDGE_ERROR "NoSuchComponent", RESULT_USAGE,

@@ -55,7 +55,10 @@ typedef struct Key {
         const char *value[KIND_COUNT]; /* default; [component]: by kind; elsewhere the first */
         const char *what;
         const char *const *choices; /* NULL-terminated */
-        Usec min, max;              /* durations and counts */
+        bool (*valid)(
+                const char *text); /* TYPE_TEXT: NULL, or whether it is one; then `accepts` says what is */
+        const char *accepts;
+        Usec min, max; /* durations and counts */
 } Key;
 
 static const char *const kind_names[] = { [KIND_ROUTER] = "router", [KIND_MP] = "message-processor", NULL };
@@ -88,7 +91,6 @@ static const char *const owner_names[] = {
         [BLOCK_OWNER_PERSIST] = "auto",
         NULL,
 };
-static const char *const lock_names[] = { "none", NULL };
 static const char *const off_auto[] = { "off", "auto", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
@@ -103,6 +105,62 @@ _Static_assert(sizeof(ComponentKind) == sizeof(int) && sizeof(Persistent) == siz
                        sizeof(BlockKind) == sizeof(int) && sizeof(Tls) == sizeof(int) &&
                        sizeof(MpLeave) == sizeof(int),
                "a choice is stored as int");
+
+static bool text_of(const char *text, size_t len, const char *others)
+{
+        for (size_t i = 0; i < len; i++)
+                if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
+                      (text[i] >= '0' && text[i] <= '9') || strchr(others, text[i])))
+                        return false;
+        return len > 0;
+}
+
+/* It becomes part of paths. */
+static bool pool_name_valid(const char *text)
+{
+        return strlen(text) < 64 && text[0] != '.' && text_of(text, strlen(text), "._-");
+}
+
+/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, of @len characters. */
+static bool lock_server_valid(const char *text, size_t len)
+{
+        const char *end = text + len, *port = memchr(text, ':', len);
+        if (len > 0 && *text == '[') {
+                const char *close = memchr(text, ']', len);
+                if (!close || !text_of(text + 1, (size_t) (close - text) - 1, ":."))
+                        return false;
+                port = close + 1 < end ? close + 1 : NULL;
+        } else if (!text_of(text, port ? (size_t) (port - text) : len, ".-_"))
+                return false;
+        if (!port)
+                return true;
+        size_t digits = (size_t) (end - port) - 1;
+        unsigned long n = strtoul(port + 1, NULL, 10);
+        return *port == ':' && digits > 0 && digits < 6 && strspn(port + 1, "0123456789") >= digits &&
+               n > 0 && n < 65536;
+}
+
+/* Whether its servers can be reached is not a matter of the text. */
+static bool lock_valid(const char *text)
+{
+        static const char scheme[] = "zookeeper://";
+        if (strcmp(text, "auto") == 0 || strcmp(text, "none") == 0 || strcmp(text, "lease") == 0)
+                return true;
+        if (strncmp(text, scheme, strlen(scheme)) != 0)
+                return false;
+        for (text += strlen(scheme);; text++) {
+                size_t len = strcspn(text, ",/");
+                if (!lock_server_valid(text, len))
+                        return false;
+                text += len;
+                if (*text != ',')
+                        break;
+        }
+        for (; *text; text += strcspn(text + 1, "/") + 1)
+                if (!text_of(text + 1, strcspn(text + 1, "/"), "._-") || text[1] == '.')
+                        return false;
+        return true;
+}
 
 #define MS              USEC_PER_MSEC
 #define SEC             USEC_PER_SEC
@@ -127,10 +185,13 @@ static const Key agent_keys[] = {
 };
 
 static const Key pool_keys[] = {
+        { "name", TYPE_TEXT, AT(Config, pool_name), { "auto" },
+          "what its pool is called, behind the component's name; auto: region and pod of the component",
+          .valid = pool_name_valid, .accepts = "auto, or at most 63 letters, digits, '.', '_' and '-'" },
         { "members", TYPE_WORDS, AT(Config, pool_members), { "" },
-          "the other nodes of the pool; none: unknown", .may_be_empty = true },
-        { "lock", TYPE_TEXT, AT(Config, lock), { "none" }, "what keeps two nodes from going out at once",
-          .choices = lock_names },
+          "the other nodes of the pool: server ids, names or addresses; none: unknown", .may_be_empty = true },
+        { "lock", TYPE_TEXT, AT(Config, lock), { "auto" }, "what keeps two nodes from going out at once",
+          .valid = lock_valid, .accepts = "auto, none, lease or zookeeper://HOST[:PORT][,HOST[:PORT]...][/PATH]" },
 };
 
 #define ROLLS_DIR "/var/lib/edge-roll/rolls"
@@ -518,6 +579,8 @@ static const char *accepted(const Key *k, char *buf, size_t size)
         case TYPE_SWITCH:
                 break;
         }
+        if (k->accepts)
+                (void) snprintf(buf, size, "%s", k->accepts);
         for (size_t i = 0; k->choices && k->choices[i]; i++) {
                 if (i == 0)
                         buf[0] = '\0';
@@ -545,6 +608,8 @@ static int field_text(const Key *k, char **field, const char *text, Err *err)
         if (k->type == TYPE_COMMAND && *text && text[0] != '/' && strcmp(text, "auto") != 0)
                 return err_set(err, -EINVAL, "the command is not an absolute path");
         if (k->choices && choice_index(k->choices, text) < 0)
+                return err_set(err, -EINVAL, "unknown value");
+        if (k->valid && !k->valid(text))
                 return err_set(err, -EINVAL, "unknown value");
         char *copy = strdup(text);
         if (!copy)

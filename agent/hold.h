@@ -20,7 +20,7 @@
 
 typedef struct Hold {
         char component[64];
-        char by[128];     /* who asked */
+        char by[192];     /* who asked */
         char reason[256]; /* why: "drain by hand", or what was not proven */
         Usec since_wall_usec;
         Usec until_wall_usec; /* 0: until somebody ends it */

@@ -8,6 +8,20 @@
 
 #define KEPT_COST_FACTOR 16 /* the health port's connections: at most 6 % of a core */
 
+/* Who looks after the roll from outside is no checker: he decides nothing about the node's traffic. */
+static size_t without_probers(const Job *job, BlockSource *sources, size_t n)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++) {
+                bool prober = false;
+                for (size_t k = 0; k < job->options.n_probers && !prober; k++)
+                        prober = addr_equal(&sources[i].addr, &job->options.probers[k]);
+                if (!prober)
+                        sources[kept++] = sources[i];
+        }
+        return kept;
+}
+
 int job_sources(Job *job, BlockCounter counter, BlockSource **ret, size_t *ret_n, Err *err)
 {
         bool full = false;
@@ -20,6 +34,8 @@ int job_sources(Job *job, BlockCounter counter, BlockSource **ret, size_t *ret_n
                         "more than %d addresses have connected: who is not among them is refused, but neither counted nor awaited",
                         BLOCK_SOURCES);
         }
+        if (r == 0 && counter != BLOCK_NEWCONN)
+                *ret_n = without_probers(job, *ret, *ret_n);
         return r;
 }
 
@@ -51,5 +67,8 @@ int job_checks(Job *job, BlockSource **ret, size_t *ret_n, Err *err)
                 job->next_kept = now + (time_now() - now) * KEPT_COST_FACTOR;
         }
         r = kept_conns_sources(job->kept, now, counted, n, ret, ret_n);
-        return r < 0 ? err_set(err, r, "out of memory") : 0;
+        if (r < 0)
+                return err_set(err, r, "out of memory");
+        *ret_n = without_probers(job, *ret, *ret_n);
+        return 0;
 }

@@ -175,6 +175,8 @@ static void block_put(Job *job)
                 job_fail(job, RESULT_REFUSED, NULL, "%s", err.text);
                 return;
         }
+        if (!job->changes.blocked && !job->changes.stopped && job_place_lost(job))
+                return;
         job->changes.blocked = true;
         if (job->blocked_at == 0)
                 job->blocked_at = time_now();

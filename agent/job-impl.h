@@ -107,6 +107,11 @@ struct Job {
         SnapshotFetch *snapshot_call;
         bool monit_running;
 
+        bool placed;            /* past `place`: nobody else of the pool may go out through its lock */
+        bool told_lapsed;       /* that its lease has ended meanwhile */
+        const char *protection; /* "unprotected", "lease" or "zookeeper"; a literal */
+        char lock_text[400];    /* what that means here */
+
         JobHooks hooks;
         char finding[512]; /* what ended the phase, while hooks that come after it run */
 
@@ -239,6 +244,7 @@ typedef struct PhaseOps {
 } PhaseOps;
 
 extern const PhaseOps job_preflight, job_discover, job_watch;                           /* job-prepare.c */
+extern const PhaseOps job_place;                                                        /* job-place.c */
 extern const PhaseOps job_notice;                                                       /* job-notice.c */
 extern const PhaseOps job_block, job_drain, job_stop_monit, job_gate;                   /* job-drain.c */
 extern const PhaseOps job_partner;                                                      /* job-partner.c */
@@ -297,6 +303,25 @@ const char *job_foreign_legacy(void);
 /* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, and look at it when somebody else
  * changes the table; or no longer. */
 void job_renewing(Job *job, bool on);
+
+/* --- job-place.c --- */
+#define JOB_PLACE_HINT                                                                                    \
+        "make sure that no other node of the pool is out, then say --unprotected=REASON; or restart the " \
+        "cluster with --cluster, which takes a lease on each node"
+
+/* job_place_open() - are other nodes of the pool known, and nothing keeps them from going out meanwhile?
+ * @text: who, in a sentence. */
+bool job_place_open(const Job *job, char *text, size_t size);
+
+/*
+ * job_place_lost() - the last thing before something is refused or stopped for the first time: is the right
+ * to go out still ours? Return: true when it is not, and the job has ended.
+ */
+bool job_place_lost(Job *job);
+
+/* job_place_load() - from a record. */
+void job_place_load(Job *job, const cJSON *record);
+void job_place_add(const Job *job, cJSON *record);
 
 /* --- job-ports.c --- */
 /* job_ports_refuse() - pure: @port is refused as one that carries traffic, too. Return: false if it was, or

@@ -62,6 +62,12 @@ static void partner_ended(Job *partner, Result result, void *userdata)
         job_tick(userdata, 0); /* not from here: it still stands on the stack */
 }
 
+static bool partner_leased(const char *component, const char *roll, char *text, size_t size, void *userdata)
+{
+        Job *job = userdata;
+        return job->env.leased(component, roll, text, size, job->env.userdata);
+}
+
 static JobEnv partner_env(Job *job)
 {
         JobEnv env = job->env;
@@ -69,6 +75,7 @@ static JobEnv partner_env(Job *job)
         env.keep_fd = partner_keep_fd;
         env.told = partner_told;
         env.ended = partner_ended;
+        env.leased = partner_leased;
         env.userdata = job;
         return env;
 }
@@ -235,6 +242,8 @@ static int partner_new(Job *job, Err *err)
         options.persistent = job->persistent_asked;
         options.at_cap = job->at_cap_asked;
         options.mp_leave = job->mp_leave_asked;
+        options.lease = job->options.lease_partner;
+        options.lease_partner = 0;
         if (!c)
                 return err_set(err, -ENOENT, "\"%s\" is not configured any more", job->component->partner);
         int r = job_new(&job->partner, &env, job->id, c, ROLL_RESTART, &options, err);

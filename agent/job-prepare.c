@@ -502,13 +502,13 @@ static void preflight_enter(Job *job)
                 job_warn(job, "the table of holds cannot be read: %s", err.text);
         if ((kind == ROLL_RESTART || kind == ROLL_RESTART_NOW) && refused)
                 roll_set_kind(job->roll, ROLL_RESTART_HELD);
-        if (kind != ROLL_UNDRAIN && kind != ROLL_DRY_RUN && config->pool_members && *config->pool_members &&
-            strcmp(config->lock, "none") == 0 && !*job->options.unprotected &&
-            preflight_refuse(job, RESULT_UNPROTECTED, "lock",
-                             "make sure that no other node of the pool is out, then say --unprotected=REASON",
-                             "this node has pool mates (%s, ...) and no lock covers the pool",
-                             config->pool_members[0]))
-                return;
+        /* Looked at again in `place`; who would be refused there need not wait for it. */
+        if (roll_leads_past(kind, PHASE_PLACE) || kind == ROLL_DOCTOR) {
+                char text[300];
+                if (job_place_open(job, text, sizeof(text)) && !*job->options.unprotected &&
+                    preflight_refuse(job, RESULT_UNPROTECTED, "lock", JOB_PLACE_HINT, "%s", text))
+                        return;
+        }
         if (kind != ROLL_UNDRAIN && preflight_hooks(job))
                 return;
         if (kind != ROLL_DRY_RUN && job_save(job) < 0)

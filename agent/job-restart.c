@@ -171,7 +171,7 @@ static void stop_on_monit(int r, const char *text, const Err *err, void *userdat
         if (r < 0) {
                 job->changes.stopped = false;
                 job_feed(job, ROLL_EV_BACK, "%s", err->text);
-        } else
+        } else if (!job_place_lost(job))
                 stop_call(job);
 }
 

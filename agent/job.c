@@ -13,6 +13,7 @@ static const PhaseOps *const job_ops[PHASE_END] = {
         [PHASE_PREFLIGHT] = &job_preflight,
         [PHASE_DISCOVER] = &job_discover,
         [PHASE_WATCH] = &job_watch,
+        [PHASE_PLACE] = &job_place,
         [PHASE_BLOCK] = &job_block,
         [PHASE_NOTICE] = &job_notice,
         [PHASE_DRAIN] = &job_drain,
@@ -154,6 +155,16 @@ void job_warn(Job *job, const char *fmt, ...)
         job_tell(job, o, false);
 }
 
+static void job_add_roll(const Job *job, cJSON *o)
+{
+        if (!*job->options.roll)
+                return;
+        cJSON_AddStringToObject(o, "roll", job->options.roll);
+        cJSON_AddNumberToObject(o, "step", (double) job->options.step);
+        if (job->options.lease)
+                cJSON_AddNumberToObject(o, "lease", (double) job->options.lease);
+}
+
 static void job_tell_begin(Job *job)
 {
         char stamp[32];
@@ -164,6 +175,7 @@ static void job_tell_begin(Job *job)
         cJSON_AddStringToObject(o, "kind", roll_kind_name(roll_kind(job->roll)));
         cJSON_AddStringToObject(o, "by", job->options.by);
         cJSON_AddStringToObject(o, "reason", job->options.reason);
+        job_add_roll(job, o);
         if (job->resumed)
                 cJSON_AddBoolToObject(o, "resumed", true);
         job_tell(job, o, false);
@@ -235,8 +247,9 @@ static cJSON *job_result_object(Job *job, Result result)
                 cJSON_AddItemToObject(o, "findings", cJSON_Duplicate(job->findings, true));
                 return o;
         }
-        /* Without a lock nobody keeps a second node of the pool from going out at the same time: said. */
-        cJSON_AddStringToObject(o, "protection", "unprotected");
+        job_add_roll(job, o);
+        cJSON_AddStringToObject(o, "protection", job->protection);
+        cJSON_AddStringToObject(o, "lock_text", job->lock_text);
         if (*job->options.unprotected)
                 cJSON_AddStringToObject(o, "unprotected_reason", job->options.unprotected);
         cJSON_AddItemToObject(o, "warnings", cJSON_Duplicate(job->warnings, true));
@@ -283,6 +296,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddNumberToObject(o, "hold_seconds", time_sec(job->options.hold_usec));
         cJSON_AddStringToObject(o, "failure", job->failure);
         cJSON_AddNumberToObject(o, "resumes", job->resumes);
+        job_place_add(job, o);
 
         cJSON *c = cJSON_AddObjectToObject(o, "changes");
         cJSON_AddBoolToObject(c, "table", job->changes.table);
@@ -499,6 +513,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         if (started > 0)
                 job->started_wall = started;
         (void) snprintf(job->failure, sizeof(job->failure), "%s", record_string(record, "failure"));
+        job_place_load(job, record);
         job->changes = (JobChanges){
                 .table = record_bool(changes, "table"),
                 .blocked = record_bool(changes, "blocked"),
@@ -549,6 +564,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                         return r;
         }
         job->resume_phase = job_resume_phase(job, phase, same_boot);
+        if (job->resume_phase <= PHASE_PLACE)
+                job->placed = false; /* asked for again */
         job->hold_first = true;
         if (touched) {
                 r = job_setup(job, err);
@@ -721,12 +738,29 @@ static void job_leave(Phase phase, RollEvent event, void *userdata)
                     job->component->name, phase_name(phase), roll_event_name(event), job->evidence[phase]);
 }
 
+/* Not let in by its checkers, and no job since has seen better: that is not forgotten over a job that was
+ * refused. A person ends it with undrain. */
+static bool job_still_not_readmitted(const Job *job, const char *name)
+{
+        cJSON *before = NULL;
+        if (job->result == RESULT_NOT_READMITTED)
+                return true;
+        if (job->result == RESULT_DONE || roll_kind(job->roll) == ROLL_UNDRAIN ||
+            state_read(job->env.config->state_dir, name, &before, NULL, NULL) < 0)
+                return false;
+        bool still = record_bool(before, "not_readmitted");
+        cJSON_Delete(before);
+        return still;
+}
+
 static void job_keep_result(Job *job, const cJSON *result)
 {
         char name[128];
         Err err = { 0 };
         cJSON *copy = cJSON_Duplicate(result, true);
         (void) snprintf(name, sizeof(name), "last-%s.json", job->component->name);
+        if (job_still_not_readmitted(job, name))
+                cJSON_AddBoolToObject(copy, "not_readmitted", true);
         if (copy && state_write(job->env.config->state_dir, name, copy, &err) < 0)
                 job_warn(job, "the result cannot be kept: %s", err.text);
         cJSON_Delete(copy);
@@ -775,8 +809,7 @@ static void job_finished(Result result, void *userdata)
                             "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
                             job->failure);
         cJSON *o = job_result_object(job, result);
-        if (result != RESULT_BUSY && roll_kind(job->roll) != ROLL_DRY_RUN &&
-            roll_kind(job->roll) != ROLL_DOCTOR)
+        if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR)
                 job_keep_result(job, o);
         job_tell(job, o, false);
         job->env.ended(job, result, job->env.userdata);
@@ -854,6 +887,7 @@ int job_new(Job **ret, const JobEnv *env, uint64_t id, const Component *componen
         job->component = component;
         job->options = *options;
         job->result = job->partner_end = RESULT_INVALID;
+        job->protection = "unprotected";
         job->persistent_asked = options->persistent;
         job->at_cap_asked = options->at_cap;
         job->mp_leave_asked = options->mp_leave;
@@ -958,6 +992,23 @@ int job_cancel(Job *job, const char *why, Err *err)
         (void) snprintf(job->hint, sizeof(job->hint), "everything that was changed is put back");
         job_feed(job, ROLL_EV_CANCEL, "cancelled%s%s", why && *why ? ": " : "", why ? why : "");
         return 0;
+}
+
+bool job_can_cancel(const Job *job)
+{
+        if (job->over)
+                return false;
+        return job->partner ? job_can_cancel(job->partner) : roll_can_cancel(job->roll);
+}
+
+const JobOptions *job_options(const Job *job)
+{
+        return &job->options;
+}
+
+RollKind job_roll_kind(const Job *job)
+{
+        return roll_kind(job->roll);
 }
 
 uint64_t job_id(const Job *job)

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
+#include "agent/lease.h"
 #include "agent/monit.h"
 #include "agent/roll.h"
 #include "agent/systemd.h"
@@ -19,6 +20,8 @@
 #include "probes/http.h"
 
 typedef struct Job Job;
+
+#define JOB_PROBERS_MAX 16
 
 /*
  * Which of a node's places a job has. One job runs at a time, but that of `restart rmp` has another one
@@ -45,6 +48,8 @@ typedef struct JobEnv {
         void (*told)(Job *job, uint64_t seq, const char *json, void *userdata);
         /* The last call: the job is over, its result event was told. The callee may free it later. */
         void (*ended)(Job *job, Result result, void *userdata);
+        /* Has @roll the lease of @component? @text: which one it is, or why not. */
+        bool (*leased)(const char *component, const char *roll, char *text, size_t size, void *userdata);
         /* Only end what was begun: before `stop` undo, behind it forwards, behind a hold until it is proven.
          */
         bool settle;
@@ -52,15 +57,22 @@ typedef struct JobEnv {
 } JobEnv;
 
 typedef struct JobOptions {
-        char by[128];           /* who asked: "uid 0 (root)" */
-        char reason[256];       /* why, as the caller said it */
-        char unprotected[256];  /* reason to go on although no lock covers the pool; "" for none */
-        bool start;             /* a component that is stopped may be started */
-        Persistent persistent;  /* PERSISTENT_INVALID: as configured */
-        AtCap at_cap;           /* AT_CAP_INVALID: as configured */
-        MpLeave mp_leave;       /* MP_LEAVE_INVALID: as configured */
-        char router_retry[256]; /* the routers' retry set, as the caller knows it; "": not known */
-        Usec hold_usec;         /* drain: end by itself after this long; 0: until undrained */
+        char by[192];                 /* who asked: "uid 0 (root)" */
+        char reason[256];             /* why, as the caller said it */
+        char unprotected[256];        /* reason to go on although no lock covers the pool; "" for none */
+        bool start;                   /* a component that is stopped may be started */
+        Persistent persistent;        /* PERSISTENT_INVALID: as configured */
+        AtCap at_cap;                 /* AT_CAP_INVALID: as configured */
+        MpLeave mp_leave;             /* MP_LEAVE_INVALID: as configured */
+        char router_retry[256];       /* the routers' retry set, as the caller knows it; "": not known */
+        Usec hold_usec;               /* drain: end by itself after this long; 0: until undrained */
+        char roll[LEASE_HOLDER_SIZE]; /* which roll it is part of; "": none */
+        uint64_t lease; /* the epoch of its lease of the component, when the job began; 0: it has none */
+        uint64_t lease_partner;        /* restart rmp: of the other component */
+        uint64_t step;                 /* its number in the roll */
+        Usec wait_usec;                /* for a place that others have; 0: not at all */
+        Addr probers[JOB_PROBERS_MAX]; /* who probes the health port without being a checker */
+        size_t n_probers;
 } JobOptions;
 
 /* job_new() - nothing happens before job_start(). @options: copied. */
@@ -88,6 +100,19 @@ DEFINE_CLEANUP(Job, job_free);
  * own or that of the job within it: it will finish). */
 int job_cancel(Job *job, const char *why, Err *err) _must_check_;
 
+bool job_can_cancel(const Job *job);
+
+/*
+ * job_placed() - is the job, or the one within it that is about @component, past `place`: has it the right to
+ * go out, and perhaps used it?
+ * job_lease_ended() - its roll has lost the lease of @component. A job that is not past `place` ends, as
+ * refused; another one goes on to its end and says so.
+ */
+bool job_placed(const Job *job, const char *component);
+void job_lease_ended(Job *job, const char *component);
+
+const JobOptions *job_options(const Job *job);
+RollKind job_roll_kind(const Job *job);
 uint64_t job_id(const Job *job);
 const Component *job_component(const Job *job);
 

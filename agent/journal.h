@@ -19,6 +19,7 @@
 #define JOURNAL_AGENT   "6f0ad1d0b2a34b6c9a8f3de0a1c7b507"
 #define JOURNAL_FINDING "6f0ad1d0b2a34b6c9a8f3de0a1c7b521" /* doctor: a warning or a problem */
 #define JOURNAL_HOOK    "6f0ad1d0b2a34b6c9a8f3de0a1c7b522" /* a hook has ended */
+#define JOURNAL_LEASE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b530" /* of a component: taken, given back, stolen */
 #define JOURNAL_BAD_END "6f0ad1d0b2a34b6c9a8f3de0a1c7b508" /* not readmitted, or an internal error */
 
 typedef struct JournalContext {

@@ -13,6 +13,7 @@ static const PhaseInfo phase_table[] = {
                               "the node's own state: component, unit, monit, what it has loaded" },
         [PHASE_DISCOVER] = { "discover", S(10), "the health port, the traffic ports and who checks them" },
         [PHASE_WATCH] = { "watch", 0, "each checker seen twice, so that its interval is known" },
+        [PHASE_PLACE] = { "place", S(15), "the right to go out: its roll's lease, or the pool's place" },
         [PHASE_BLOCK] = { "block", S(5), "the rule in the kernel, read back" },
         [PHASE_NOTICE] = { "notice", S(120),
                            "each checker refused often enough; no new connection any more" },

@@ -14,6 +14,7 @@ typedef enum Phase {
         PHASE_PREFLIGHT,
         PHASE_DISCOVER,
         PHASE_WATCH,
+        PHASE_PLACE, /* nobody else of the pool is out, as far as a lock tells */
         PHASE_BLOCK,
         PHASE_NOTICE,
         PHASE_STOP_MONIT,

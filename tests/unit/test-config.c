@@ -94,7 +94,7 @@ static void nothing_there_is_all_defaults(void **state)
         assert_int_equal(c->nft_owner, BLOCK_OWNER_PERSIST);
         assert_true(c->cgroup_ids);
         assert_null(c->pool_members[0]);
-        assert_string_equal(c->lock, "none");
+        assert_string_equal(c->lock, "auto");
         assert_string_equal(c->cluster_ssh[0], "ssh");
         assert_null(c->cluster_ssh[1]);
         assert_string_equal(c->cluster_bridge[0], "edge-roll");
@@ -284,7 +284,20 @@ static void bad_values_are_refused_with_their_place(void **state)
         refused(f, "[component router]\ntraffic_ports=15999\n", "port 15999 carries traffic",
                 "set block = syn");
         refused(f, "[component router]\ntraffic_ports=8081\n", "port 8081 is in other_ports, too");
-        refused(f, "[pool]\nlock=zookeeper\n", "accepted: none");
+        refused(f, "[pool]\nlock=zookeeper\n", "accepted: auto, none, lease or zookeeper://");
+        static const char *const locks[] = {
+                "zookeeper://",          "zookeeper://,a",      "zookeeper://a:0", "zookeeper://a:65536",
+                "zookeeper://a:",        "zookeeper://a,b,",    "zookeeper://a/",  "zookeeper://a/b//c",
+                "zookeeper://a/b/",      "zookeeper://a/../b",  "zookeeper://a b", "zookeeper://[::1",
+                "zookeeper://[::1]2181", "zookeeper://a:21x81", "zookeeper://::1"
+        };
+        for (size_t i = 0; i < sizeof(locks) / sizeof(*locks); i++) {
+                char text[96];
+                (void) snprintf(text, sizeof(text), "[pool]\nlock = %s\n", locks[i]);
+                refused(f, text, "accepted: auto, none, lease or zookeeper://");
+        }
+        refused(f, "[pool]\nname = a/b\n", "accepted: auto, or at most 63 letters");
+        refused(f, "[pool]\nname = ..\n", "accepted: auto, or at most 63 letters");
         refused(f, "[agent]\nstate_dir=var\n", "an absolute path");
         refused(f, "[component router]\nlimit_gate=0s\n", "too short");
 }

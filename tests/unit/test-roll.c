@@ -97,23 +97,23 @@ static void test_ways(void **state)
 {
         static const char *const ways[ROLL_KIND_COUNT] = {
                 [ROLL_RESTART] =
-                        "preflight discover watch block notice stop-monit drain gate stop start ready verify "
+                        "preflight discover watch place block notice stop-monit drain gate stop start ready verify "
                         "start-monit unblock return ",
                 [ROLL_RESTART_GRACEFUL] =
-                        "preflight discover watch stop-monit stop block start ready verify start-monit "
+                        "preflight discover watch place stop-monit stop block start ready verify start-monit "
                         "unblock return ",
                 [ROLL_RESTART_HELD] =
-                        "preflight discover block stop-monit drain gate stop start ready verify start-monit "
+                        "preflight discover place block stop-monit drain gate stop start ready verify start-monit "
                         "unblock return ",
                 [ROLL_RESTART_RMP] =
-                        "preflight discover watch block notice stop-monit drain partner gate stop start "
+                        "preflight discover watch place block notice stop-monit drain partner gate stop start "
                         "ready verify start-monit unblock return ",
                 [ROLL_RESTART_NOW] =
-                        "preflight discover block stop-monit gate stop start ready verify start-monit unblock "
+                        "preflight discover place block stop-monit gate stop start ready verify start-monit unblock "
                         "return ",
                 [ROLL_START] =
-                        "preflight discover block stop-monit start ready verify start-monit unblock return ",
-                [ROLL_DRAIN] = "preflight discover watch block notice drain hold ",
+                        "preflight discover place block stop-monit start ready verify start-monit unblock return ",
+                [ROLL_DRAIN] = "preflight discover watch place block notice drain hold ",
                 [ROLL_UNDRAIN] = "preflight discover unblock return ",
                 [ROLL_DRY_RUN] = "preflight discover ",
                 [ROLL_DOCTOR] = "preflight discover watch undo ",

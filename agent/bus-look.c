@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/bus-look.h"
+
+#include <ifaddrs.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "agent/bus-lease.h"
+#include "agent/facts.h"
+#include "agent/known.h"
+#include "agent/leave.h"
+#include "agent/properties.h"
+#include "agent/standing.h"
+#include "agent/state.h"
+#include "agent/version.h"
+
+typedef struct LookCall {
+        Agent *agent;
+        sd_bus_message *message;
+        const Component *component;
+        const Component *partner; /* NULL: none is configured */
+        bool may_change;
+        Facts facts;
+        bool partner_running;
+} LookCall;
+
+static LookCall *look_free(LookCall *call)
+{
+        if (!call)
+                return NULL;
+        if (call->message)
+                agent_unpin(call->agent);
+        sd_bus_message_unref(call->message);
+        free(call);
+        return NULL;
+}
+DEFINE_CLEANUP(LookCall, look_free);
+
+/* ---- the address others can reach the health port at ---- */
+
+typedef struct OwnAddress {
+        uint16_t port;
+        Addr listener, used; /* bound to; of a connection that somebody has made */
+        bool has_listener, has_used;
+} OwnAddress;
+
+static bool addr_is_any(const Addr *a)
+{
+        char text[ADDR_TEXT_SIZE];
+        addr_format(a, text, sizeof(text));
+        return strcmp(text, "0.0.0.0") == 0 || strcmp(text, "::") == 0;
+}
+
+static int own_address_socket(const Sock *s, void *userdata)
+{
+        OwnAddress *o = userdata;
+        if (s->local_port != o->port || addr_is_loopback(&s->local) || addr_is_any(&s->local))
+                return 0;
+        if (s->state == 10) {
+                o->listener = s->local;
+                o->has_listener = true;
+        } else if (!addr_equal(&s->local, &s->peer)) {
+                o->used = s->local;
+                o->has_used = true;
+        }
+        return 0;
+}
+
+/* The first that is neither loopback nor link-local; IPv4 before IPv6. */
+static bool interface_address(Addr *ret)
+{
+        struct ifaddrs *list = NULL;
+        int best = 0;
+        if (getifaddrs(&list) < 0)
+                return false;
+        for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+                int rank = 0;
+                Addr addr;
+                if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || (i->ifa_flags & IFF_LOOPBACK))
+                        continue;
+                if (i->ifa_addr->sa_family == AF_INET) {
+                        struct sockaddr_in in;
+                        memcpy(&in, i->ifa_addr, sizeof(in));
+                        addr = addr_from(AF_INET, &in.sin_addr);
+                        rank = 2;
+                } else if (i->ifa_addr->sa_family == AF_INET6) {
+                        struct sockaddr_in6 in6;
+                        memcpy(&in6, i->ifa_addr, sizeof(in6));
+                        addr = addr_from(AF_INET6, &in6.sin6_addr);
+                        rank = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? 0 : 1;
+                }
+                if (rank > best) {
+                        best = rank;
+                        *ret = addr;
+                }
+        }
+        freeifaddrs(list);
+        return best > 0;
+}
+
+static const char *own_address(Conns *conns, uint16_t port, char *buf, size_t size)
+{
+        ConnsFilter filter = { .local_ports = { port },
+                               .n_local = 1,
+                               .states = CONNS_LISTEN | CONNS_LIVE | CONNS_STATE(6) };
+        OwnAddress own = { .port = port };
+        Addr addr;
+        buf[0] = '\0';
+        if (port && conns_dump(conns, &filter, own_address_socket, &own, NULL) < 0)
+                own.has_listener = own.has_used = false;
+        if (own.has_listener)
+                return addr_format(&own.listener, buf, size);
+        if (own.has_used)
+                return addr_format(&own.used, buf, size);
+        return interface_address(&addr) ? addr_format(&addr, buf, size) : buf;
+}
+
+/* ---- what the records say ---- */
+
+/* What the routers retry, where this is one of them and its properties can be read. */
+static void look_retry(const Component *c, cJSON *o)
+{
+        _cleanup_(properties_freep) Properties *p = NULL;
+        bool known = c->kind == KIND_ROUTER && properties_new(&p, NULL) == 0;
+        for (char **file = c->properties; known && file && *file; file++)
+                known = properties_read(p, *file, NULL) != PROPERTIES_UNREADABLE;
+        if (!known) {
+                cJSON_AddNullToObject(o, "router_retry");
+                return;
+        }
+        const char *set = properties_get(p, "load_balancing", "load.balancing.driver.nginx.server.retry");
+        cJSON_AddStringToObject(o, "router_retry", set ? set : "http_599");
+}
+
+static void look_last(const Config *config, const Component *c, cJSON *o)
+{
+        char name[128];
+        cJSON *last = NULL;
+        double took = 0;
+        (void) snprintf(name, sizeof(name), "last-%s.json", c->name);
+        if (state_read(config->state_dir, name, &last, NULL, NULL) < 0)
+                last = NULL;
+        const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(last, "kind"));
+        const char *result = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(last, "result"));
+        const cJSON *elapsed = cJSON_GetObjectItemCaseSensitive(last, "elapsed");
+        if (kind && strncmp(kind, "restart", strlen("restart")) == 0 && result &&
+            strcmp(result, "done") == 0 && cJSON_IsNumber(elapsed))
+                took = elapsed->valuedouble;
+        cJSON_AddItemToObject(o, "last", last ? last : cJSON_CreateNull());
+        cJSON_AddNumberToObject(o, "took", took);
+}
+
+static void look_lock(const Config *config, cJSON *o)
+{
+        bool zookeeper = strncmp(config->lock, "zookeeper:", strlen("zookeeper:")) == 0;
+        bool none = strcmp(config->lock, "none") == 0;
+        cJSON_AddStringToObject(o, "lock", zookeeper ? "zookeeper" : none ? "none" : "lease");
+        cJSON_AddStringToObject(o, "lock_text",
+                                zookeeper ? config->lock
+                                : none    ? "lock = none"
+                                          : "leases of a roll over the cluster only");
+}
+
+/* ---- the answer ---- */
+
+static void look_who(const LookCall *call, const LeaseSlot *slot, cJSON *o)
+{
+        const Config *config = agent_config(call->agent);
+        char now[32], pool[POOL_NAME_SIZE], from[400], address[ADDR_TEXT_SIZE];
+        (void) snprintf(now, sizeof(now), "%" PRIu64, time_boot());
+        cJSON_AddStringToObject(o, "component", call->component->name);
+        cJSON_AddStringToObject(o, "version", EDGE_ROLL_VERSION);
+        cJSON_AddNumberToObject(o, "protocol", LOOK_PROTOCOL);
+        cJSON_AddStringToObject(o, "now", now);
+        cJSON_AddStringToObject(o, "uuid", slot->pool.uuid);
+        cJSON_AddStringToObject(o, "region", slot->pool.region);
+        cJSON_AddStringToObject(o, "pod", slot->pool.pod);
+        cJSON_AddStringToObject(o, "pool",
+                                pool_name(config, call->component, &slot->pool, pool, sizeof(pool)));
+        cJSON_AddStringToObject(o, "address",
+                                own_address(agent_conns(call->agent), call->facts.health_port, address,
+                                            sizeof(address)));
+        cJSON_AddItemToObject(o, "members", pool_members(config, &slot->pool));
+        cJSON_AddStringToObject(o, "members_from", pool_from(config, &slot->pool, from, sizeof(from)));
+        cJSON_AddItemToObject(o, "lease", bus_lease_json(slot));
+        if (*slot->unreadable)
+                cJSON_AddStringToObject(o, "lease_error", slot->unreadable);
+}
+
+static void look_state(const LookCall *call, cJSON *o)
+{
+        const Config *config = agent_config(call->agent);
+        const Component *c = call->component;
+        const Job *job = agent_busy(call->agent);
+        const Facts *f = &call->facts;
+        Standing s;
+
+        standing_look(config, agent_conns(call->agent), c, job, f->health_port, true, &s);
+        cJSON_AddNumberToObject(o, "health_port", s.health_port);
+        cJSON_AddBoolToObject(o, "running", s.running);
+        cJSON_AddBoolToObject(o, "up", f->up);
+        cJSON_AddStringToObject(o, "up_text", f->up ? "" : f->up_text);
+        cJSON_AddStringToObject(o, "blocked", s.blocked);
+        if (*s.error)
+                cJSON_AddStringToObject(o, "error", s.error);
+        cJSON_AddItemToObject(o, "hold", s.held ? bus_hold(&s.hold) : cJSON_CreateNull());
+        cJSON_AddItemToObject(o, "job",
+                              job && job_concerns(job, c->name) ? bus_job(job) : cJSON_CreateNull());
+        cJSON_AddBoolToObject(o, "out", s.out);
+        cJSON_AddStringToObject(o, "out_reason", s.out_reason);
+}
+
+static void look_answer(LookCall *call)
+{
+        const Config *config = agent_config(call->agent);
+        LeaseSlot *slot = leases_slot(agent_leases(call->agent), call->component->name);
+        const Facts *f = &call->facts;
+        cJSON *o = cJSON_CreateObject();
+
+        if (!slot) {
+                (void) sd_bus_reply_method_errorf(call->message, BUS_ERROR_PREFIX "Failed",
+                                                  "too many leases are known");
+                cJSON_Delete(o);
+                return;
+        }
+        leases_seen(slot, f->self_known ? &f->self : NULL, f->health_port);
+        look_who(call, slot, o);
+        look_state(call, o);
+        look_last(config, call->component, o);
+        look_lock(config, o);
+        look_retry(call->component, o);
+        cJSON_AddBoolToObject(o, "may_change", call->may_change);
+        cJSON_AddNumberToObject(o, "request_limit", time_sec(f->request_limit_usec));
+        cJSON_AddStringToObject(o, "partner", call->partner_running ? call->partner->name : "");
+        (void) bus_reply_json(call->message, o);
+}
+
+static void look_on_partner(const Facts *facts, void *userdata)
+{
+        _cleanup_(look_freep) LookCall *call = userdata;
+        call->partner_running = facts->running;
+        look_answer(call);
+}
+
+static void look_on_facts(const Facts *facts, void *userdata)
+{
+        _cleanup_(look_freep) LookCall *call = userdata;
+        Agent *a = call->agent;
+        FactsCall *more;
+
+        call->facts = *facts;
+        if (call->partner && facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->partner,
+                                          known_port(agent_config(a), call->partner), look_on_partner, call,
+                                          &more, NULL) == 0) {
+                (void) TAKE_PTR(call);
+                return;
+        }
+        look_answer(call);
+}
+
+/* What is restarted together with @c: by its own setting, or that of the other one. */
+static const Component *look_partner(const Config *config, const Component *c)
+{
+        if (*c->partner)
+                return config_component(config, c->partner);
+        for (size_t i = 0; i < config->n_components; i++) {
+                const Component *other = &config->components[i];
+                if (*other->partner && config_component(config, other->partner) == c)
+                        return other;
+        }
+        return NULL;
+}
+
+int method_look(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(look_freep) LookCall *call = calloc(1, sizeof(*call));
+        _cleanup_(sd_bus_error_free) sd_bus_error refused = SD_BUS_ERROR_NULL;
+        Agent *a = userdata;
+        const char *name;
+        BusCaller caller;
+        FactsCall *facts;
+        Err err = { 0 };
+
+        if (!call)
+                return -ENOMEM;
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (agent_reload(a, &err) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+        call->component = bus_component(a, name, error);
+        if (!call->component)
+                return -EINVAL;
+        call->agent = a;
+        call->may_change = bus_may_change(agent_people(a), m, &caller, &refused) >= 0;
+        call->partner = look_partner(agent_config(a), call->component);
+        agent_pin(a);
+        call->message = sd_bus_message_ref(m);
+        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->component,
+                         known_port(agent_config(a), call->component), look_on_facts, call, &facts, &err);
+        if (r < 0)
+                return bus_error(error, r, &err);
+        (void) TAKE_PTR(call);
+        return 1;
+}

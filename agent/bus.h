@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What the files of the agent's bus interface (bus-*.c) share: who is calling, and the shapes of answers. */
+
+#include <cjson/cJSON.h>
+#include <systemd/sd-bus.h>
+
+#include "agent/agent.h"
+#include "agent/hold.h"
+
+#define BUS_ERROR_PREFIX "org.edgeroll.Error."
+
+typedef struct BusCaller {
+        uid_t uid;
+        char text[192]; /* "uid 1000 (alice)", "uid 0 (root) for alice from 10.0.0.9" */
+} BusCaller;
+
+/* Whom the connections of this bus speak for, where they have told. */
+typedef struct BusPeople BusPeople;
+int bus_people_new(BusPeople **ret) _must_check_;
+BusPeople *bus_people_free(BusPeople *people);
+
+/* bus_people_forget() - the bus is gone, and with it the names of its connections. */
+void bus_people_forget(BusPeople *people);
+
+/* bus_introduce() - who the sender of @m really is. @user is believed of root only. Return: 0; -EINVAL;
+ * -ENOMEM. */
+int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const char *from) _must_check_;
+
+/* bus_caller() - who sent @m. bus_may_change() - the same, and only root and the group edge-roll: Return: 0;
+ * a negative errno with @error set. */
+int bus_caller(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
+int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
+
+/* bus_error() - @r and @err as an error of ours: Busy or Failed. */
+int bus_error(sd_bus_error *error, int r, const Err *err);
+
+/* bus_clean() - text of others goes to the journal, the terminal and into files: no control characters.
+ * bus_text() - a copy, bounded and clean. */
+void bus_clean(char *text);
+void bus_text(char *buf, size_t size, const char *text);
+
+/* bus_component() - by name or alias. Return: NULL, and @error is NoSuchComponent. */
+const Component *bus_component(const Agent *a, const char *name, sd_bus_error *error);
+
+void bus_job_path(const Job *job, char *buf, size_t size);
+
+/* bus_reply_json() - @o: consumed. */
+int bus_reply_json(sd_bus_message *m, cJSON *o);
+
+/* bus_job() - what Status says of a job; null for NULL. bus_hold() - of a hold. */
+cJSON *bus_job(const Job *job);
+cJSON *bus_hold(const Hold *hold);
