@@ -395,6 +395,21 @@ static int result_exit(const cJSON *e)
         return code >= 1 && code <= 125 ? (int) code : 1;
 }
 
+/* What kept other nodes of the pool from going out meanwhile; a job that takes nothing out needs nothing. */
+static void put_protection(const cJSON *e, FILE *f)
+{
+        const char *text = json_text(e, "lock_text");
+        bool open = strcmp(json_text(e, "protection"), "unprotected") == 0;
+        if (open && (*text || !cJSON_HasObjectItem(e, "lock_text")))
+                (void) fputs(
+                        "  unprotected: no lock kept another node of the pool from going out meanwhile\n", f);
+        else if (*text) {
+                (void) fputs("  protected by ", f);
+                put_clean(f, text);
+                (void) fputc('\n', f);
+        }
+}
+
 static int event_result(Render *r, const cJSON *e, FILE *f)
 {
         const char *component = json_text(e, "component"), *kind = json_text(e, "kind");
@@ -427,9 +442,7 @@ static int event_result(Render *r, const cJSON *e, FILE *f)
                 put_clean(f, json_text(e, "hint"));
                 (void) fputc('\n', f);
         }
-        if (strcmp(json_text(e, "protection"), "unprotected") == 0)
-                (void) fputs(
-                        "  unprotected: no lock kept another node of the pool from going out meanwhile\n", f);
+        put_protection(e, f);
         uint64_t by_age = json_count(cJSON_GetObjectItemCaseSensitive(e, "drained"), "idle_by_age_only");
         if (by_age > 0)
                 (void) fprintf(f, "  %" PRIu64 " connections counted as idle by their age alone\n", by_age);
@@ -639,6 +652,20 @@ static void status_foreign(const cJSON *rules, FILE *f)
         }
 }
 
+/* Who has the right to take it out of traffic. */
+static void put_lease(const cJSON *lease, FILE *f)
+{
+        if (!cJSON_IsObject(lease))
+                return;
+        (void) fputs("  leased by the roll ", f);
+        put_clean(f, json_text(lease, "holder"));
+        (void) fputs(", by ", f);
+        put_clean(f, json_text(lease, "by"));
+        (void) fputs(", since ", f);
+        put_clean(f, json_text(lease, "since"));
+        (void) fprintf(f, ", for %.0f s more unless it is renewed\n", json_number(lease, "left", 0));
+}
+
 /* One component; true when it is held. */
 static bool status_component(const cJSON *c, FILE *f)
 {
@@ -680,6 +707,7 @@ static bool status_component(const cJSON *c, FILE *f)
         if (json_count(c, "refused") > 0)
                 (void) fprintf(f, ", %" PRIu64 " refused", json_count(c, "refused"));
         (void) fputc('\n', f);
+        put_lease(cJSON_GetObjectItemCaseSensitive(c, "lease"), f);
         if (*json_text(c, "error")) {
                 (void) fputs("  ", f);
                 put_clean(f, json_text(c, "error"));

@@ -33,6 +33,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/bastion.sh"
 . "$E2E/lib/witness.sh"
 . "$E2E/lib/rolls.sh"
+. "$E2E/lib/lease.sh"
 
 say() { printf '# %s\n' "$*" >&2; }
 

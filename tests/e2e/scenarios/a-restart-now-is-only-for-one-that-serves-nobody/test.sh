@@ -30,7 +30,7 @@ er r1 restart router --now
 assert_result "done" 0
 tell_phases
 assert_same "$(result '[.phases[].phase] | join(" ")')" \
-        "preflight discover block stop-monit gate stop start ready verify start-monit unblock return" "phases"
+        "preflight discover place block stop-monit gate stop start ready verify start-monit unblock return" "phases"
 result '.phases[-1].evidence' | shows "nobody asked" || fail "somebody was waited for"
 assert_restarted r1 "$before"
 assert_no_block r1
