@@ -39,6 +39,7 @@ struct Remote {
         RemotePool *pool;
         Remote *queue_next;
         char *name, *host, *user, *key, *command, *version;
+        Words bridge_words;
         char *bridge; /* as text */
         unsigned port;
         int (*open)(void *userdata);
@@ -76,3 +77,15 @@ bool remote_calls_tell(Remote *r);
 
 /* remote_calls_free() - forget all. */
 void remote_calls_free(Remote *r);
+
+/* remote_queue_add() - its turn comes. remote_queue_remove(): no more. remote_starting_over(): it is through,
+ * or has failed: the next one's turn has come. */
+void remote_queue_add(Remote *r);
+void remote_queue_remove(Remote *r);
+void remote_starting_over(Remote *r);
+
+/* remote_start() - it is its turn. */
+void remote_start(Remote *r);
+
+/* remote_words() - a copy of @words; of none: of the words in @usual. */
+int remote_words(const char *const *words, const char *usual, Words *ret) _must_check_;

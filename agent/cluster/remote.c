@@ -2,10 +2,8 @@
 #include "agent/cluster/remote.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 
 #include "agent/bridge.h"
 #include "agent/cluster/remote-impl.h"
@@ -109,43 +107,6 @@ static Usec pause_usec(const Remote *r)
         return usec / 2 + (Usec) ((double) usec * random / UINT32_MAX);
 }
 
-/* Turns. */
-
-static void pool_kick(RemotePool *p)
-{
-        (void) sd_event_source_set_enabled(p->start, SD_EVENT_ONESHOT);
-}
-
-static void queue_remove(Remote *r)
-{
-        for (Remote **p = &r->pool->queue; *p; p = &(*p)->queue_next)
-                if (*p == r) {
-                        *p = r->queue_next;
-                        break;
-                }
-        r->queue_next = NULL;
-}
-
-static void queue_add(Remote *r)
-{
-        Remote **p = &r->pool->queue;
-        while (*p)
-                p = &(*p)->queue_next;
-        *p = r;
-        r->queue_next = NULL;
-        r->link = LINK_QUEUED;
-        pool_kick(r->pool);
-}
-
-static void starting_over(Remote *r)
-{
-        if (!r->counted)
-                return;
-        r->counted = false;
-        r->pool->n_starting--;
-        pool_kick(r->pool);
-}
-
 /* The end of a link. */
 
 static SshTried tried(const Remote *r)
@@ -179,7 +140,7 @@ static void link_drop(Remote *r, const SshTrouble *t)
                 return;
         r->trouble = *t;
         link_tear(r);
-        starting_over(r);
+        remote_starting_over(r);
         r->link = LINK_DROPPED;
         (void) sd_event_source_set_enabled(r->tell, SD_EVENT_ON);
 }
@@ -315,7 +276,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         (void) usec;
         switch (r->link) {
         case LINK_PAUSE:
-                queue_add(r);
+                remote_queue_add(r);
                 break;
         case LINK_STARTING:
         case LINK_ENDED:
@@ -390,7 +351,7 @@ static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r->was_up = true;
         r->tries = 0;
         r->beat = time_now();
-        starting_over(r);
+        remote_starting_over(r);
         if (timer_set(r, r->pool->o.beat_usec) < 0) {
                 link_drop_text(r, REMOTE_CUT, true, "out of memory");
                 return 0;
@@ -451,7 +412,7 @@ static int ssh_words(const Remote *r, bool full, char *port, size_t size, const 
         if (full)
                 words[n++] = "--";
         words[n++] = r->host;
-        for (char *const *w = r->pool->bridge; full && *w && n < SSH_WORDS_MAX - 1; w++)
+        for (char *const *w = r->bridge_words; full && *w && n < SSH_WORDS_MAX - 1; w++)
                 words[n++] = *w;
         words[n] = NULL;
         return n;
@@ -506,7 +467,7 @@ static int link_bus(Remote *r, int fd, Err *err)
         return e < 0 ? err_errno(err, e, "cannot speak D-Bus") : 0;
 }
 
-static void remote_start(Remote *r)
+void remote_start(Remote *r)
 {
         int fd = -1;
         Err err = { 0 };
@@ -523,109 +484,6 @@ static void remote_start(Remote *r)
                 e = link_bus(r, fd, &err);
         if (e < 0)
                 link_drop_text(r, REMOTE_REACH, true, err.text);
-}
-
-static int on_start(sd_event_source *s, void *userdata)
-{
-        RemotePool *p = userdata;
-        (void) s;
-        /* One each time, so that a thousand of them do not keep the loop from its other work. */
-        if (p->n_starting >= p->o.at_once || !p->queue)
-                return 0;
-        Remote *r = p->queue;
-        queue_remove(r);
-        remote_start(r);
-        pool_kick(p);
-        return 0;
-}
-
-/* The pool. */
-
-/* Each link takes six descriptors. */
-static void raise_files(void)
-{
-        struct rlimit l;
-        if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-                l.rlim_cur = MIN(l.rlim_max, (rlim_t) 65536);
-                (void) setrlimit(RLIMIT_NOFILE, &l);
-        }
-}
-
-static int words_copy(const char *const *words, const char *usual, Words *ret)
-{
-        size_t n = 0;
-        if (!words || !words[0])
-                return words_split(usual, ret);
-        while (words[n])
-                n++;
-        Words copy = calloc(n + 1, sizeof(*copy));
-        if (!copy)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
-                if (!(copy[i] = strdup(words[i]))) {
-                        (void) words_free(copy);
-                        return -ENOMEM;
-                }
-        *ret = copy;
-        return 0;
-}
-
-static void usual(Usec *field, Usec value)
-{
-        *field = *field ? *field : value;
-}
-
-int remote_pool_new(RemotePool **ret, sd_event *event, const RemoteOptions *o, Err *err)
-{
-        _cleanup_(remote_pool_freep) RemotePool *p = calloc(1, sizeof(*p));
-        if (!p)
-                return err_errno(err, -ENOMEM, "connections");
-        p->event = sd_event_ref(event);
-        if (o)
-                p->o = *o;
-        p->o.at_once = p->o.at_once ? p->o.at_once : 8;
-        usual(&p->o.connect_usec, 15 * USEC_PER_SEC);
-        usual(&p->o.answer_usec, 30 * USEC_PER_SEC);
-        usual(&p->o.beat_usec, 5 * USEC_PER_SEC);
-        usual(&p->o.silent_usec, 15 * USEC_PER_SEC);
-        usual(&p->o.retry_usec, 500 * USEC_PER_MSEC);
-        usual(&p->o.retry_max_usec, 15 * USEC_PER_SEC);
-        int r = words_copy(p->o.ssh, "ssh", &p->ssh);
-        if (r >= 0)
-                r = words_copy(p->o.bridge, "edge-roll bridge", &p->bridge);
-        p->o.ssh = p->o.bridge = NULL;
-        if (r >= 0)
-                r = sd_event_add_defer(event, &p->start, on_start, p);
-        if (r < 0)
-                return err_errno(err, r, "connections");
-        if ((r = ssh_yard_new(&p->yard, event, err)) < 0)
-                return r;
-        raise_files();
-        (void) signal(SIGPIPE, SIG_IGN);
-        *ret = TAKE_PTR(p);
-        return 0;
-}
-
-RemotePool *remote_pool_free(RemotePool *p)
-{
-        if (!p)
-                return NULL;
-        p->start = sd_event_source_unref(p->start);
-        p->yard = ssh_yard_free(p->yard);
-        p->ssh = words_free(p->ssh);
-        p->bridge = words_free(p->bridge);
-        p->event = sd_event_unref(p->event);
-        free(p);
-        return NULL;
-}
-
-void remote_options(const Config *config, RemoteOptions *ret)
-{
-        *ret = (RemoteOptions){ .ssh = (const char *const *) config->cluster_ssh,
-                                .bridge = (const char *const *) config->cluster_bridge,
-                                .at_once = config->cluster_at_once,
-                                .connect_usec = config->cluster_connect_usec,
-                                .answer_usec = config->cluster_answer_usec };
 }
 
 /* One remote. */
@@ -662,9 +520,13 @@ static int remote_fill(Remote *r, const RemoteDest *dest)
         if (!dup_to(&r->host, dest->host ? dest->host : r->name) || !dup_to(&r->user, dest->user) ||
             !dup_to(&r->key, dest->key))
                 return -ENOMEM;
+        int e = dest->bridge ? words_split(dest->bridge, &r->bridge_words)
+                             : remote_words((const char *const *) r->pool->bridge, "", &r->bridge_words);
+        if (e < 0)
+                return e;
         (void) ssh_words(r, false, port, sizeof(port), words);
         r->command = join(words);
-        r->bridge = join((const char *const *) r->pool->bridge);
+        r->bridge = join((const char *const *) r->bridge_words);
         return r->command && r->bridge ? 0 : -ENOMEM;
 }
 
@@ -690,7 +552,7 @@ static int remote_make(Remote **ret, RemotePool *pool, const char *name, const R
         if (h)
                 r->first.h = *h;
         r->watches = &r->first;
-        queue_add(r);
+        remote_queue_add(r);
         *ret = r;
         return 0;
 }
@@ -732,6 +594,7 @@ static void remote_release(Remote *r)
         free(r->key);
         free(r->command);
         free(r->bridge);
+        r->bridge_words = words_free(r->bridge_words);
         free(r->version);
         free(r);
 }
@@ -740,10 +603,10 @@ Remote *remote_free(Remote *r)
 {
         if (!r)
                 return NULL;
-        queue_remove(r);
+        remote_queue_remove(r);
         link_tear(r);
         remote_calls_free(r);
-        starting_over(r);
+        remote_starting_over(r);
         r->link = LINK_OFF;
         if (r->tell)
                 (void) sd_event_source_set_enabled(r->tell, SD_EVENT_OFF);
@@ -786,6 +649,11 @@ const char *remote_command(const Remote *r)
         return r->command;
 }
 
+sd_event *remote_event(const Remote *r)
+{
+        return r->pool->event;
+}
+
 void *remote_userdata(const Remote *r)
 {
         return r->first.userdata;
@@ -803,7 +671,7 @@ void remote_retry(Remote *r)
         if (r->only_once)
                 return;
         timer_stop(r);
-        queue_add(r);
+        remote_queue_add(r);
 }
 
 void remote_drop(Remote *r, RemoteTrouble trouble, const char *text)

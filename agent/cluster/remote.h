@@ -39,6 +39,7 @@ typedef struct RemoteOptions {
 /* Where a node is. NULL and 0: as ssh_config says. Copied. */
 typedef struct RemoteDest {
         const char *host, *user, *key;
+        const char *bridge; /* the command there, in words; NULL: the pool's */
         unsigned port;
         /* Instead of ssh, for tests: a connected socket, or a negative errno. Is asked at each connection. */
         int (*open)(void *userdata);
@@ -113,7 +114,8 @@ unsigned remote_tries(const Remote *r);      /* failed ones since it was up */
 const char *remote_version(const Remote *r); /* of edge-roll there, as far as known; "" */
 const char *remote_command(const Remote *r); /* "ssh -p 2222 r1": how a person gets there */
 void *remote_userdata(const Remote *r);
-pid_t remote_pid(const Remote *r); /* of its ssh; 0 */
+sd_event *remote_event(const Remote *r); /* the loop it lives on */
+pid_t remote_pid(const Remote *r);       /* of its ssh; 0 */
 
 /* remote_retry() - try now: a node that is down, or waits for its next try. Others: nothing. */
 void remote_retry(Remote *r);
