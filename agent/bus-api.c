@@ -74,6 +74,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrd
                         return r;
                 if (strcmp(key, "start") == 0)
                         o->start = value;
+                else if (strcmp(key, "await-go") == 0)
+                        o->await_go = value;
                 else if (strcmp(key, "dry-run") == 0)
                         *kind = value ? ROLL_DRY_RUN : *kind;
                 else if (strcmp(key, "now") == 0 && *kind == ROLL_RESTART)
@@ -498,6 +500,7 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("LeaseTake", "ssa(sss)a{sv}", "ttt", method_lease_take, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LeaseRenew", "st", "tt", method_lease_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LeaseGive", "st", "", method_lease_give, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Go", "sa{sv}", "", method_go, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LeaseSteal", "ss", "", method_lease_steal, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL("Pulse", "ss", 0),
         SD_BUS_METHOD("CurrentJob", "s", "o", method_current_job, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -615,3 +615,69 @@ int bus_order_check(Agent *a, const Component *c, RollKind kind, JobOptions *opt
                         return error_leased(slots[i], error);
         return 0;
 }
+
+/* ---- the word ---- */
+
+static int go_read(sd_bus_message *m, BusOrder *order, sd_bus_error *error)
+{
+        const char *key;
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                if ((r = sd_bus_message_read(m, "s", &key)) < 0)
+                        return r;
+                if ((r = sd_bus_message_enter_container(m, 'v', "t")) < 0 ||
+                    (r = bus_order_option(m, key, order)) <= 0)
+                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
+                                                 "option %.40s is not known here", key);
+                if ((r = sd_bus_message_exit_container(m)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+                        return r;
+        }
+        if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+                return r;
+        if (!order->has_lease || !order->has_step || !order->has_expires)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", "Go needs lease, step and expires");
+        return 0;
+}
+
+int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        BusOrder order = { 0 };
+        BusCaller caller;
+        LeaseSlot *slots[2];
+        const char *name;
+        Err err = { 0 };
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0 || (r = go_read(m, &order, error)) < 0 ||
+            (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+                return r;
+        Job *job = agent_busy(a);
+        const Component *c = job ? job_component(job) : NULL;
+        RollKind kind = job ? roll_kind_from_name(job_kind(job)) : ROLL_KIND_INVALID;
+        if (!job || !job_options(job)->lease ||
+            (!job_concerns(job, name) && !(kind == ROLL_RESTART_RMP && strcmp(name, CONFIG_RMP) == 0)))
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job of a roll runs");
+        int n = order_slots(a, c, kind, slots, error);
+        if (n < 0)
+                return n;
+        for (int i = 0; i < n; i++) {
+                uint64_t epoch = i == 0 ? order.lease : order.lease_partner;
+                LeaseAnswer answer = lease_order(&slots[i]->lease, epoch, job_options(job)->roll, order.step,
+                                                 order.expires, time_boot());
+                if (answer == LEASE_SAME)
+                        return sd_bus_reply_method_return(m, NULL);
+                if (answer != LEASE_OK)
+                        return order_error(answer, slots[i], epoch, &order, error);
+        }
+        for (int i = 0; i < n; i++) {
+                Lease lease = slots[i]->lease;
+                lease_obey(&lease, order.step);
+                if ((r = leases_write(agent_leases(a), slots[i], &lease, &err)) < 0)
+                        return bus_error(error, r, &err);
+        }
+        if (job_go(job, &err) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "TooLate", err.text);
+        return sd_bus_reply_method_return(m, NULL);
+}

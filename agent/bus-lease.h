@@ -13,6 +13,8 @@ int method_lease_renew(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_lease_give(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* What a call that changes something was sent with: options lease, lease-partner, step, expires. */
 typedef struct BusOrder {
         uint64_t lease, lease_partner, step;

@@ -224,6 +224,7 @@ cJSON *bus_job(const Job *job)
                 cJSON_AddNumberToObject(o, "step", (double) options->step);
         }
         cJSON_AddBoolToObject(o, "cancellable", job_can_cancel(job));
+        cJSON_AddBoolToObject(o, "awaiting_go", job_awaits_go(job));
         if (within)
                 cJSON_AddItemToObject(o, "partner", bus_job(within));
         return o;

@@ -156,9 +156,18 @@ static void place_unprotected(Job *job)
         place_taken(job, "unprotected");
 }
 
+/* A roll that has gone does not renew its lease: that is what ends a wait for its word, and no clock of ours.
+ */
+#define PLACE_WORD_USEC (24 * 3600 * USEC_PER_SEC)
+
 static void place_enter(Job *job)
 {
         char text[300];
+        if (job->options.lease && job->options.await_go) {
+                job_lengthen(job, PLACE_WORD_USEC);
+                job_progress(job, "waiting for the word of %s", job->options.roll);
+                return;
+        }
         if (!job->options.lease) {
                 place_unprotected(job);
                 return;
@@ -169,6 +178,23 @@ static void place_enter(Job *job)
         }
         (void) snprintf(job->lock_text, sizeof(job->lock_text), "%s", text);
         place_taken(job, "lease");
+}
+
+bool job_awaits_go(const Job *job)
+{
+        return !job->over && roll_phase(job->roll) == PHASE_PLACE && job->options.lease &&
+               job->options.await_go;
+}
+
+int job_go(Job *job, Err *err)
+{
+        if (job->over || job->placed || roll_phase(job->roll) > PHASE_PLACE)
+                return err_set(err, -EALREADY, "the job is in phase %s already", job_phase(job));
+        bool waited = job_awaits_go(job);
+        job->options.await_go = false;
+        if (waited)
+                place_enter(job);
+        return 0;
 }
 
 const PhaseOps job_place = { .enter = place_enter };
@@ -185,6 +211,7 @@ void job_place_add(const Job *job, cJSON *record)
         cJSON_AddNumberToObject(record, "step", (double) o->step);
         (void) snprintf(wait, sizeof(wait), "%" PRIu64, o->wait_usec);
         cJSON_AddStringToObject(record, "wait", wait);
+        cJSON_AddBoolToObject(record, "await_go", o->await_go);
         cJSON *probers = cJSON_AddArrayToObject(record, "probers");
         for (size_t i = 0; i < o->n_probers; i++)
                 cJSON_AddItemToArray(probers,
@@ -219,6 +246,7 @@ void job_place_load(Job *job, const cJSON *record)
         o->lease_partner = load_number(record, "lease_partner");
         o->step = load_number(record, "step");
         o->wait_usec = strtoull(load_text(record, "wait"), NULL, 10);
+        o->await_go = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "await_go"));
         cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(
                                       record,
                                       "probers")) if (cJSON_IsString(v) && o->n_probers < JOB_PROBERS_MAX &&

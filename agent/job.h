@@ -71,6 +71,7 @@ typedef struct JobOptions {
         uint64_t lease_partner;        /* restart rmp: of the other component */
         uint64_t step;                 /* its number in the roll */
         Usec wait_usec;                /* for a place that others have; 0: not at all */
+        bool await_go; /* stay in front of the block until job_go(): its roll watches another node meanwhile */
         Addr probers[JOB_PROBERS_MAX]; /* who probes the health port without being a checker */
         size_t n_probers;
 } JobOptions;
@@ -113,6 +114,15 @@ void job_lease_ended(Job *job, const char *component);
 
 const JobOptions *job_options(const Job *job);
 RollKind job_roll_kind(const Job *job);
+/*
+ * job_go() - the word for a job that was begun with await_go; also before it waits for it. It is kept: a job
+ * that an agent goes on with does not wait for it again. Return: 0; -EALREADY (over, or past `place`).
+ */
+int job_go(Job *job, Err *err) _must_check_;
+
+/* job_awaits_go() - does it stand there? */
+bool job_awaits_go(const Job *job);
+
 uint64_t job_id(const Job *job);
 const Component *job_component(const Job *job);
 
