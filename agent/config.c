@@ -215,8 +215,8 @@ static const Key cluster_keys[] = {
           "a node that is not good by then has failed", .min = 0, .max = 24 * HOUR },
         { "lost_limit", TYPE_USEC, AT(Config, cluster_lost_usec), { "120s" },
           "how long a node whose job runs may be out of reach", .min = SEC, .max = 24 * HOUR },
-        { "journal_dir", TYPE_TEXT, AT(Config, cluster_journal_dir), { "auto" },
-          "where the journals of rolls are; auto: " ROLLS_DIR " for root" },
+        { "journal_dir", TYPE_PATH, AT(Config, cluster_journal_dir), { "auto" },
+          "where the journals of rolls are; auto: " ROLLS_DIR " for root", .may_be_auto = true },
 };
 
 static const Key monit_keys[] = {
@@ -601,7 +601,7 @@ static const char *accepted(const Key *k, char *buf, size_t size)
 
 static int field_text(const Key *k, char **field, const char *text, Err *err)
 {
-        if (k->type == TYPE_PATH && *text && text[0] != '/')
+        if (k->type == TYPE_PATH && *text && text[0] != '/' && !(k->may_be_auto && strcmp(text, "auto") == 0))
                 return err_set(err, -EINVAL, "not an absolute path");
         if (k->type == TYPE_URL && *text && !url_valid(text))
                 return err_set(err, -EINVAL, "not a URL");

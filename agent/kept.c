@@ -2,6 +2,7 @@
 #include "agent/kept.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NOWHERE "/nonexistent"
@@ -39,6 +40,8 @@ int kept_write(const Config *config)
         FILE *out = fopen(temporary, "we");
         if (!out)
                 return -errno;
+        /* The configuration may be readable by less than all. */
+        (void) fchmod(fileno(out), 0600);
         kept_lines(text, out);
         if (fclose(out) != 0)
                 r = -EIO;

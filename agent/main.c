@@ -8,6 +8,7 @@
 #include "agent/bridge.h"
 #include "agent/cli.h"
 #include "agent/client.h"
+#include "agent/cluster/history.h"
 #include "agent/config.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
@@ -133,11 +134,12 @@ static int run(const CliRequest *rq)
         case VERB_DISCOVER:
         case VERB_CANCEL:
                 return run_client(rq, config);
+        case VERB_HISTORY:
+        case VERB_SHOW:
+                return history_main(rq, config);
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:
-        case VERB_HISTORY:
-        case VERB_SHOW:
         case VERB_REQUEST:
         case VERB_LOCK:
         case VERB_BRIDGE:

@@ -168,12 +168,13 @@ static void fold_end(RollRecord *r, const cJSON *e)
         r->hint = json_text(e, "hint");
         r->end_time = json_text(e, "time");
         r->elapsed = json_number(e, "elapsed", -1);
+        r->resumable = json_true(e, "resumable");
 }
 
 static void fold_resume(RollRecord *r, const cJSON *e)
 {
         r->resumed++;
-        r->ended = false;
+        r->ended = r->resumable = false;
         r->result = r->text = r->hint = r->end_time = r->stopped = "";
         r->exit = 0;
         r->by = *json_text(e, "by") ? json_text(e, "by") : r->by;
@@ -446,8 +447,10 @@ static void summary_fill(RollSummary *s, const char *dir)
         /* One bad line is what a crash left of the first one: nothing was begun. */
         s->begun = s->first || (fd >= 0 && r < 0 && s->last);
         s->ended = strcmp(json_text(s->last, "event"), "end") == 0;
-        if (r < 0)
-                (void) snprintf(s->trouble, sizeof(s->trouble), "%.240s", err.text);
+        if (r == -EPROTO || fd < 0)
+                (void) snprintf(s->trouble, sizeof(s->trouble), "%.250s", err.text);
+        else if (r < 0)
+                (void) snprintf(s->trouble, sizeof(s->trouble), "%.150s:1: damaged: %.80s", path, err.text);
 }
 
 static int compare_newest(const void *a, const void *b)

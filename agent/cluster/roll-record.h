@@ -50,6 +50,7 @@ typedef struct RollRecord {
         int exit;
         const char *text, *hint, *end_time;
         double elapsed;
+        bool resumable;      /* the end says that there is something left */
         const char *stopped; /* why no further node was begun; "" */
         RollCounts counts;   /* of the selected nodes, from their events */
         unsigned overrides, warnings, resumed;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/cluster/roll-record.h"
 #include "agent/cluster/table-impl.h"
 #include "base/result.h"
 #include "probes/json.h"
@@ -115,7 +116,8 @@ static void put_node(const Table *t, const RollView *v, const ViewNode *n, bool 
         char text[32];
         put_colour(f, t->mode.colour, view_is_active(n->state) ? COLOUR_WARN : COLOUR_BAD);
         (void) fputs("  ", f);
-        put_field(f, view_is_active(n->state) ? "under way" : table_how(n), INDENT - 3);
+        bool known = !view_is_active(n->state) || n->state == VIEW_CUT;
+        put_field(f, known ? table_how(n) : "under way", INDENT - 3);
         put_plain(f, t->mode.colour);
         (void) fputc(' ', f);
         if (put_columns(table_how(n)) > INDENT - 3 && !view_is_active(n->state)) {
@@ -178,13 +180,15 @@ static void put_first_lines(const Table *t, const RollView *v, Usec now, FILE *f
         char text[32];
         Usec until = v->ended ? v->ended : now;
         ViewCounts c = view_counts(v);
-        put_colour(f, t->mode.colour, v->exit == 0 ? COLOUR_GOOD : COLOUR_BAD);
+        bool good = roll_result_good(v->result);
+        put_colour(f, t->mode.colour, good ? COLOUR_GOOD : v->exit != 0 ? COLOUR_BAD : COLOUR_WARN);
         put_clean(f, v->what);
         (void) fputs(": ", f);
         put_clean(f, *v->result ? v->result : "not ended");
         put_plain(f, t->mode.colour);
-        (void) fprintf(f, ", %zu of %zu node%s done, %s", c.done, c.total, c.total == 1 ? "" : "s",
-                       table_short(time_left(until, v->began), text, sizeof(text)));
+        (void) fprintf(f, ", %zu of %zu node%s done", c.done, c.total, c.total == 1 ? "" : "s");
+        if (v->began)
+                (void) fprintf(f, ", %s", table_short(time_left(until, v->began), text, sizeof(text)));
         if (v->exit != 0)
                 (void) fprintf(f, " (exit %d)", v->exit);
         (void) fputc('\n', f);
@@ -226,9 +230,11 @@ static int summary_text(Table *t, const RollView *v, Usec now, FILE *f)
                 put_clean(f, v->id);
                 (void) fputs(" --give-up\n", f);
         }
-        (void) fputs("  all of it:   edge-roll show ", f);
-        put_clean(f, v->id);
-        (void) fputc('\n', f);
+        if (!v->told) {
+                (void) fputs("  all of it:   edge-roll show ", f);
+                put_clean(f, v->id);
+                (void) fputc('\n', f);
+        }
         return 0;
 }
 

@@ -52,7 +52,7 @@ typedef struct RollView {
         const char *headline; /* what the roll does just now, or waits for */
         const ViewNode *nodes;
         size_t n_nodes;
-        Usec began;
+        Usec began;        /* 0: not known */
         Usec expected_end; /* 0: not known */
 
         /* Once it has ended. */
@@ -61,6 +61,7 @@ typedef struct RollView {
         int exit;
         const char *text; /* why it ended so */
         const char *hint;
+        bool told;      /* what happened was just shown: no need to say how to see it */
         bool resumable; /* there is something left to go on with */
 } RollView;
 

@@ -102,6 +102,7 @@ static void nothing_there_is_all_defaults(void **state)
         assert_int_equal(c->cluster_connect_usec, 15 * USEC_PER_SEC);
         assert_int_equal(c->cluster_answer_usec, 30 * USEC_PER_SEC);
         assert_int_equal(c->cluster_at_once, 8);
+        assert_string_equal(c->cluster_journal_dir, "auto");
         assert_string_equal(c->monit_units[1], "monit.service");
         assert_int_equal(c->n_components, 2);
 
@@ -299,6 +300,8 @@ static void bad_values_are_refused_with_their_place(void **state)
         refused(f, "[pool]\nname = a/b\n", "accepted: auto, or at most 63 letters");
         refused(f, "[pool]\nname = ..\n", "accepted: auto, or at most 63 letters");
         refused(f, "[agent]\nstate_dir=var\n", "an absolute path");
+        refused(f, "[agent]\nstate_dir=auto\n", "an absolute path");
+        refused(f, "[cluster]\njournal_dir=rolls\n", "an absolute path, or auto");
         refused(f, "[component router]\nlimit_gate=0s\n", "too short");
 }
 
