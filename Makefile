@@ -64,7 +64,7 @@ BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
 DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
-PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/snapshot.c
+PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/monit-xml.c probes/servers-json.c probes/snapshot.c
 AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-prepare.c \
@@ -73,6 +73,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c
           agent/roll.c agent/standing.c agent/state.c agent/systemd.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
+CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/nodes.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
@@ -93,6 +94,7 @@ $(B)/%.o: %.c
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state table time window
+UNIT_TESTS   += inventory nodes servers-json
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
