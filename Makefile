@@ -73,7 +73,8 @@ AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c
           agent/roll.c agent/standing.c agent/state.c agent/systemd.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
-CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/nodes.c
+CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/nodes.c agent/cluster/plan.c \
+           agent/cluster/plan-check.c agent/cluster/plan-check-pool.c agent/cluster/plan-pools.c agent/cluster/plan-show.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
@@ -94,7 +95,7 @@ $(B)/%.o: %.c
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state table time window
-UNIT_TESTS   += inventory nodes servers-json
+UNIT_TESTS   += inventory look nodes plan servers-json
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
