@@ -75,7 +75,9 @@ CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/nodes.c agent/cluster/plan.c \
            agent/cluster/plan-check.c agent/cluster/plan-check-pool.c agent/cluster/plan-pools.c agent/cluster/plan-show.c
-SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER)
+NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
+          agent/render-needed.c agent/served.c
+SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 .DEFAULT_GOAL := all
@@ -96,6 +98,7 @@ $(B)/%.o: %.c
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state table time window
 UNIT_TESTS   += inventory look nodes plan servers-json
+UNIT_TESTS   += needed pem
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c

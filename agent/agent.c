@@ -10,6 +10,7 @@
 
 #include "agent/bus.h"
 #include "agent/bus-api.h"
+#include "agent/bus-needed.h"
 #include "agent/hold.h"
 #include "agent/journal.h"
 #include "agent/kept.h"
@@ -85,6 +86,11 @@ Http *agent_http(const Agent *a)
 Conns *agent_conns(const Agent *a)
 {
         return a->conns;
+}
+
+Systemd *agent_systemd(const Agent *a)
+{
+        return a->systemd;
 }
 
 bool agent_leaving(const Agent *a)
@@ -272,7 +278,7 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         (void) s;
         (void) usec;
         Usec next;
-        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked ||
+        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked || a->pins > 0 ||
             leases_any(a->leases, time_boot(), &next)) {
                 agent_touch(a);
                 return 0;
@@ -429,16 +435,27 @@ static void agent_told(Job *job, uint64_t seq, const char *json, void *userdata)
                 bus_api_event(a->bus, job, seq, json);
 }
 
+static void agent_restarted(Agent *a, const Job *job)
+{
+        const Component *partner = NULL;
+        bus_needed_restarted(a, job_component(job));
+        if (roll_kind_from_name(job_kind(job)) == ROLL_RESTART_RMP && config_rmp(a->config, &partner) &&
+            partner)
+                bus_needed_restarted(a, partner);
+}
+
 static void agent_ended(Job *job, Result result, void *userdata)
 {
         Agent *a = userdata;
-        (void) job;
         if (a->heal) {
                 (void) sd_event_exit(a->event,
                                      result == RESULT_GAVE_BACK ? EXIT_SUCCESS : result_exit_code(result));
                 return;
         }
         agent_touch(a);
+        /* Not from within the end of the job: what is kept is asked of the component, later. */
+        if (result == RESULT_DONE && roll_leads_past(roll_kind_from_name(job_kind(job)), PHASE_READY))
+                agent_restarted(a, job);
         agent_watch_holds(a, false);
 }
 

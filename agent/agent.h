@@ -48,6 +48,7 @@ const Config *agent_config(const Agent *a);
 sd_event *agent_event(const Agent *a);
 Http *agent_http(const Agent *a);
 Conns *agent_conns(const Agent *a);
+Systemd *agent_systemd(const Agent *a);
 bool agent_leaving(const Agent *a);
 Leases *agent_leases(const Agent *a);
 struct BusPeople *agent_people(const Agent *a);

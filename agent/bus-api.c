@@ -7,6 +7,7 @@
 #include "agent/bus.h"
 #include "agent/bus-lease.h"
 #include "agent/bus-look.h"
+#include "agent/bus-needed.h"
 #include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/known.h"
@@ -76,6 +77,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrd
                         o->start = value;
                 else if (strcmp(key, "await-go") == 0)
                         o->await_go = value;
+                else if (strcmp(key, "if-needed") == 0)
+                        o->if_needed = value;
                 else if (strcmp(key, "dry-run") == 0)
                         *kind = value ? ROLL_DRY_RUN : *kind;
                 else if (strcmp(key, "now") == 0 && *kind == ROLL_RESTART)
@@ -494,6 +497,7 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("Doctor", "sa{sv}", "ob", method_doctor, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Needed", "sa{sv}", "s", bus_needed, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Look", "s", "s", method_look, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Introduce", "a{sv}", "", method_introduce, SD_BUS_VTABLE_UNPRIVILEGED),

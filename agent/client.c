@@ -428,6 +428,8 @@ static CallEnd call_agent(Client *c, const char *member, const char *argument, c
                 r = sd_bus_message_append(m, "s", argument);
         if (r >= 0 && second)
                 r = sd_bus_message_append(m, "s", second);
+        if (r >= 0 && strcmp(member, "Needed") == 0)
+                r = sd_bus_message_append(m, "a{sv}", 0);
         return client_call(c, m, r, ret);
 }
 
@@ -491,6 +493,8 @@ static CallEnd call_start(Client *c, Answer *ret)
                 r = option_text(m, "reason", rq->reason);
         if (r >= 0)
                 r = option_flag(m, "start", rq->start);
+        if (r >= 0)
+                r = option_flag(m, "if-needed", rq->if_needed);
         if (r >= 0)
                 r = option_text(m, "unprotected", rq->unprotected);
         if (r >= 0)
@@ -857,7 +861,7 @@ static int job_leave(Client *c, const char *path, bool joined)
  * restart, drain, undrain. When the agent or the bus goes away before it answers, nobody knows whether the
  * job was begun: one that has ended since is its own end; one that runs is joined by asking again.
  */
-static int verb_job(Client *c)
+static int job_once(Client *c, bool *ret_joined)
 {
         Usec until = time_add(time_now(), c->times.lost_usec);
         Usec begun = time_wall();
@@ -879,6 +883,7 @@ static int verb_job(Client *c)
                         if (r < 0)
                                 return client_end(c, RESULT_FAILED, "the agent's answer is not understood",
                                                   "");
+                        *ret_joined = joined;
                         if (joined)
                                 client_say(c, "Such a job is running already: joined it.");
                         return job_follow(c, begun);
@@ -899,6 +904,57 @@ static int verb_job(Client *c)
                 if (status >= 0)
                         return status;
         }
+}
+
+/* The agent's answer to Needed(). @ret_status: the exit status, when there is none. */
+static bool needed_ask(Client *c, char **ret_event, int *ret_exit, int *ret_status)
+{
+        Answer a;
+        const char *json;
+        Err err = { 0 };
+        CallEnd end = call_repeat(c, "Needed", c->component, NULL, &a);
+        if (end != CALL_ANSWER) {
+                *ret_status = end_call(c, end, &a);
+                return false;
+        }
+        int r = sd_bus_message_read(a.message, "s", &json);
+        if (r >= 0)
+                r = render_needed(json, ret_event, ret_exit, &err);
+        answer_done(&a);
+        if (r < 0)
+                *ret_status = client_end(c, RESULT_FAILED,
+                                         *err.text ? err.text : "the agent's answer is not understood", "");
+        return r >= 0;
+}
+
+/* restart --if-needed --dry-run: needed (also: not known) 0, not needed 10. */
+static int verb_needed(Client *c)
+{
+        _cleanup_(freep) char *event = NULL;
+        int exit_code, status;
+        if (!needed_ask(c, &event, &exit_code, &status))
+                return status;
+        client_event(c, event);
+        return exit_code;
+}
+
+static int verb_job(Client *c)
+{
+        bool joined = false;
+        int status = job_once(c, &joined);
+        if (!c->rq->if_needed || !joined || status != result_exit_code(RESULT_DONE))
+                return status;
+        /* The job that was joined may have started the component before that was changed for which this call
+         * was made. One that begins now has not. */
+        _cleanup_(freep) char *event = NULL;
+        int exit_code, failed;
+        if (!needed_ask(c, &event, &exit_code, &failed))
+                return failed;
+        if (exit_code == result_exit_code(RESULT_NOT_NEEDED))
+                return status;
+        client_say(c, "The restart that was joined does not cover every change: once more.");
+        render_again(c->render);
+        return job_once(c, &joined);
 }
 
 /* Names of the components that run here, from the agent. @ret: at least CONFIG_COMPONENTS. Return: how many;
@@ -1032,6 +1088,9 @@ static int client_verb(Client *c)
         }
         switch (c->rq->verb) {
         case VERB_RESTART:
+                if (c->rq->if_needed && c->rq->dry_run)
+                        return verb_needed(c);
+                return verb_job(c);
         case VERB_DRAIN:
         case VERB_UNDRAIN:
                 return verb_job(c);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "agent/bound.h"
+#include "agent/needed-files.h"
+#include "agent/served.h"
 #include "base/addr.h"
 #include "drain/block.h"
 
@@ -35,6 +37,8 @@ typedef enum KeyType {
         TYPE_UNITS,
         TYPE_PATH,
         TYPE_PATHS,
+        TYPE_PATTERNS, /* paths, with wildcards in the last part */
+        TYPE_CERTIFICATES,
         TYPE_ADDRESSES, /* and the word auto */
         TYPE_URL,
         TYPE_COMMAND, /* "", "auto" or a command line */
@@ -306,6 +310,12 @@ static const Key component_keys[] = {
           { "/opt/apigee/customer/application/router.properties",
           "/opt/apigee/customer/application/message-processor.properties" },
           "files that may name read timeouts, TLS and what routers retry", .may_be_empty = true },
+        { "restart_on", TYPE_PATTERNS, AT(Component, restart_on), { "", "" },
+          "files, directories and patterns that need a restart when they change, beside properties",
+          .may_be_empty = true },
+        { "certificate", TYPE_CERTIFICATES, AT(Component, certificate), { "", "" },
+          "certificates that must be served: FILE, PORT=FILE or NAME:PORT=FILE; another one needs a restart",
+          .may_be_empty = true },
         { "nginx_dir", TYPE_PATH, AT(Component, nginx_dir), { "/opt/nginx/conf.d", "" },
           "nginx files that may name proxy_read_timeout", .may_be_empty = true },
         { "ready_count", TYPE_COUNT, AT(Component, ready_count), { "3", "3" }, "good probes in a row",
@@ -457,6 +467,8 @@ static void field_free(const Key *k, void *base)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_PATTERNS:
+        case TYPE_CERTIFICATES:
         case TYPE_ADDRESSES:
                 *(Words *) field = words_free(*(Words *) field);
                 break;
@@ -553,6 +565,17 @@ static const char *accepted(const Key *k, char *buf, size_t size)
         case TYPE_PATHS:
                 (void) snprintf(buf, size, "absolute paths");
                 break;
+        case TYPE_PATTERNS:
+                (void) snprintf(
+                        buf, size,
+                        "absolute paths, with *, ? and [] in their last part only; nothing in /home, /root, /run/user, "
+                        "/tmp, /var/tmp or /dev, which the agent's sandbox hides");
+                break;
+        case TYPE_CERTIFICATES:
+                (void) snprintf(
+                        buf, size,
+                        "FILE, PORT=FILE or NAME:PORT=FILE, with absolute paths that the agent's sandbox does not hide");
+                break;
         case TYPE_ADDRESSES:
                 (void) snprintf(buf, size, "IP addresses, auto, or both");
                 break;
@@ -630,7 +653,12 @@ static int field_words(const Key *k, Words *field, const char *text, Err *err)
                         good = unit_valid(w[i]);
                 else if (k->type == TYPE_PATHS)
                         good = w[i][0] == '/';
-                else if (k->type == TYPE_ADDRESSES) {
+                else if (k->type == TYPE_PATTERNS)
+                        good = needed_pattern_valid(w[i]);
+                else if (k->type == TYPE_CERTIFICATES) {
+                        ServedWanted wanted;
+                        good = served_wanted(w[i], &wanted) && !needed_hidden(wanted.file);
+                } else if (k->type == TYPE_ADDRESSES) {
                         Addr addr;
                         good = strcmp(w[i], "auto") == 0 || addr_parse(w[i], &addr);
                 } else if (k->type == TYPE_NAMES)
@@ -703,6 +731,8 @@ static int field_set(const Key *k, void *base, const char *text, Err *err)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_PATTERNS:
+        case TYPE_CERTIFICATES:
         case TYPE_ADDRESSES:
                 return field_words(k, field, text, err);
         case TYPE_PORT:
@@ -761,6 +791,8 @@ static int field_format(const Key *k, const void *base, char **ret)
         case TYPE_WORDS:
         case TYPE_UNITS:
         case TYPE_PATHS:
+        case TYPE_PATTERNS:
+        case TYPE_CERTIFICATES:
         case TYPE_ADDRESSES:
                 for (char *const *w = *(const Words *) field; *w; w++)
                         (void) fprintf(f, "%s%s", w == *(const Words *) field ? "" : " ", *w);
@@ -1217,7 +1249,7 @@ static int origin_apply(Config *c, const ConfigOrigin *o, Err *err)
                 return key_unknown(o, keys, n, keys == component_keys, err);
 
         Err why = { 0 };
-        char accept[160];
+        char accept[256];
         int r = field_set(key, base, o->value, &why);
         if (r == -EINVAL)
                 return origin_error(o, err, why.text, accepted(key, accept, sizeof(accept)));

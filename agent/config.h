@@ -88,9 +88,11 @@ typedef struct Component {
         Usec request_limit_usec; /* 0: auto (from the properties, else 57 s) */
         Persistent persistent;
         AtCap at_cap;
-        MpLeave mp_leave; /* of message processors */
-        Words properties; /* files that may name read timeouts, TLS, what is retried */
-        char *nginx_dir;  /* nginx files that may name proxy_read_timeout; "": none */
+        MpLeave mp_leave;  /* of message processors */
+        Words properties;  /* files that may name read timeouts, TLS, what is retried */
+        Words restart_on;  /* files that need a restart when they change: see needed-files.h */
+        Words certificate; /* certificates that must be served: see served.h */
+        char *nginx_dir;   /* nginx files that may name proxy_read_timeout; "": none */
         unsigned ready_count;
         Usec ready_interval_usec;
         Usec loaded_wait_usec;        /* for what was loaded before to load again, once the probes are good */
@@ -113,7 +115,7 @@ typedef struct Config {
         char *lock;                        /* "auto", "none", "lease" or "zookeeper://..." */
         Words cluster_ssh, cluster_bridge; /* commands: how a node is reached, what is run on it */
         Usec cluster_connect_usec, cluster_answer_usec;
-        unsigned cluster_at_once; /* connections being made at the same time */
+        unsigned cluster_at_once;      /* connections being made at the same time */
         char *cluster_max_unavailable; /* as written: "1", "25%" */
         Usec cluster_soak_low_usec, cluster_soak_high_usec;
         Usec cluster_lost_usec;

@@ -10,6 +10,7 @@
 #include "agent/hooks.h"
 #include "agent/job.h"
 #include "agent/kept-conns.h"
+#include "agent/needed-look.h"
 #include "agent/procs.h"
 #include "agent/journal.h"
 #include "agent/state.h"
@@ -95,6 +96,7 @@ struct Job {
         char failure[512];               /* the first thing that went wrong */
         char hint[512];                  /* what to do about it */
         cJSON *warnings;                 /* array of strings */
+        cJSON *needed;                   /* what --if-needed has found; NULL: not asked */
         cJSON *findings;                 /* of doctor: array of its events */
         unsigned found[FINDING_COUNT];   /* how many of each */
 
@@ -105,6 +107,9 @@ struct Job {
         HttpCall *http[3];
         unsigned http_pending;
         SnapshotFetch *snapshot_call;
+        NeededLook *needed_call;
+        const Component *needed_component; /* that is looked at */
+        void (*needed_next)(Job *job);     /* what follows when a restart is needed */
         bool monit_running;
 
         bool placed;            /* past `place`: nobody else of the pool may go out through its lock */
@@ -464,3 +469,9 @@ void job_cuts_tell(Job *job);
 /* --- job-return.c --- */
 /* job_hold_back() - a job on a held component: where somebody took the hold away, put it back, told. */
 void job_hold_back(Job *job);
+
+/* --- job-needed.c --- */
+/* job_needed() - with --if-needed: look whether a restart is needed. Then either the job ends as not-needed,
+ * or
+ * @next is called. Without it @next is called at once. */
+void job_needed(Job *job, void (*next)(Job *job));

@@ -349,7 +349,7 @@ static void preflight_on_facts(const Facts *facts, void *userdata)
                 job_ok(job, "held by %s: %s", job->hold.by, job->hold.reason);
                 return;
         }
-        preflight_unit(job);
+        job_needed(job, preflight_unit);
 }
 
 static BlockPlan facts_plan(const Facts *f, const Component *c)

@@ -243,6 +243,8 @@ static cJSON *job_result_object(Job *job, Result result)
         job_add_drained(job, o);
         if (job->partner_result)
                 cJSON_AddItemToObject(o, "partner", cJSON_Duplicate(job->partner_result, true));
+        if (job->needed)
+                cJSON_AddItemToObject(o, "needed", cJSON_Duplicate(job->needed, true));
         if (roll_kind(job->roll) == ROLL_DOCTOR) {
                 cJSON_AddItemToObject(o, "findings", cJSON_Duplicate(job->findings, true));
                 return o;
@@ -289,6 +291,7 @@ static cJSON *job_record(const Job *job)
         cJSON_AddStringToObject(o, "reason", job->options.reason);
         cJSON_AddStringToObject(o, "unprotected", job->options.unprotected);
         cJSON_AddBoolToObject(o, "start", job->options.start);
+        cJSON_AddBoolToObject(o, "if_needed", job->options.if_needed);
         cJSON_AddStringToObject(o, "persistent", persistent_name(job->options.persistent));
         cJSON_AddStringToObject(o, "at_cap", at_cap_name(job->options.at_cap));
         cJSON_AddStringToObject(o, "mp_leave", mp_leave_name(job->options.mp_leave));
@@ -492,6 +495,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s",
                         record_string(record, "unprotected"));
         options.start = record_bool(record, "start");
+        options.if_needed = record_bool(record, "if_needed");
         options.persistent = persistent_from_name(record_string(record, "persistent"));
         options.at_cap = at_cap_from_name(record_string(record, "at_cap"));
         options.mp_leave = mp_leave_from_name(record_string(record, "mp_leave"));
@@ -672,6 +676,7 @@ static void job_drop_calls(Job *job)
                 job->http[i] = http_cancel(job->http[i]);
         job->http_pending = 0;
         job->snapshot_call = snapshot_fetch_cancel(job->snapshot_call);
+        job->needed_call = needed_look_cancel(job->needed_call);
         if (job->monit_running)
                 monit_cancel(job->env.monit);
         job->monit_running = false;
@@ -802,6 +807,8 @@ static void job_finished(Result result, void *userdata)
         job->result = result;
         if (roll_kind(job->roll) == ROLL_DOCTOR)
                 journal_log(LOG_NOTICE, id, &c, "%s: doctor: %s", job->component->name, job->failure);
+        else if (result == RESULT_NOT_NEEDED)
+                journal_log(LOG_INFO, id, &c, "%s: %s %s", job->component->name, job_kind(job), job->failure);
         else if (result == RESULT_DONE)
                 journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
         else
@@ -809,7 +816,10 @@ static void job_finished(Result result, void *userdata)
                             "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
                             job->failure);
         cJSON *o = job_result_object(job, result);
-        if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR)
+        /* What was not needed is no news: the last restart stays the last one that is told. A roll looks for
+         * it. */
+        if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR &&
+            (result != RESULT_NOT_NEEDED || !job->options.if_needed || *job->options.roll))
                 job_keep_result(job, o);
         job_tell(job, o, false);
         job->env.ended(job, result, job->env.userdata);
@@ -965,6 +975,7 @@ Job *job_free(Job *job)
         free(job->progress);
         free(job->foreign);
         cJSON_Delete(job->warnings);
+        cJSON_Delete(job->needed);
         cJSON_Delete(job->partner_result);
         cJSON_Delete(job->findings);
         block_free(job->block);

@@ -61,6 +61,7 @@ typedef struct JobOptions {
         char reason[256];             /* why, as the caller said it */
         char unprotected[256];        /* reason to go on although no lock covers the pool; "" for none */
         bool start;                   /* a component that is stopped may be started */
+        bool if_needed;               /* a restart only if one is needed; else it ends as not-needed */
         Persistent persistent;        /* PERSISTENT_INVALID: as configured */
         AtCap at_cap;                 /* AT_CAP_INVALID: as configured */
         MpLeave mp_leave;             /* MP_LEAVE_INVALID: as configured */

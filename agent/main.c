@@ -12,6 +12,7 @@
 #include "agent/config.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
+#include "agent/mapped.h"
 #include "agent/version.h"
 #include "base/result.h"
 
@@ -159,6 +160,9 @@ int main(int argc, char **argv)
 {
         CliRequest rq;
         Err err = { 0 };
+        /* A part of the agent in a process of its own, no verb: see mapped.h. */
+        if (argc > 1 && strcmp(argv[1], MAPPED_VERB) == 0)
+                return mapped_main(argc - 2, argv + 2);
         if (cli_parse(argc, argv, &rq, &err) < 0)
                 return refuse(cli_wants_json(argc, argv), NULL, "", err.text);
         int status = run(&rq);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -95,4 +96,20 @@ size_t procs_alive(const char *root, const Proc *procs, size_t n)
                 alive += stat_read(root, procs[i].pid, &s) && s.start == procs[i].start && s.state != 'Z' &&
                          s.state != 'X';
         return alive;
+}
+
+bool procs_get(const char *root, int pid, Proc *ret)
+{
+        Stat s;
+        if (!stat_read(root, pid, &s) || s.state == 'Z' || s.state == 'X')
+                return false;
+        *ret = (Proc){ .pid = pid, .start = s.start };
+        return true;
+}
+
+uint64_t procs_started(const Proc *proc)
+{
+        long ticks = sysconf(_SC_CLK_TCK);
+        uint64_t per_second = ticks > 0 ? (uint64_t) ticks : 100;
+        return proc->start / per_second * 1000000 + proc->start % per_second * 1000000 / per_second;
 }

@@ -29,3 +29,9 @@ size_t procs_find(const char *root, const int *pids, size_t n, const char *name,
 
 /* procs_alive() - how many of @procs still run; a zombie does not. */
 size_t procs_alive(const char *root, const Proc *procs, size_t n);
+
+/* procs_get() - one process, as it is now. Return: false when it is gone, or a zombie. */
+bool procs_get(const char *root, int pid, Proc *ret);
+
+/* procs_started() - when a process started, in microseconds on CLOCK_BOOTTIME (10 ms exact). */
+uint64_t procs_started(const Proc *proc);

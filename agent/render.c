@@ -355,6 +355,19 @@ static int event_warning(Render *r, const cJSON *e, FILE *f, Usec now)
         return line_draw(r, f, now);
 }
 
+/* Why a restart is made although it was to be made only if needed; one that is not says so in its result. */
+static int event_needed(Render *r, const cJSON *e, FILE *f, Usec now)
+{
+        if (strcmp(json_text(e, "needed"), "no") == 0)
+                return 0;
+        line_erase(r, f);
+        put_clean(f, json_text(e, "component"));
+        (void) fputs(": ", f);
+        put_clean(f, json_text(e, "text"));
+        (void) fputc('\n', f);
+        return line_draw(r, f, now);
+}
+
 static void put_phases(const Render *r, const cJSON *e, FILE *f)
 {
         const cJSON *phases = cJSON_GetObjectItemCaseSensitive(e, "phases"), *p;
@@ -442,7 +455,8 @@ static int event_result(Render *r, const cJSON *e, FILE *f)
                 put_clean(f, json_text(e, "hint"));
                 (void) fputc('\n', f);
         }
-        put_protection(e, f);
+        if (strcmp(json_text(e, "result"), result_name(RESULT_NOT_NEEDED)) != 0)
+                put_protection(e, f);
         uint64_t by_age = json_count(cJSON_GetObjectItemCaseSensitive(e, "drained"), "idle_by_age_only");
         if (by_age > 0)
                 (void) fprintf(f, "  %" PRIu64 " connections counted as idle by their age alone\n", by_age);
@@ -473,6 +487,8 @@ static int event_text(Render *r, const cJSON *e, FILE *f, Usec now)
                 return event_progress(r, e, f, now);
         if (strcmp(event, "warning") == 0)
                 return event_warning(r, e, f, now);
+        if (strcmp(event, "needed") == 0)
+                return event_needed(r, e, f, now);
         if (strcmp(event, "hook") == 0)
                 return event_hook(r, e, f, now);
         if (strcmp(event, "finding") == 0)

@@ -93,3 +93,9 @@ int render_last(const char *json, const char *component, Usec since_wall_usec, c
 
 /* render_facts() - any JSON object as lines "key  value", for Discover(). Return: 0; -EBADMSG; -ENOMEM. */
 int render_facts(const char *json, char **ret, Err *err) _must_check_;
+
+/*
+ * render_needed() - the answer of Needed() as a result event: not-needed, or done, which is "a restart would
+ * be made". @ret: to be freed. @ret_exit: its exit code. Return: 0; -EBADMSG; -ENOMEM. In render-needed.c.
+ */
+int render_needed(const char *json, char **ret, int *ret_exit, Err *err) _must_check_;

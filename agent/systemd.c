@@ -318,6 +318,8 @@ static const struct {
         FIELD("TimeoutStopUSec", 't', state.timeout_stop_usec),
         FIELD("StartLimitIntervalUSec", 't', state.start_limit_interval_usec),
         FIELD("StartLimitBurst", 'u', state.start_limit_burst),
+        FIELD("ActiveEnterTimestamp", 't', state.active_wall_usec),
+        FIELD("ActiveEnterTimestampMonotonic", 't', state.active_usec),
         FIELD("ExecMainCode", 'i', exec_code),
         FIELD("ExecMainStatus", 'i', exec_status),
 };

@@ -74,7 +74,9 @@ typedef struct UnitState {
         Usec timeout_stop_usec;
         Usec start_limit_interval_usec;
         uint32_t start_limit_burst;
-        bool job_pending; /* a job is queued or running for it */
+        Usec active_wall_usec,
+                active_usec; /* the same instant on both clocks: it became active; 0: never did */
+        bool job_pending;    /* a job is queued or running for it */
 } UnitState;
 
 typedef void (*UnitStateFn)(int r, const UnitState *state, const Err *err,

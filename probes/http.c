@@ -46,7 +46,8 @@ struct HttpCall {
         char *body;
         size_t body_len, body_size, body_max;
         size_t header_bytes;
-        bool connected, too_large, no_memory;
+        bool connected, too_large, no_memory, certificate;
+        struct curl_slist connect_to; /* our own: libcurl only reads it */
 
         HttpOutcome outcome;
         long status;
@@ -84,6 +85,8 @@ const char *http_outcome_name(HttpOutcome outcome)
         return outcome >= 0 && outcome < HTTP_OUTCOME_COUNT ? http_outcome_names[outcome] : "invalid";
 }
 
+static size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata);
+
 static HttpCall *http_call_free(HttpCall *call)
 {
         if (!call)
@@ -92,6 +95,7 @@ static HttpCall *http_call_free(HttpCall *call)
                 (void) call->http->curl->multi_remove_handle(call->http->multi, call->easy);
                 call->http->curl->easy_cleanup(call->easy);
         }
+        free(call->connect_to.data);
         free(call->body);
         free(call->url);
         free(call);
@@ -115,7 +119,10 @@ static void http_describe(HttpCall *call, const char *detail)
         char took[32];
 
         (void) time_format(call->elapsed_usec, took, sizeof(took));
-        if (call->outcome == HTTP_ANSWER)
+        if (call->outcome == HTTP_ANSWER && call->certificate)
+                (void) snprintf(call->text, sizeof(call->text), "%.200s: TLS handshake done after %s",
+                                call->url, took);
+        else if (call->outcome == HTTP_ANSWER)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s answered %ld after %s", call->url,
                                 call->status, took);
         else
@@ -184,7 +191,7 @@ static HttpOutcome http_judge(const HttpCall *call, CURLcode code)
         switch ((int) code) {
         case CURLE_OK:
                 /* libcurl before 7.66 takes any bytes for an answer of HTTP/0.9, without a status. */
-                return call->status >= 100 ? HTTP_ANSWER : HTTP_PROTOCOL;
+                return call->status >= 100 || call->certificate ? HTTP_ANSWER : HTTP_PROTOCOL;
         case CURLE_URL_MALFORMAT:
                 return HTTP_BAD_URL;
         case CURLE_UNSUPPORTED_PROTOCOL:
@@ -231,6 +238,24 @@ static void http_fail_all(Http *h)
         h->broken = false;
 }
 
+/* The far end's own certificate becomes the body. Source: CURLINFO_CERTINFO(3): the first of the chain. */
+static void http_keep_certificate(HttpCall *call)
+{
+        static const char key[] = "Cert:";
+        struct curl_certinfo *info = NULL;
+
+        if (call->http->curl->easy_getinfo(call->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
+            info->num_of_certs < 1)
+                return;
+        for (const struct curl_slist *s = info->certinfo[0]; s; s = s->next)
+                if (strncmp(s->data, key, sizeof(key) - 1) == 0) {
+                        call->body_len = 0;
+                        (void) http_on_curl_body(s->data + sizeof(key) - 1, 1,
+                                                 strlen(s->data) - (sizeof(key) - 1), call);
+                        return;
+                }
+}
+
 /* Let libcurl work, then collect what has ended. No callback of ours is called from here. */
 static void http_advance(Http *h, curl_socket_t fd, int events)
 {
@@ -249,6 +274,8 @@ static void http_advance(Http *h, curl_socket_t fd, int events)
                 (void) h->curl->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &call);
                 if (result == CURLE_OK)
                         (void) h->curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
+                if (result == CURLE_OK && call->certificate)
+                        http_keep_certificate(call);
                 HttpOutcome outcome = http_judge(call, result);
                 if (outcome != HTTP_ANSWER)
                         call->status = 0;
@@ -528,6 +555,30 @@ static HttpOutcome http_check(const Http *h, const HttpRequest *request, char *w
         return HTTP_ANSWER;
 }
 
+/*
+ * The name is what the far end is asked for, the address of the URL is where it is: libcurl takes the name of
+ * the URL for both unless it is told where to connect. Nothing is looked up then.
+ */
+static int http_name_server(HttpCall *call, const HttpRequest *request, Err *err)
+{
+        const char *host = strstr(request->url, "://");
+        if (!request->certificate || !request->server_name || !*request->server_name || !host)
+                return 0;
+        host += 3;
+        size_t len = strcspn(host, "/?#");
+        _cleanup_(freep) char *url = NULL, *to = NULL;
+        const char *port = memrchr(host, ':', len);
+        if (!port || asprintf(&to, "::%.*s", (int) len, host) < 0)
+                return err_set(err, port ? -ENOMEM : -EINVAL, "%s",
+                               port ? "out of memory" : "a URL without port");
+        if (asprintf(&url, "https://%.255s%.*s/", request->server_name, (int) (host + len - port), port) < 0)
+                return err_set(err, -ENOMEM, "out of memory");
+        free(call->url);
+        call->url = TAKE_PTR(url);
+        call->connect_to = (struct curl_slist){ .data = TAKE_PTR(to) };
+        return 0;
+}
+
 static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
 {
         const CurlDl *curl = call->http->curl;
@@ -540,7 +591,7 @@ static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
 #define HTTP_SET(option, value) bad |= (unsigned) curl->easy_setopt(call->easy, option, value)
         HTTP_SET(CURLOPT_PRIVATE, call);
         HTTP_SET(CURLOPT_ERRORBUFFER, call->curl_text);
-        HTTP_SET(CURLOPT_URL, request->url);
+        HTTP_SET(CURLOPT_URL, call->url);
         HTTP_SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
         HTTP_SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
         HTTP_SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -562,7 +613,17 @@ static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
                 HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->post_len);
                 HTTP_SET(CURLOPT_COPYPOSTFIELDS, request->post_body);
         }
+        if (call->certificate) {
+                HTTP_SET(CURLOPT_CONNECT_ONLY, 1L);
+                HTTP_SET(CURLOPT_SSL_VERIFYPEER, 0L);
+                HTTP_SET(CURLOPT_SSL_VERIFYHOST, 0L);
+        }
+        if (call->connect_to.data)
+                HTTP_SET(CURLOPT_CONNECT_TO, &call->connect_to);
 #undef HTTP_SET
+        /* A TLS library that cannot tell the certificate says so by telling none. */
+        if (call->certificate)
+                (void) curl->easy_setopt(call->easy, CURLOPT_CERTINFO, 1L);
         (void) curl->easy_setopt(call->easy, HTTP_OPT_QUICK_EXIT, 1L);
         if (bad || curl->multi_add_handle(call->http->multi, call->easy) != CURLM_OK)
                 return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
@@ -586,6 +647,9 @@ int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, H
         call->start_usec = time_now();
         call->body_max = request->max_body_bytes > 0 ? request->max_body_bytes : HTTP_BODY_MAX;
         call->post_len = request->post_body ? strlen(request->post_body) : 0;
+        call->certificate = request->certificate;
+        if ((r = http_name_server(call, request, err)) < 0)
+                return r;
 
         char why[128];
         HttpOutcome outcome = http_check(h, request, why, sizeof(why));

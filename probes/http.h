@@ -55,11 +55,15 @@ typedef struct HttpRequest {
         Usec connect_usec;     /* limit to the connection, name lookup and TLS handshake included; 0: 2 s */
         Usec total_usec;       /* limit to the end; 0: 5 s */
         size_t max_body_bytes; /* 0: 1 MiB */
+        /* Only the TLS handshake of an https URL, nothing verified, nothing asked: the body of the answer
+         * (status 0) is the server's own certificate, as PEM; empty where this libcurl cannot tell it. */
+        bool certificate;
+        const char *server_name; /* with it: the name that is asked for (SNI); NULL or "": none; copied */
 } HttpRequest;
 
 typedef struct HttpResult {
         HttpOutcome outcome;
-        long status;      /* HTTP status; 0 unless HTTP_ANSWER */
+        long status;      /* HTTP status; 0 unless HTTP_ANSWER, and of a certificate */
         const char *body; /* NUL-terminated (may hold further NULs); valid during the callback; never NULL */
         size_t body_len;  /* 0 unless HTTP_ANSWER */
         const char *text; /* one ASCII sentence: URL, what happened, how long; valid during the callback */

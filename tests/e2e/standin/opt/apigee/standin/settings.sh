@@ -15,6 +15,7 @@ RUNTIME=good            # /v1/runtime: good, hang, hang-one (the list of proxies
 HTTP_PORT=8998          # value of the tag http.port, always as a string; none: no such tag
 LISTEN_PORT=8998        # where the message processor really listens
 VHOST_PORTS=9001        # where the router listens
+VHOST_TLS_PORTS=        # and where with TLS: the certificate of /etc/standin/vhost.pem, read at the start
 ORGANIZATIONS=acme
 ENVIRONMENTS="test prod"                        # loaded environments (message processor)
 APIS="weather orders"

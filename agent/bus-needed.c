@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/bus-needed.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/bus.h"
+#include "agent/facts.h"
+#include "agent/journal.h"
+#include "agent/known.h"
+#include "agent/needed-look.h"
+#include "agent/served.h"
+
+typedef struct NeededAsk {
+        Agent *agent;
+        sd_bus_message *message;
+        const Component *component;
+} NeededAsk;
+
+static void ask_end(NeededAsk *ask)
+{
+        agent_unpin(ask->agent);
+        agent_touch(ask->agent);
+        sd_bus_message_unref(ask->message);
+        free(ask);
+}
+
+static void ask_on_end(const Needed *needed, void *userdata)
+{
+        NeededAsk *ask = userdata;
+        char text[512];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "component", ask->component->name);
+        needed_json(needed, o);
+        cJSON_AddStringToObject(o, "text", needed_text(needed, text, sizeof(text)));
+        (void) bus_reply_json(ask->message, o);
+        ask_end(ask);
+}
+
+static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, sd_bus_error *error)
+{
+        const Job *job = agent_busy(a);
+        char busy[200] = "";
+        NeededLook *look;
+        Err err = { 0 };
+
+        NeededAsk *ask = calloc(1, sizeof(*ask));
+        if (!ask)
+                return -ENOMEM;
+        *ask = (NeededAsk){ .agent = a, .message = sd_bus_message_ref(m), .component = c };
+        if (job && job_concerns(job, c->name))
+                (void) snprintf(busy, sizeof(busy),
+                                "a job works on it (%s, phase %s), and what that leaves is to come",
+                                job_kind(job), job_phase(job));
+        NeededEnv env = {
+                .event = agent_event(a),
+                .config = agent_config(a),
+                .systemd = agent_systemd(a),
+                .http = agent_http(a),
+                .conns = agent_conns(a),
+                .busy = busy,
+        };
+        agent_pin(a);
+        int r = needed_look(&env, c, ask_on_end, ask, &look, &err);
+        if (r < 0) {
+                ask_end(ask);
+                return bus_error(error, r, &err);
+        }
+        return 1;
+}
+
+int bus_needed(sd_bus_message *m, void *agent, sd_bus_error *error)
+{
+        Agent *a = agent;
+        const char *name;
+        BusCaller caller;
+        Err err = { 0 };
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0 || (r = sd_bus_message_skip(m, "a{sv}")) < 0)
+                return r;
+        if (agent_reload(a, &err) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+        const Component *c = bus_component(a, name, error);
+        if (!c)
+                return -EINVAL;
+        /* It runs a command as root, so not anybody's. */
+        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+                return r;
+        if (agent_leaving(a))
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
+                                        "the agent is just leaving; call again");
+        return ask_begin(a, c, m, error);
+}
+
+/* ---- behind a restart ---- */
+
+typedef struct ServedKeep {
+        Agent *agent;
+        const Component *component;
+} ServedKeep;
+
+static void keep_end(ServedKeep *keep)
+{
+        agent_unpin(keep->agent);
+        free(keep);
+}
+
+static void keep_on_served(const ServedList *list, void *userdata)
+{
+        ServedKeep *keep = userdata;
+        const Component *c = keep->component;
+        JournalContext context = { .component = c->name };
+        Err err = { 0 };
+
+        for (size_t i = 0; i < list->n; i++) {
+                char where[160];
+                if (list->items[i].state == SERVED_KNOWN)
+                        journal_log(LOG_INFO, JOURNAL_AGENT, &context, "%s: %s serves the certificate %s",
+                                    c->name, served_text(&list->items[i], where, sizeof(where)),
+                                    list->items[i].fingerprint);
+        }
+        if (served_write(agent_config(keep->agent), c, list, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, &context,
+                            "%s: which certificates it serves now cannot be kept: %s", c->name, err.text);
+        keep_end(keep);
+}
+
+static void keep_on_facts(const Facts *f, void *userdata)
+{
+        ServedKeep *keep = userdata;
+        ServedCall *call;
+        if (served_look(agent_http(keep->agent), agent_conns(keep->agent), agent_event(keep->agent),
+                        f->traffic_ports, f->n_traffic, keep->component->certificate, keep_on_served, keep,
+                        &call, NULL) < 0)
+                keep_end(keep);
+}
+
+void bus_needed_restarted(Agent *a, const Component *c)
+{
+        FactsCall *call;
+        ServedKeep *keep;
+        /* Behind a router there are certificates; a message processor serves routers only. */
+        if ((c->kind != KIND_ROUTER && !*c->certificate) || !(keep = calloc(1, sizeof(*keep))))
+                return;
+        *keep = (ServedKeep){ .agent = a, .component = c };
+        agent_pin(a);
+        if (facts_gather(agent_http(a), agent_conns(a), agent_config(a), c, known_port(agent_config(a), c),
+                         keep_on_facts, keep, &call, NULL) < 0)
+                keep_end(keep);
+}
