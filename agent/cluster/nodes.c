@@ -101,6 +101,19 @@ static int nodes_add(Nodes *n, const char *name, const char *host, Node **ret, E
         return 0;
 }
 
+int nodes_add_member(Nodes *n, const char *name, Err *err)
+{
+        Node *node = nodes_find(n, name);
+        if (node)
+                return err_set(err, -EEXIST, "%.100s is known already", name);
+        if (!inventory_host_ok(name))
+                return err_set(err, -EINVAL, "\"%.60s\" is no name of a host", name);
+        int r = nodes_add(n, name, name, &node, err);
+        if (r >= 0)
+                node->selected = false;
+        return r;
+}
+
 /* ---- names on the command line ---- */
 
 typedef struct Word {

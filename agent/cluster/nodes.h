@@ -84,6 +84,10 @@ DEFINE_CLEANUP(Nodes, nodes_free);
  */
 int nodes_add_words(Nodes *n, const char *words, Err *err) _must_check_;
 
+/* nodes_add_member() - a member of a pool that only an agent or a journal knows, by the name ssh knows it by:
+ * the last of the list, and not selected. Return: 0; -EEXIST; -EINVAL (no host name); -E2BIG; -ENOMEM. */
+int nodes_add_member(Nodes *n, const char *name, Err *err) _must_check_;
+
 /* nodes_add_inventory() - all hosts of it. Return: 0; -E2BIG; -ENOMEM. */
 int nodes_add_inventory(Nodes *n, const Inventory *inventory, Err *err) _must_check_;
 

@@ -395,11 +395,16 @@ void seq_fresh(Sequence *s, bool fresh)
         s->fresh = fresh;
 }
 
+void seq_started(Sequence *s, size_t step)
+{
+        if (s->steps[step].state == SEQ_STEP_WAITING)
+                s->steps[step].state = SEQ_STEP_STARTED;
+}
+
 void seq_ready(Sequence *s, size_t step)
 {
         Step *t = &s->steps[step];
-        if (t->state == SEQ_STEP_WAITING)
-                t->state = SEQ_STEP_STARTED;
+        seq_started(s, step);
         if (t->state == SEQ_STEP_STARTED)
                 t->ready = true;
 }
