@@ -202,6 +202,8 @@ static const Key pool_keys[] = {
 
 /* Of the machine from which a cluster is rolled. */
 static const Key cluster_keys[] = {
+        { "inventory", TYPE_TEXT, AT(Config, cluster_inventory), { "" },
+          "an Ansible inventory (INI) that names the nodes", .may_be_empty = true },
         { "ssh", TYPE_WORDS, AT(Config, cluster_ssh), { "ssh" }, "the command that reaches a node, and its arguments" },
         { "bridge", TYPE_WORDS, AT(Config, cluster_bridge), { "edge-roll bridge" },
           "what is run on the node; sudo -n edge-roll bridge for users that are not in its group edge-roll" },

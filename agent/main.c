@@ -8,6 +8,7 @@
 #include "agent/bridge.h"
 #include "agent/cli.h"
 #include "agent/client.h"
+#include "agent/cluster/cluster.h"
 #include "agent/cluster/history.h"
 #include "agent/config.h"
 #include "agent/hold.h"
@@ -47,8 +48,8 @@ static void known_components(const Config *config, char *buf, size_t size)
  */
 static bool needs_config(Verb verb)
 {
-        return verb == VERB_RESTART || verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER ||
-               verb == VERB_CONFIG;
+        return verb == VERB_PLAN || verb == VERB_NODES || verb == VERB_RESUME || verb == VERB_RESTART ||
+               verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG;
 }
 
 /* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
@@ -123,6 +124,8 @@ static int run(const CliRequest *rq)
                         (void) fprintf(stderr, "edge-roll: going on without the configuration: %s\n",
                                        err.text);
         }
+        if (rq->verb == VERB_RESUME || (rq->cluster.on && config))
+                return cluster_run(rq, config);
         switch (rq->verb) {
         case VERB_CONFIG:
                 return config_print(config, stdout, rq->json) < 0 ? result_exit_code(RESULT_FAILED) : 0;

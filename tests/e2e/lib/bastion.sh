@@ -76,7 +76,8 @@ bastion_config() {
         cat <<-CONF
 		[cluster]
 		inventory = $INVENTORY
-		soak = 0s-20s
+		soak_low = 0s
+		soak_high = 20s
 		connect_limit = 10s
 		answer_limit = 10s
 	CONF

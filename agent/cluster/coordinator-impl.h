@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Shared by the files of the coordinator (coordinator*.c) and nobody else. */
+
+#include <cjson/cJSON.h>
+
+#include "agent/cluster/coordinator.h"
+#include "agent/cluster/fleet.h"
+#include "agent/cluster/follow.h"
+#include "agent/cluster/plan.h"
+#include "agent/cluster/roll-record.h"
+#include "agent/cluster/sequence.h"
+#include "agent/cluster/table.h"
+#include "agent/cluster/tenure.h"
+
+#define COORD_PULSE_USEC (12 * USEC_PER_SEC)       /* a node's word is believed for so long */
+#define COORD_TICK_USEC  (1 * USEC_PER_SEC)        /* the display, and what has become old */
+#define COORD_GOOD_USEC  (3 * USEC_PER_SEC)        /* up without a break */
+#define COORD_WAIT_USEC  (5 * 60 * USEC_PER_SEC)   /* for the place in a lock that others use, too */
+#define COORD_ASKS_MAX   3                         /* orders for one step of which nobody knows whether they came */
+
+typedef enum CoordPhase {
+        COORD_LOOKING, /* at all nodes, for the plan */
+        COORD_ASKING,  /* the user */
+        COORD_WAITING, /* --wait: for a lock or a job of somebody else */
+        COORD_LEASING,
+        COORD_ROLLING,
+        COORD_GIVING, /* the leases back */
+        COORD_OVER,
+} CoordPhase;
+
+typedef struct CoordMember {
+        size_t node; /* PLAN_NONE: nobody to ask */
+        const char *component;
+        Usec heard; /* when its agent last said how it stands */
+        SeqHealth health;
+} CoordMember;
+
+typedef struct CoordStep {
+        struct Coord *c;
+        size_t index; /* of the plan's steps */
+        size_t node;
+        uint64_t number; /* of the order that began its job; what the job is known by */
+        unsigned asks;   /* orders to begin */
+        bool seen;       /* the agent has told something of the job */
+        bool unsure;     /* an order to begin may still be obeyed, until */
+        Usec unsure_until;
+        bool cancelled; /* it was told to go back */
+        bool told_short;
+        Usec cut_since; /* the link is gone; 0: it is there */
+        Follow *follow;
+        RemoteCall *call;
+        char phase[32], awaiting[256];
+        Usec phase_since, limit_usec, since, ended;
+        char result[32], text[512], hint[512];
+} CoordStep;
+
+typedef struct Coord {
+        const CliRequest *rq;
+        const Config *config;
+        const CoordIo *io;
+        Nodes *nodes;
+        sd_event *event;
+        Fleet *fleet;
+        Table *table;
+        TableMode mode;
+        CoordPhase phase;
+
+        /* the plan */
+        PlanOverride overrides[CLI_OVERRIDES_MAX];
+        PlanOptions plan_options;
+        Plan *plan;
+        bool grown;  /* members that only agents knew have been asked, too */
+        bool agreed; /* the user has said yes */
+        Usec soak_low_usec, soak_high_usec;
+        Usec wait_until; /* --wait */
+
+        /* the roll */
+        char id[ROLL_ID_SIZE];
+        RollLog *log;
+        RollRecord *record; /* of the roll that is resumed; NULL */
+        bool log_failed;    /* told: the journal cannot be written any more */
+        uint64_t step;      /* the last number used */
+        Tenures *tenures;
+        Sequence *seq;
+        CoordMember *members;
+        const char **member_names;
+        size_t n_members;
+        size_t *pool_first; /* the first member of each pool */
+        CoordStep *steps;
+        ViewNode *view;
+        Usec began;
+
+        sd_event_source *tick, *again, *input;
+        unsigned giving; /* --give-up: answers that are awaited, and one */
+        bool turning, turn_again;
+        unsigned stops; /* how often the user has asked to stop */
+        int left_by;    /* the signal that made it leave; 0 */
+        bool output_gone;
+
+        Result result;
+        char text[600], hint[600];
+} Coord;
+
+/* --- coordinator.c --- */
+/* coord_end() - how all this ends; the leases that are held are given back first. The first result stays. */
+void coord_end(Coord *c, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
+void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...) _printf_(4, 5);
+const char *coord_node_name(const Coord *c, size_t node);
+
+/* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot be
+ * written stops the roll before anything more is begun. Return: false then. */
+bool coord_log(Coord *c, cJSON *event);
+
+/* --- coordinator-roll.c --- */
+int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
+void coord_roll_turn(Coord *c);                        /* something has happened */
+void coord_roll_tick(Coord *c, Usec now);
+void coord_roll_up(Coord *c, size_t node);
+void coord_roll_down(Coord *c, size_t node, const char *text);
+void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m);
+void coord_roll_stop(Coord *c);
+void coord_roll_done(Coord *c);
+
+/* --- coordinator-view.c --- */
+/* coord_show() - the display as it is now. coord_summary() - how it ended. */
+void coord_show(Coord *c);
+void coord_summary(Coord *c);
+void coord_write(Coord *c, char *text); /* taken; NULL allowed */
+
+/* --- coordinator-record.c: what of a roll is in its journal's first line --- */
+cJSON *coord_options_json(const CliRequest *rq);
+void coord_options_from_json(const cJSON *o, CliRequest *rq); /* strings stay @o's */
+cJSON *coord_roll_json(const Coord *c);
+int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err) _must_check_;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* A roll's first line in its journal: what was asked for and of whom, so that another process can go on. */
+
+#include "agent/cluster/coordinator-impl.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+static void add_text(cJSON *o, const char *key, const char *value)
+{
+        if (value && *value)
+                cJSON_AddStringToObject(o, key, value);
+}
+
+static void add_true(cJSON *o, const char *key, bool value)
+{
+        if (value)
+                cJSON_AddBoolToObject(o, key, true);
+}
+
+cJSON *coord_options_json(const CliRequest *rq)
+{
+        const CliCluster *cl = &rq->cluster;
+        cJSON *o = cJSON_CreateObject();
+        add_text(o, "reason", rq->reason);
+        add_text(o, "persistent", rq->persistent < 0 ? NULL : persistent_name(rq->persistent));
+        add_text(o, "at_cap", rq->at_cap < 0 ? NULL : at_cap_name(rq->at_cap));
+        add_text(o, "mp_leave", rq->mp_leave < 0 ? NULL : mp_leave_name(rq->mp_leave));
+        add_text(o, "router_retry", rq->router_retry);
+        add_true(o, "start", rq->start);
+        add_true(o, "now", rq->now);
+        add_true(o, "if_needed", rq->if_needed);
+        add_true(o, "allow_outage", cl->allow_outage);
+        add_text(o, "region", cl->region);
+        add_text(o, "pod", cl->pod);
+        add_text(o, "nodes", cl->nodes);
+        add_text(o, "inventory", cl->inventory);
+        add_text(o, "management", cl->management);
+        add_text(o, "limit", cl->limit);
+        add_text(o, "exclude", cl->exclude);
+        cJSON_AddNumberToObject(o, "max_unavailable", cl->max_unavailable);
+        add_true(o, "max_unavailable_percent", cl->max_unavailable_percent);
+        cJSON_AddNumberToObject(o, "max_failures", cl->max_failures);
+        if (cl->soak_given) {
+                cJSON_AddNumberToObject(o, "soak_low", time_sec(cl->soak_low_usec));
+                cJSON_AddNumberToObject(o, "soak_high", time_sec(cl->soak_high_usec));
+        }
+        cJSON *overrides = cJSON_AddArrayToObject(o, "overrides");
+        for (size_t i = 0; i < cl->n_overrides; i++)
+                cJSON_AddItemToArray(overrides, cJSON_CreateString(cl->overrides[i]));
+        return o;
+}
+
+static const char *get_text(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsString(v) && *v->valuestring ? v->valuestring : NULL;
+}
+
+static double get_number(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble < 1e9 ? v->valuedouble : 0;
+}
+
+static bool get_true(const cJSON *o, const char *key)
+{
+        return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, key));
+}
+
+void coord_options_from_json(const cJSON *o, CliRequest *rq)
+{
+        CliCluster *cl = &rq->cluster;
+        const cJSON *v;
+        rq->reason = get_text(o, "reason");
+        rq->persistent = persistent_from_name(get_text(o, "persistent"));
+        rq->at_cap = at_cap_from_name(get_text(o, "at_cap"));
+        rq->mp_leave = mp_leave_from_name(get_text(o, "mp_leave"));
+        rq->router_retry = get_text(o, "router_retry");
+        rq->start = get_true(o, "start");
+        rq->now = get_true(o, "now");
+        rq->if_needed = get_true(o, "if_needed");
+        cl->allow_outage = get_true(o, "allow_outage");
+        cl->region = get_text(o, "region");
+        cl->pod = get_text(o, "pod");
+        cl->nodes = get_text(o, "nodes");
+        cl->inventory = get_text(o, "inventory");
+        cl->management = get_text(o, "management");
+        cl->max_unavailable = (unsigned) get_number(o, "max_unavailable");
+        cl->max_unavailable_percent = get_true(o, "max_unavailable_percent");
+        cl->max_failures = (unsigned) get_number(o, "max_failures");
+        cl->soak_given = cJSON_GetObjectItemCaseSensitive(o, "soak_low") != NULL;
+        cl->soak_low_usec = (Usec) (get_number(o, "soak_low") * (double) USEC_PER_SEC);
+        cl->soak_high_usec = (Usec) (get_number(o, "soak_high") * (double) USEC_PER_SEC);
+        cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(o, "overrides")) if (cJSON_IsString(v) &&
+                                                                                    cl->n_overrides <
+                                                                                            CLI_OVERRIDES_MAX)
+                cl->overrides[cl->n_overrides++] = v->valuestring;
+}
+
+static void add_pools(const Coord *c, cJSON *o)
+{
+        cJSON *pools = cJSON_AddArrayToObject(o, "pools");
+        for (size_t i = 0; i < c->plan->n_pools; i++) {
+                const PlanPool *p = &c->plan->pools[i];
+                cJSON *pool = cJSON_CreateObject(), *members = NULL;
+                cJSON_AddStringToObject(pool, "name", p->name);
+                cJSON_AddStringToObject(pool, "component", p->component);
+                members = cJSON_AddArrayToObject(pool, "members");
+                for (size_t m = 0; m < p->n_members; m++)
+                        cJSON_AddItemToArray(members, cJSON_CreateString(p->members[m].uuid));
+                cJSON_AddItemToArray(pools, pool);
+        }
+}
+
+static const PlanMember *member_of(const Coord *c, size_t node, const PlanPool **ret_pool)
+{
+        for (size_t i = 0; i < c->plan->n_pools; i++)
+                for (size_t m = 0; m < c->plan->pools[i].n_members; m++)
+                        if (c->plan->pools[i].members[m].node == node) {
+                                *ret_pool = &c->plan->pools[i];
+                                return &c->plan->pools[i].members[m];
+                        }
+        return NULL;
+}
+
+static const PlanStep *step_of(const Coord *c, size_t node)
+{
+        for (size_t i = 0; i < c->plan->n_steps; i++)
+                if (c->plan->steps[i].node == node)
+                        return &c->plan->steps[i];
+        return NULL;
+}
+
+cJSON *coord_roll_json(const Coord *c)
+{
+        char by[128];
+        const struct passwd *pw = getpwuid(getuid());
+        (void) snprintf(by, sizeof(by), "uid %u (%.60s)", (unsigned) getuid(), pw ? pw->pw_name : "?");
+        cJSON *o = roll_log_event("roll");
+        cJSON_AddStringToObject(o, "what", "restart");
+        cJSON_AddStringToObject(o, "component", c->plan_options.component);
+        cJSON_AddStringToObject(o, "by", by);
+        cJSON_AddStringToObject(o, "reason", c->rq->reason ? c->rq->reason : "");
+        cJSON_AddItemToObject(o, "options", coord_options_json(c->rq));
+        add_pools(c, o);
+        cJSON *nodes = cJSON_AddArrayToObject(o, "nodes");
+        for (size_t i = 0; i < c->nodes->n; i++) {
+                const Node *node = &c->nodes->nodes[i];
+                const PlanPool *pool = NULL;
+                const PlanMember *member = member_of(c, i, &pool);
+                const PlanStep *step = step_of(c, i);
+                cJSON *n = cJSON_CreateObject();
+                cJSON_AddStringToObject(n, "name", node->name);
+                cJSON_AddStringToObject(n, "dest", node->host ? node->host : node->name);
+                add_text(n, "user", node->user);
+                add_text(n, "bridge", node->bridge);
+                if (node->port)
+                        cJSON_AddNumberToObject(n, "port", node->port);
+                add_text(n, "pool", pool ? pool->name : NULL);
+                add_text(n, "uuid", member ? member->uuid : NULL);
+                add_text(n, "component", step ? step->component : NULL);
+                cJSON_AddBoolToObject(n, "selected", step != NULL);
+                cJSON_AddItemToArray(nodes, n);
+        }
+        return o;
+}
+
+int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
+{
+        _cleanup_(nodes_freep) Nodes *nodes = NULL;
+        char source[200];
+        const cJSON *v, *first = cJSON_GetArrayItem(record->events, 0);
+        (void) snprintf(source, sizeof(source), "the journal of roll %.100s", record->id);
+        int r = nodes_new(&nodes, source, err);
+        if (r < 0)
+                return r;
+        cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(first, "nodes"))
+        {
+                const char *name = get_text(v, "name");
+                if (!name)
+                        return err_set(err, -EBADMSG, "the journal of roll %.100s has a node without a name",
+                                       record->id);
+                if ((r = nodes_add_member(nodes, name, err)) < 0)
+                        return r;
+                Node *node = &nodes->nodes[nodes->n - 1];
+                const char *dest = get_text(v, "dest"), *user = get_text(v, "user"),
+                           *bridge = get_text(v, "bridge");
+                free(node->host);
+                free(node->user);
+                free(node->bridge);
+                node->host = strdup(dest ? dest : name);
+                node->user = user ? strdup(user) : NULL;
+                node->bridge = bridge ? strdup(bridge) : NULL;
+                node->port = (uint16_t) get_number(v, "port");
+                node->selected = get_true(v, "selected");
+                if (!node->host || (user && !node->user) || (bridge && !node->bridge))
+                        return err_set(err, -ENOMEM, "out of memory");
+        }
+        *ret = TAKE_PTR(nodes);
+        return 0;
+}

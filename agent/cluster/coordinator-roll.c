@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* The roll itself: what the Sequence decides is done here, and what the nodes tell goes to it. */
+
+#include "agent/cluster/coordinator-impl.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "agent/phase.h"
+
+#define ORDER_USEC (20 * USEC_PER_SEC) /* until an order that nobody answers is called unanswered */
+#define AGAIN_USEC \
+        (5 * USEC_PER_SEC) /* between two tries to reach a node whose job is not known to be over */
+
+static void step_begin(CoordStep *st);
+
+/* ---- small things ---- */
+
+static const PlanStep *step_plan(const CoordStep *st)
+{
+        return &st->c->plan->steps[st->index];
+}
+
+/* The component whose lease an order to the step carries; of a node with both that of its router. */
+static const char *step_component(const CoordStep *st)
+{
+        return st->c->plan->pools[step_plan(st)->pool].component;
+}
+
+static const char *step_name(const CoordStep *st)
+{
+        return coord_node_name(st->c, st->node);
+}
+
+static bool step_over(const CoordStep *st)
+{
+        SeqState state = seq_state(st->c->seq, st->index);
+        return state == SEQ_STEP_DONE || state == SEQ_STEP_FAILED || state == SEQ_STEP_LEFT;
+}
+
+static const char *json_text(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static double json_number(const cJSON *o, const char *key)
+{
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+        return cJSON_IsNumber(v) ? v->valuedouble : 0;
+}
+
+static cJSON *step_event(const CoordStep *st, const char *state)
+{
+        cJSON *o = roll_log_event("node");
+        cJSON_AddStringToObject(o, "node", step_name(st));
+        cJSON_AddNumberToObject(o, "step", (double) st->number);
+        cJSON_AddStringToObject(o, "state", state);
+        return o;
+}
+
+static void step_phase(CoordStep *st, const char *phase)
+{
+        (void) snprintf(st->phase, sizeof(st->phase), "%s", phase);
+        st->awaiting[0] = '\0';
+        st->phase_since = time_now();
+        st->limit_usec = 0;
+}
+
+/* ---- the end of a step ---- */
+
+/* After which of its ends is a node not serving, as far as anybody can know? */
+static bool result_is_out(Result result)
+{
+        return result == RESULT_HELD || result == RESULT_NOT_READMITTED || result == RESULT_FAILED ||
+               result == RESULT_AGENT_UNREACHABLE || result == RESULT_INVALID;
+}
+
+/* @json: the job's own result event, NULL when there is none. */
+static void step_end(CoordStep *st, Result result, const cJSON *json, const char *text, const char *hint)
+{
+        Coord *c = st->c;
+        if (step_over(st) || st->ended)
+                return;
+        st->call = remote_call_cancel(st->call);
+        st->follow = follow_free(st->follow);
+        st->ended = time_now();
+        (void) snprintf(st->result, sizeof(st->result), "%s", result_name(result));
+        (void) snprintf(st->text, sizeof(st->text), "%s", text);
+        (void) snprintf(st->hint, sizeof(st->hint), "%s", hint ? hint : "");
+
+        cJSON *o = step_event(st, "end"), *own = NULL;
+        if (json)
+                cJSON_AddItemToObject(o, "result", cJSON_Duplicate(json, true));
+        else if ((own = cJSON_AddObjectToObject(o, "result"))) {
+                cJSON_AddStringToObject(own, "result", result_name(result));
+                cJSON_AddStringToObject(own, "reason", text);
+                cJSON_AddStringToObject(own, "hint", st->hint);
+        }
+        (void) coord_log(c, o);
+        step_phase(st, result == RESULT_DONE ? "soak" : "");
+        seq_ended(c->seq, st->index, result < 0 ? RESULT_FAILED : result, result_is_out(result), time_now());
+        coord_roll_turn(c);
+}
+
+static void step_failed(CoordStep *st, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
+static void step_failed(CoordStep *st, Result result, const char *hint, const char *fmt, ...)
+{
+        char text[512];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        step_end(st, result, NULL, text, hint);
+}
+
+/* ---- following its job ---- */
+
+static void step_on_phase(CoordStep *st, const cJSON *event)
+{
+        Coord *c = st->c;
+        const char *phase = json_text(event, "phase");
+        if (strcmp(json_text(event, "state"), "begin") != 0)
+                return;
+        step_phase(st, phase);
+        st->limit_usec = (Usec) (json_number(event, "limit") * (double) USEC_PER_SEC);
+        cJSON *o = step_event(st, "phase");
+        cJSON_AddStringToObject(o, "phase", phase);
+        (void) coord_log(c, o);
+        switch (phase_from_name(phase)) {
+        case PHASE_PLACE:
+                seq_ready(c->seq, st->index);
+                break;
+        case PHASE_BLOCK:
+        case PHASE_NOTICE:
+        case PHASE_DRAIN:
+        case PHASE_PARTNER:
+        case PHASE_GATE:
+                seq_blocked(c->seq, st->index);
+                break;
+        case PHASE_STOP:
+        case PHASE_START:
+        case PHASE_READY:
+        case PHASE_VERIFY:
+        case PHASE_UNBLOCK:
+        case PHASE_RETURN:
+        case PHASE_HOLD:
+                seq_stopped(c->seq, st->index);
+                break;
+        default:
+                break;
+        }
+        coord_roll_turn(c);
+}
+
+static void step_on_event(const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        Coord *c = st->c;
+        cJSON *event = cJSON_Parse(text);
+        const char *what = json_text(event, "event");
+        /* Of the job within one that restarts both: shown, but it is the outer one that leads. */
+        bool within = cJSON_GetObjectItemCaseSensitive(event, "within") != NULL;
+
+        st->seen = true;
+        st->unsure = false;
+        if (c->mode.json && cJSON_IsObject(event) && strcmp(what, "progress") != 0) {
+                cJSON_AddStringToObject(event, "node", step_name(st));
+                char *line = cJSON_PrintUnformatted(event), *all = NULL;
+                if (line && asprintf(&all, "%s\n", line) >= 0)
+                        coord_write(c, all);
+                free(line);
+        }
+        if (strcmp(what, "phase") == 0 && !within)
+                step_on_phase(st, event);
+        else if (strcmp(what, "progress") == 0)
+                (void) snprintf(st->awaiting, sizeof(st->awaiting), "%s", json_text(event, "text"));
+        else if (strcmp(what, "warning") == 0 && !c->mode.json)
+                coord_say(c, step_name(st), true, "%s", json_text(event, "text"));
+        cJSON_Delete(event);
+}
+
+static void step_on_ended(const cJSON *result, void *userdata)
+{
+        CoordStep *st = userdata;
+        Result r = result_from_name(json_text(result, "result"));
+        st->seen = true;
+        step_end(st, r, result, json_text(result, "reason"), json_text(result, "hint"));
+}
+
+static void step_on_lost(const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        /* An order to begin that was not answered may still be obeyed: until that is over nobody can say. */
+        if (!st->seen && st->unsure) {
+                st->follow = follow_free(st->follow);
+                return;
+        }
+        step_failed(st, st->seen ? RESULT_FAILED : RESULT_AGENT_UNREACHABLE,
+                    "edge-roll status there; see its journal: journalctl -t edge-roll", "%s", text);
+}
+
+static void step_follow(CoordStep *st)
+{
+        static const FollowHandlers handlers = { .event = step_on_event,
+                                                 .ended = step_on_ended,
+                                                 .lost = step_on_lost };
+        Err err = { 0 };
+        if (st->follow)
+                return;
+        if (follow_new(&st->follow, fleet_remote(st->c->fleet, st->node), step_plan(st)->component, st->c->id,
+                       st->number, &handlers, st, &err) < 0)
+                step_failed(st, RESULT_FAILED, "", "its job cannot be followed: %s", err.text);
+}
+
+/* ---- orders ---- */
+
+/* What an agent that refuses an order means for the roll. */
+static Result error_result(const char *error)
+{
+        static const struct {
+                const char *name;
+                Result result;
+        } table[] = {
+                { "Busy", RESULT_BUSY },
+                { "Leased", RESULT_BUSY },
+                { "NoPermission", RESULT_NO_PERMISSION },
+                { "Usage", RESULT_USAGE },
+                { "NoSuchComponent", RESULT_REFUSED },
+                { "Refused", RESULT_REFUSED },
+                { "Unprotected", RESULT_UNPROTECTED },
+        };
+        size_t prefix = strlen(REMOTE_ERROR);
+        for (size_t i = 0; i < ELEMENTS(table); i++)
+                if (strncmp(error, REMOTE_ERROR, prefix) == 0 && strcmp(error + prefix, table[i].name) == 0)
+                        return table[i].result;
+        /* Also a lease that is lost and an order that came too late: nothing was done. */
+        return RESULT_REFUSED;
+}
+
+static int order_append(CoordStep *st, sd_bus_message *m)
+{
+        Coord *c = st->c;
+        const PlanStep *p = step_plan(st);
+        TenureOrder order, partner;
+        int r;
+        if (!tenures_order(c->tenures, st->node, step_component(st), time_now(), &order))
+                return -ESTALE;
+        if ((r = sd_bus_message_append(m, "{sv}{sv}{sv}", "lease", "t", order.epoch, "step", "t", c->step,
+                                       "expires", "t", order.expires)) < 0)
+                return r;
+        if (p->pool2 == PLAN_NONE)
+                return 0;
+        if (!tenures_order(c->tenures, st->node, c->plan->pools[p->pool2].component, time_now(), &partner))
+                return -ESTALE;
+        return sd_bus_message_append(m, "{sv}", "lease-partner", "t", partner.epoch);
+}
+
+static int option_append(sd_bus_message *m, const char *key, const char *value)
+{
+        return value && *value ? sd_bus_message_append(m, "{sv}", key, "s", value) : 0;
+}
+
+static int restart_append(CoordStep *st, sd_bus_message *m)
+{
+        const CliRequest *rq = st->c->rq;
+        const char *retry = rq->router_retry ? rq->router_retry : st->c->plan->router_retry;
+        bool mp = step_plan(st)->pool2 != PLAN_NONE || strcmp(step_component(st), "message-processor") == 0;
+        int r;
+        if ((r = order_append(st, m)) < 0 || (r = option_append(m, "roll", st->c->id)) < 0 ||
+            (r = option_append(m, "reason", rq->reason)) < 0 ||
+            (r = option_append(m, "persistent",
+                               rq->persistent < 0 ? NULL : persistent_name(rq->persistent))) < 0 ||
+            (r = option_append(m, "at-cap", rq->at_cap < 0 ? NULL : at_cap_name(rq->at_cap))) < 0 ||
+            (r = option_append(m, "mp-leave", rq->mp_leave < 0 ? NULL : mp_leave_name(rq->mp_leave))) < 0 ||
+            (r = option_append(m, "router-retry", mp ? retry : NULL)) < 0 ||
+            (r = sd_bus_message_append(m, "{sv}{sv}", "await-go", "b", 1, "wait", "t",
+                                       rq->wait_usec ? rq->wait_usec : COORD_WAIT_USEC)) < 0)
+                return r;
+        if (rq->start && (r = sd_bus_message_append(m, "{sv}", "start", "b", 1)) < 0)
+                return r;
+        if (rq->now && (r = sd_bus_message_append(m, "{sv}", "now", "b", 1)) < 0)
+                return r;
+        return rq->if_needed ? sd_bus_message_append(m, "{sv}", "if-needed", "b", 1) : 0;
+}
+
+/*
+ * An order, its step number being the next one of the roll.
+ * Return: 0; -ESTALE (the lease is not fresh); -ENOTCONN; others: nothing was sent.
+ */
+static int order_send(CoordStep *st, const char *method, int (*append)(CoordStep *, sd_bus_message *),
+                      RemoteReplyFn fn)
+{
+        Coord *c = st->c;
+        Remote *remote = fleet_remote(c->fleet, st->node);
+        sd_bus_message *m = NULL;
+        Err err = { 0 };
+        int r = remote_message_new(remote, &m, NULL, NULL, method, &err);
+        if (r >= 0 && (r = sd_bus_message_append(m, "s", step_plan(st)->component)) >= 0 &&
+            (r = sd_bus_message_open_container(m, 'a', "{sv}")) >= 0 && (r = append(st, m)) >= 0 &&
+            (r = sd_bus_message_close_container(m)) >= 0) {
+                st->call = remote_call_cancel(st->call);
+                r = remote_call_message(remote, &st->call, m, ORDER_USEC, fn, st, &err);
+        }
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static void step_on_begun(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        (void) m;
+        st->call = NULL;
+        if (r == -EREMOTE) {
+                step_failed(st, error_result(error), "", "%s", text);
+                return;
+        }
+        /* Not answered: it may have been obeyed, or be obeyed until it is too old. The agent will tell. */
+        st->unsure = r < 0;
+        st->unsure_until = time_add(time_now(), TENURE_ORDER_USEC);
+        step_follow(st);
+}
+
+static void step_begin(CoordStep *st)
+{
+        Coord *c = st->c;
+        st->number = ++c->step;
+        st->asks++;
+        if (!st->since)
+                st->since = time_now();
+        st->unsure = false;
+        step_phase(st, "asking");
+        if (!coord_log(c, step_event(st, "begin"))) {
+                step_failed(st, RESULT_REFUSED, "", "not begun: the journal of the roll cannot be written");
+                return;
+        }
+        int r = order_send(st, "Restart", restart_append, step_on_begun);
+        if (r == -ESTALE || r == -ENOTCONN) {
+                /* Nothing was sent: asked again when the link and the lease are there. */
+                st->unsure = true;
+                st->unsure_until = time_now() + AGAIN_USEC;
+        } else if (r < 0)
+                step_failed(st, RESULT_FAILED, "", "it cannot be asked: %s", strerror(-r));
+}
+
+static void step_on_gone(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        (void) m;
+        st->call = NULL;
+        /* Whatever it was: how the job ends is what counts, and its agent ends it when no word comes. */
+        if (r == -EREMOTE)
+                coord_say(st->c, step_name(st), true, "the word to go was refused: %s (%s)", text,
+                          error + MIN(strlen(error), strlen(REMOTE_ERROR)));
+}
+
+static void step_go(CoordStep *st)
+{
+        Coord *c = st->c;
+        ++c->step;
+        int r = order_send(st, "Go", order_append, step_on_gone);
+        if (r < 0)
+                coord_say(c, step_name(st), true,
+                          "the word to go cannot be given: %s; its agent will end the job",
+                          r == -ESTALE ? "the lease was not renewed in time" : strerror(-r));
+}
+
+static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        (void) m;
+        st->call = NULL;
+        if (r == -EREMOTE && !step_over(st) && strcmp(error, REMOTE_ERROR "NoJob") != 0)
+                coord_say(st->c, step_name(st), true, "%s", text);
+}
+
+static void step_cancel(CoordStep *st)
+{
+        Coord *c = st->c;
+        char why[400];
+        Err err = { 0 };
+        seq_why(c->seq, time_now(), c->member_names, why, sizeof(why));
+        if (seq_state(c->seq, st->index) == SEQ_STEP_GOING)
+                (void) snprintf(why, sizeof(why), "others of its pool are missing");
+        coord_say(c, step_name(st), true, "told to go back: %s", why);
+        st->cancelled = true;
+        /* The order to begin is on its way, or lost: only its agent knows. */
+        if (!st->follow) {
+                st->unsure = true;
+                st->unsure_until = time_add(time_now(), TENURE_ORDER_USEC);
+        }
+        st->call = remote_call_cancel(st->call);
+        /* Where it cannot be told, its lease is not renewed either: what is not out yet goes back by itself.
+         */
+        if (remote_call(fleet_remote(c->fleet, st->node), &st->call, NULL, NULL, "Cancel", ORDER_USEC,
+                        step_on_cancelled, st, &err, "ss", step_plan(st)->component, why) < 0)
+                coord_say(c, step_name(st), true, "it cannot be told: %s", err.text);
+        step_follow(st);
+}
+
+/* ---- the machine ---- */
+
+static void roll_ended(Coord *c)
+{
+        Result result = seq_result(c->seq);
+        size_t done, failed, all;
+        char why[400];
+        seq_counts(c->seq, &done, &failed, &all);
+        if (result == RESULT_DONE || result == RESULT_NOT_NEEDED) {
+                coord_end(c, result, "", "%zu of %zu restarted", done, all);
+                return;
+        }
+        const CoordStep *bad = NULL;
+        for (size_t i = 0; i < c->plan->n_steps && !bad; i++)
+                if (seq_state(c->seq, i) == SEQ_STEP_FAILED)
+                        bad = &c->steps[i];
+        if (bad)
+                coord_end(c, result, bad->hint, "%s: %s%s%s; %zu of %zu done, %zu failed", step_name(bad),
+                          bad->result, *bad->text ? ": " : "", bad->text, done, all, failed);
+        else
+                coord_end(c, result, "", "%s; %zu of %zu done",
+                          seq_why(c->seq, time_now(), c->member_names, why, sizeof(why)), done, all);
+}
+
+/* Guards against itself: doing one thing may tell the next one. */
+void coord_roll_turn(Coord *c)
+{
+        if (c->turning) {
+                c->turn_again = true;
+                return;
+        }
+        c->turning = true;
+        do {
+                c->turn_again = false;
+                size_t step = 0;
+                SeqAction action = SEQ_WAIT;
+                while (c->phase == COORD_ROLLING &&
+                       (action = seq_next(c->seq, time_now(), &step)) != SEQ_WAIT && action != SEQ_END) {
+                        if (action == SEQ_START)
+                                step_begin(&c->steps[step]);
+                        else if (action == SEQ_GO)
+                                step_go(&c->steps[step]);
+                        else
+                                step_cancel(&c->steps[step]);
+                }
+                if (c->phase == COORD_ROLLING && action == SEQ_END)
+                        roll_ended(c);
+        } while (c->turn_again && c->phase == COORD_ROLLING);
+        c->turning = false;
+        if (c->phase != COORD_ROLLING)
+                return;
+        Usec deadline = seq_deadline(c->seq, time_now());
+        if (deadline != USEC_INFINITY) {
+                (void) sd_event_source_set_time(c->again, deadline + USEC_PER_MSEC);
+                (void) sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
+        }
+        coord_show(c);
+}
+
+static int roll_on_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) s;
+        (void) usec;
+        coord_roll_turn(userdata);
+        return 0;
+}
+
+/* ---- what the nodes tell ---- */
+
+static void roll_member(Coord *c, size_t member, SeqHealth health, Usec now)
+{
+        c->members[member].health = health;
+        seq_member(c->seq, member, health, now);
+}
+
+void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
+{
+        const char *component, *text;
+        if (!sd_bus_message_is_signal(m, REMOTE_AGENT_INTERFACE, "Pulse") ||
+            sd_bus_message_read(m, "ss", &component, &text) < 0)
+                return;
+        cJSON *o = cJSON_Parse(text);
+        const cJSON *up = cJSON_GetObjectItemCaseSensitive(o, "up"),
+                    *out = cJSON_GetObjectItemCaseSensitive(o, "out");
+        Usec now = time_now();
+        bool changed = false;
+        for (size_t i = 0; i < c->n_members && cJSON_IsBool(up) && cJSON_IsBool(out); i++) {
+                CoordMember *x = &c->members[i];
+                if (x->node != node || strcmp(x->component, component) != 0)
+                        continue;
+                SeqHealth health = cJSON_IsTrue(up) && cJSON_IsFalse(out) ? SEQ_UP : SEQ_DOWN;
+                x->heard = now;
+                changed = changed || health != x->health;
+                roll_member(c, i, health, now);
+        }
+        cJSON_Delete(o);
+        if (changed)
+                coord_roll_turn(c);
+}
+
+void coord_roll_up(Coord *c, size_t node)
+{
+        for (size_t i = 0; i < c->plan->n_steps; i++)
+                if (c->steps[i].node == node)
+                        c->steps[i].cut_since = 0;
+}
+
+void coord_roll_down(Coord *c, size_t node, const char *text)
+{
+        for (size_t i = 0; i < c->plan->n_steps; i++) {
+                CoordStep *st = &c->steps[i];
+                SeqState state = seq_state(c->seq, i);
+                if (st->node != node || st->cut_since || state == SEQ_STEP_WAITING || step_over(st))
+                        continue;
+                st->cut_since = time_now();
+                coord_say(c, step_name(st), true,
+                          "the link is gone (%s); its agent goes on, and it is tried again", text);
+        }
+}
+
+static void step_tick(CoordStep *st, Usec now)
+{
+        Coord *c = st->c;
+        Remote *remote = fleet_remote(c->fleet, st->node);
+        SeqState state = seq_state(c->seq, st->index);
+        if (state == SEQ_STEP_WAITING || step_over(st) || st->ended)
+                return;
+        if (st->cut_since && now >= time_add(st->cut_since, c->config->cluster_lost_usec)) {
+                step_failed(st, RESULT_AGENT_UNREACHABLE, "edge-roll status there says how it ended",
+                            "not reached again within %.0f s while its job ran: its agent finishes it alone",
+                            time_sec(c->config->cluster_lost_usec));
+                return;
+        }
+        if (st->cut_since && remote_state(remote) == REMOTE_DOWN)
+                remote_retry(remote);
+        /* An order that may have come and did not: again, with another number. */
+        if (st->unsure && !st->seen && !st->call && !st->follow && now >= st->unsure_until &&
+            state == SEQ_STEP_STARTED) {
+                if (st->cancelled)
+                        step_failed(st, RESULT_REFUSED, "", "not begun");
+                else if (st->asks >= COORD_ASKS_MAX)
+                        step_failed(st, RESULT_AGENT_UNREACHABLE, "", "%u orders to begin were not answered",
+                                    st->asks);
+                else if (remote_state(remote) == REMOTE_UP)
+                        step_begin(st);
+                return;
+        }
+        bool lacking = seq_short(c->seq, st->index);
+        if (lacking && !st->told_short && state == SEQ_STEP_STOPPED)
+                coord_say(
+                        c, step_name(st), true,
+                        "others of its pool do not serve now, and it cannot be undone any more: it is being "
+                        "finished");
+        st->told_short = lacking;
+}
+
+void coord_roll_tick(Coord *c, Usec now)
+{
+        for (size_t i = 0; i < c->n_members; i++)
+                if (c->members[i].health != SEQ_UNKNOWN &&
+                    now >= time_add(c->members[i].heard, COORD_PULSE_USEC))
+                        roll_member(c, i, SEQ_UNKNOWN, now);
+        seq_fresh(c->seq, tenures_fresh(c->tenures, now));
+        for (size_t i = 0; i < c->plan->n_steps && c->phase == COORD_ROLLING; i++)
+                step_tick(&c->steps[i], now);
+        coord_roll_turn(c);
+}
+
+void coord_roll_stop(Coord *c)
+{
+        cJSON *o = roll_log_event("stop");
+        cJSON_AddStringToObject(o, "text", c->log_failed ? "the journal cannot be written" : "asked to stop");
+        cJSON_AddStringToObject(o, "cause", c->log_failed ? "journal" : "signal");
+        seq_stop(c->seq);
+        (void) coord_log(c, o);
+        coord_roll_turn(c);
+}
+
+/* ---- life ---- */
+
+/* Of the plan's findings: may what is out of this pool stay out of the count? */
+static bool pool_tolerates(const Coord *c, size_t pool)
+{
+        char name[PLAN_TEXT];
+        const PlanPool *p = &c->plan->pools[pool];
+        (void) snprintf(name, sizeof(name), "%s %s", p->component, p->name);
+        for (size_t i = 0; i < c->plan->n_findings; i++) {
+                const PlanFinding *f = &c->plan->findings[i];
+                if (f->condition == PLAN_C_DEGRADED && f->overridden && strcmp(f->pool, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
+static bool step_skipped(const Coord *c, const PlanStep *p)
+{
+        const char *since = c->record ? c->id : c->rq->cluster.since;
+        const PlanNode *nodes;
+        size_t n;
+        if (!since)
+                return false;
+        nodes = fleet_nodes(c->fleet, &n);
+        for (size_t i = 0; i < nodes[p->node].n_looks; i++) {
+                const NodeLook *look = nodes[p->node].looks[i];
+                if (strcmp(look->component, c->plan->pools[p->pool].component) == 0)
+                        return look->has_last && strcmp(look->last_roll, since) == 0 &&
+                               roll_result_good(look->last_result);
+        }
+        return false;
+}
+
+static const NodeLook *step_look(const Coord *c, const PlanStep *p)
+{
+        size_t n;
+        const PlanNode *node = &fleet_nodes(c->fleet, &n)[p->node];
+        for (size_t i = 0; i < node->n_looks; i++)
+                if (strcmp(node->looks[i]->component, c->plan->pools[p->pool].component) == 0)
+                        return node->looks[i];
+        return NULL;
+}
+
+/* A job of this roll that a process before this one has begun. */
+static void step_adopt(CoordStep *st)
+{
+        const NodeLook *look = step_look(st->c, step_plan(st));
+        if (!st->c->record || !look || !look->has_job || strcmp(look->job_roll, st->c->id) != 0)
+                return;
+        st->number = look->job_step;
+        st->seen = true;
+        st->since = time_now();
+        seq_started(st->c->seq, st->index);
+        coord_say(st->c, step_name(st), false, "its job of this roll is under way (%s); going on with it",
+                  look->job_phase);
+        step_follow(st);
+}
+
+int coord_roll_begin(Coord *c, Err *err)
+{
+        const Plan *p = c->plan;
+        _cleanup_(freep) SeqPool *pools = calloc(p->n_pools + 1, sizeof(*pools));
+        _cleanup_(freep) SeqStep *steps = calloc(p->n_steps + 1, sizeof(*steps));
+        _cleanup_(freep) SeqMember *members = NULL;
+        SeqOptions options = {
+                .max_failures = c->rq->cluster.max_failures,
+                .soak_low_usec = c->soak_low_usec,
+                .soak_high_usec = c->soak_high_usec,
+                .good_usec = MIN(COORD_GOOD_USEC, c->soak_low_usec),
+                .patience_usec = MAX(c->soak_high_usec, COORD_PULSE_USEC),
+        };
+        Usec now = time_now();
+
+        for (size_t i = 0; i < p->n_pools; i++)
+                c->n_members += p->pools[i].n_members;
+        members = calloc(c->n_members + 1, sizeof(*members));
+        c->members = calloc(c->n_members + 1, sizeof(*c->members));
+        c->member_names = calloc(c->n_members + 1, sizeof(*c->member_names));
+        c->pool_first = calloc(p->n_pools + 1, sizeof(*c->pool_first));
+        c->steps = calloc(p->n_steps + 1, sizeof(*c->steps));
+        c->view = calloc(p->n_steps + 1, sizeof(*c->view));
+        if (!pools || !steps || !members || !c->members || !c->member_names || !c->pool_first || !c->steps ||
+            !c->view)
+                return err_set(err, -ENOMEM, "out of memory");
+
+        for (size_t i = 0, at = 0; i < p->n_pools; i++) {
+                pools[i] = (SeqPool){ .max_unavailable = p->pools[i].max_unavailable,
+                                      .allow_outage = c->rq->cluster.allow_outage };
+                c->pool_first[i] = at;
+                for (size_t m = 0; m < p->pools[i].n_members; m++, at++) {
+                        const PlanMember *pm = &p->pools[i].members[m];
+                        SeqHealth health = pm->state == PLAN_SERVING ? SEQ_UP
+                                           : pm->state == PLAN_OUT   ? SEQ_DOWN
+                                                                     : SEQ_UNKNOWN;
+                        members[at] = (SeqMember){ .pool = i,
+                                                   .health = health,
+                                                   .tolerated = health != SEQ_UP && pool_tolerates(c, i) };
+                        c->members[at] = (CoordMember){ .node = pm->node,
+                                                        .component = p->pools[i].component,
+                                                        .heard = now,
+                                                        .health = health };
+                        c->member_names[at] = pm->name;
+                }
+        }
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const PlanStep *ps = &p->steps[i];
+                size_t in[SEQ_POOLS_PER_STEP] = { ps->pool, ps->pool2 };
+                steps[i].stage = (unsigned) ps->stage;
+                steps[i].skip = step_skipped(c, ps);
+                for (size_t k = 0; k < ELEMENTS(in) && in[k] != PLAN_NONE; k++)
+                        for (size_t m = 0; m < p->pools[in[k]].n_members; m++)
+                                if (p->pools[in[k]].members[m].node == ps->node)
+                                        steps[i].members[steps[i].n_members++] = c->pool_first[in[k]] + m;
+                c->steps[i] = (CoordStep){ .c = c, .index = i, .node = ps->node };
+                if (steps[i].skip)
+                        (void) snprintf(c->steps[i].result, sizeof(c->steps[i].result), "done");
+        }
+        int r = seq_new(&c->seq, &options, pools, p->n_pools, members, c->n_members, steps, p->n_steps);
+        if (r < 0)
+                return err_set(err, r, "the plan makes no sense");
+        c->again = sd_event_source_unref(c->again);
+        if ((r = sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, USEC_INFINITY, 1000, roll_on_again,
+                                   c)) < 0)
+                return err_errno(err, r, "no timer");
+        c->phase = COORD_ROLLING;
+        c->began = now;
+        if (c->result >= 0)
+                seq_stop(c->seq);
+        for (size_t i = 0; i < p->n_steps; i++)
+                if (!steps[i].skip)
+                        step_adopt(&c->steps[i]);
+        coord_roll_turn(c);
+        return 0;
+}
+
+void coord_roll_done(Coord *c)
+{
+        for (size_t i = 0; c->steps && i < c->plan->n_steps; i++) {
+                c->steps[i].call = remote_call_cancel(c->steps[i].call);
+                c->steps[i].follow = follow_free(c->steps[i].follow);
+        }
+        c->seq = seq_free(c->seq);
+        free(TAKE_PTR(c->steps));
+        free(TAKE_PTR(c->view));
+        free(TAKE_PTR(c->members));
+        free(TAKE_PTR(c->member_names));
+        free(TAKE_PTR(c->pool_first));
+}
