@@ -79,7 +79,8 @@ CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/clust
            agent/cluster/plan-check.c agent/cluster/plan-check-pool.c agent/cluster/plan-pools.c agent/cluster/plan-show.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
-SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED)
+PLACES := agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
+SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 .DEFAULT_GOAL := all
@@ -99,16 +100,19 @@ $(B)/%.o: %.c
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state table time window
+UNIT_TESTS   += lock-spec turn
 UNIT_TESTS   += inventory look nodes plan servers-json
 UNIT_TESTS   += needed pem
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client monit remote systemd
-TEST_LIB     := tests/lib/bus.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
+TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
+ZK_TESTS     := place
 BENCHES      := block look
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
+ZK_BINS     := $(ZK_TESTS:%=$(B)/tests/zk/test-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
 TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/checker $(B)/tests/lib/flood $(B)/tests/lib/without-netfilter
 REPLAY      := $(B)/tests/replay/replay
@@ -120,7 +124,7 @@ $(B)/lib.a: $(OBJECTS)
 $(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
-$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
+$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lm -lpthread
 
 $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
@@ -133,23 +137,23 @@ $(TOOLS): $(B)/%: $(B)/%.o
 deps:
 	@tests/packages.sh build test
 
-tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(TOOLS) $(REPLAY)
+tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(REPLAY)
+	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
 check-unit: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS)
+	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS)
 
 check-asan: deps
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan tests
 	$(Q)LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
-		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%)
+		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%) $(ZK_BINS:build/$(VARIANT)/%=build/asan/%)
 
 # 105 drains with known ends, with the times of production: minutes.
 replay: deps
