@@ -72,7 +72,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/pool.c agent/procs.c agent/pulse.c agent/properties.c agent/put.c agent/relay.c agent/render.c \
           agent/roll.c agent/standing.c agent/state.c agent/systemd.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
-           agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
+           agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/status-view.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/cluster.c agent/cluster/coordinator.c agent/cluster/coordinator-record.c agent/cluster/coordinator-roll.c \
            agent/cluster/coordinator-view.c agent/cluster/fleet.c agent/cluster/tenure.c
 CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/nodes.c agent/cluster/plan.c \
@@ -99,7 +99,7 @@ $(B)/%.o: %.c
 # ---- tests -------------------------------------------------------------------------------------------------
 
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
-                render roll roll-log sequence snapshot state table time window
+                render roll roll-log sequence snapshot state status-view table time window
 UNIT_TESTS   += lock-spec turn
 UNIT_TESTS   += inventory look nodes plan servers-json
 UNIT_TESTS   += needed pem

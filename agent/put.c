@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/put.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -123,4 +124,38 @@ void put_field(FILE *f, const char *text, size_t columns)
         put_cut(copy, columns);
         put_clean(f, copy);
         (void) fprintf(f, "%*s", (int) (columns - put_columns(copy)), "");
+}
+
+void put_word(FILE *f, const char *word)
+{
+        bool plain = *word;
+        for (const char *p = word; *p; p++)
+                plain = plain && (isalnum((unsigned char) *p) || strchr("-_.,@:/%+=", *p));
+        if (plain) {
+                (void) fputs(word, f);
+                return;
+        }
+        (void) fputc('\'', f);
+        for (const char *p = word; *p;) {
+                size_t n = strcspn(p, "'");
+                _cleanup_(freep) char *part = strndup(p, n);
+                if (part)
+                        put_clean(f, part);
+                p += n;
+                if (*p == '\'') {
+                        (void) fputs("'\\''", f);
+                        p++;
+                }
+        }
+        (void) fputc('\'', f);
+}
+
+void put_dest(FILE *f, const char *dest)
+{
+        const char *colon = strrchr(dest, ':'), *first = strchr(dest, ':');
+        /* One colon, or one behind the bracket of an IPv6 address, and digits: a port. */
+        bool port = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+                    (colon == first || (colon > dest && colon[-1] == ']'));
+        (void) fputs(port ? "ssh://" : "", f);
+        put_word(f, dest);
 }

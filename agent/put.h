@@ -51,3 +51,9 @@ void put_cut(char *text, size_t columns);
 
 /* put_field() - @text, clean, cut or filled with blanks to exactly @columns. */
 void put_field(FILE *f, const char *text, size_t columns);
+
+/* put_word() - a word of a command line, clean: quoted where a shell would read it as something else. */
+void put_word(FILE *f, const char *word);
+
+/* put_dest() - [USER@]HOST[:PORT] as an argument of ssh(1), which takes a port only in a URI. */
+void put_dest(FILE *f, const char *dest);

@@ -3,7 +3,6 @@
 /* How a roll ended, and what can be done now. */
 
 #include <cjson/cJSON.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -15,27 +14,6 @@
 #define NAMES_MOST    20 /* of nodes in a list that needs no care */
 #define COMMANDS_MOST 10 /* nodes with commands of their own */
 #define INDENT        15
-
-/* A word of a command line: quoted where a shell would read it as something else. */
-static void put_word(FILE *f, const char *word)
-{
-        bool plain = *word;
-        for (const char *p = word; *p; p++)
-                plain = plain && (isalnum((unsigned char) *p) || strchr("-_.,@:/%+=", *p));
-        if (plain) {
-                (void) fputs(word, f);
-                return;
-        }
-        (void) fputc('\'', f);
-        for (const char *p = word; *p; p++)
-                if (*p == '\'')
-                        (void) fputs("'\\''", f);
-                else {
-                        char one[2] = { *p, '\0' };
-                        put_clean(f, one);
-                }
-        (void) fputc('\'', f);
-}
 
 static const char *node_component(const RollView *v, const ViewNode *n)
 {
@@ -82,7 +60,7 @@ static void command_there(const RollView *v, const ViewNode *n, const char *what
         command_begin(f, what);
         put_clean(f, *v->ssh ? v->ssh : "ssh");
         (void) fputc(' ', f);
-        put_word(f, node_dest(n));
+        put_dest(f, node_dest(n));
         (void) fprintf(f, " edge-roll %s ", verb);
         put_word(f, node_component(v, n));
         (void) fputc('\n', f);

@@ -622,6 +622,47 @@ int table_update(Table *t, const RollView *v, Usec now, char **ret)
         return 0;
 }
 
+/* Lines of somebody else, in place. */
+static void show_lines(Table *t, const char *text, FILE *f)
+{
+        unsigned most = table_rows(t), all = 0;
+        for (const char *p = text; *p; p += strcspn(p, "\n") + (strchr(p, '\n') != NULL))
+                all++;
+        cursor_home(t, f);
+        for (const char *p = text; *p; p += strcspn(p, "\n") + (strchr(p, '\n') != NULL)) {
+                _cleanup_(freep) char *one = strndup(p, strcspn(p, "\n"));
+                char rest[48];
+                bool last = t->lines + 1 == most && all > most;
+                Line l;
+                (void) snprintf(rest, sizeof(rest), "... %u more lines", all - most + 1);
+                line_begin(t, &l, f);
+                line_put(&l, last || !one ? rest : one, COLOUR_NONE);
+                line_end(t, &l);
+                if (last)
+                        break;
+        }
+        (void) fputs("\x1b[J", f);
+}
+
+int table_show(Table *t, const char *text, char **ret)
+{
+        char *out = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&out, &size);
+        if (!f)
+                return -ENOMEM;
+        if (t->mode.live)
+                show_lines(t, text, f);
+        else
+                (void) fputs(text, f);
+        if (fclose(f) != 0) {
+                free(out);
+                return -ENOMEM;
+        }
+        *ret = out;
+        return 0;
+}
+
 static int say_json(const char *node, const char *text, bool warning, FILE *f)
 {
         _cleanup_(json_closep) cJSON *e = cJSON_CreateObject();

@@ -46,6 +46,13 @@ int table_update(Table *t, const RollView *v, Usec now, char **ret) _must_check_
  */
 int table_say(Table *t, const char *node, const char *text, bool warning, char **ret) _must_check_;
 
+/*
+ * table_show() - @text, some lines without colours, in the place of the table: for other things that are
+ * looked at again and again. Live: cut to the terminal, the last line says how much is missing; else as it
+ * is.
+ */
+int table_show(Table *t, const char *text, char **ret) _must_check_;
+
 /* table_clear() - take the table away, before somebody else writes. */
 int table_clear(Table *t, char **ret) _must_check_;
 

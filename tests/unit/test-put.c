@@ -59,6 +59,37 @@ static void fields_have_their_width(void **state)
         field_to("\xe4\xb8\xad\xe4\xb8\xad", 3, "\xe4\xb8\xad ");
 }
 
+static void written(void (*put)(FILE *, const char *), const char *text, const char *expected)
+{
+        _cleanup_(freep) char *out = NULL;
+        size_t size;
+        FILE *f = open_memstream(&out, &size);
+        put(f, text);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(out, expected);
+}
+
+static void words_of_command_lines(void **state)
+{
+        (void) state;
+        written(put_word, "r1.east", "r1.east");
+        written(put_word, "", "''");
+        written(put_word, "a b", "'a b'");
+        written(put_word, "$(reboot)", "'$(reboot)'");
+        written(put_word, "it's\n", "'it'\\''s?'");
+        written(put_word,
+                "\xc2\x9b"
+                "2J",
+                "'?2J'");
+        written(put_word, "'", "''\\'''");
+        written(put_word, "r[1:3]", "'r[1:3]'");
+        written(put_dest, "edge@r1", "edge@r1");
+        written(put_dest, "edge@r1:2222", "ssh://edge@r1:2222");
+        written(put_dest, "r1:", "r1:");
+        written(put_dest, "fe80::1:22", "fe80::1:22");
+        written(put_dest, "[fe80::1]:22", "ssh://'[fe80::1]:22'");
+}
+
 static void forgiving_readers(void **state)
 {
         (void) state;
@@ -82,6 +113,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(columns_of_characters),
                 cmocka_unit_test(fields_have_their_width),
+                cmocka_unit_test(words_of_command_lines),
                 cmocka_unit_test(forgiving_readers),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,6 +430,35 @@ static void a_terminal_that_becomes_narrower(void **state)
         assert_int_equal(lines, 1 + 2 + 1 + 6);
 }
 
+static void show(Table *t, Screen *s, const char *text)
+{
+        _cleanup_(freep) char *out = NULL;
+        assert_int_equal(table_show(t, text, &out), 0);
+        screen_write(s, out);
+}
+
+/* Other things are looked at in the same way. */
+static void lines_in_place(void **state)
+{
+        (void) state;
+        static Screen s;
+        _cleanup_(table_freep) Table *t = new_table(true, true, 20, 5);
+        screen_init(&s, 20, 5);
+        show(t, &s, "one\ntwo\nthree\nfour\n");
+        assert_string_equal(screen_text(&s), "one\ntwo\nthree\nfour\n");
+        show(t, &s, "a line that is far too long\n");
+        assert_string_equal(screen_text(&s), "a line that is far\n");
+        show(t, &s, "one\ntwo\x1b[2J\nthree\nfour\nfive\nsix");
+        assert_string_equal(screen_text(&s), "one\ntwo?[2J\nthree\n... 3 more lines\n");
+        show(t, &s, "");
+        assert_string_equal(screen_text(&s), "");
+        assert_int_equal(s.scrolled + s.wrapped, 0);
+        _cleanup_(table_freep) Table *plain = new_table(false, false, 20, 5);
+        _cleanup_(freep) char *out = NULL;
+        assert_int_equal(table_show(plain, "a line that is far too long\n", &out), 0);
+        assert_string_equal(out, "a line that is far too long\n");
+}
+
 /* A column does not become narrower again. */
 static void columns_do_not_jump(void **state)
 {
@@ -712,6 +741,7 @@ int main(void)
                 cmocka_unit_test(remarks_above_the_table),
                 cmocka_unit_test(not_drawn_too_often),
                 cmocka_unit_test(a_terminal_that_becomes_narrower),
+                cmocka_unit_test(lines_in_place),
                 cmocka_unit_test(columns_do_not_jump),
                 cmocka_unit_test(without_colours),
                 cmocka_unit_test(texts_of_nodes_are_cleaned),
