@@ -239,10 +239,11 @@ static int take_pool(const Take *t, const LeaseSlot *slot, sd_bus_error *error)
         if (!t->members_force &&
             pool_differs(config, &slot->pool, t->members, t->n_members, text, sizeof(text))) {
                 char from[300];
+                pool_from(config, &slot->pool, from, sizeof(from));
                 return sd_bus_error_setf(
                         error, BUS_ERROR_PREFIX "MembersDiffer",
-                        "members of the pool %s that this node knows are not in the list: %s (known from: %s)",
-                        own, text, pool_from(config, &slot->pool, from, sizeof(from)));
+                        "members of the pool %s that this node knows are not in the list: %s%s%s%s", own,
+                        text, *from ? " (known from: " : "", from, *from ? ")" : "");
         }
         return 0;
 }

@@ -94,7 +94,7 @@ const VerbInfo verb_table[] = {
                 .what = "take a component out of traffic and hold it there",
                 .operand = OPERAND_COMPONENT,
                 .options = BIT(OPTION_REASON) | BIT(OPTION_FOR) | BIT(OPTION_JSON) | BIT(OPTION_NO_WAIT) |
-                           BIT(OPTION_VERBOSE),
+                           BIT(OPTION_UNPROTECTED) | BIT(OPTION_VERBOSE),
                 .text = "The first half of a restart: health checks are refused, and the command returns\n"
                         "when no request is in flight. The component goes on running. The hold survives a\n"
                         "reboot; it ends with edge-roll undrain, or by itself after --for.\n",

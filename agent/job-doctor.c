@@ -15,6 +15,7 @@
 
 #include "agent/bound.h"
 #include "agent/journal.h"
+#include "agent/pool.h"
 #include "agent/properties.h"
 
 #define STATE_ROOM_MIN (1024 * 1024) /* bytes: records are some KB, each written as a second file first */
@@ -238,18 +239,37 @@ static void find_retry(Job *job)
                         "may answer 502 to what it sends here between two of its checks");
 }
 
+/* Which pool it is of, who else is, and what keeps two of them from going out at once. */
 static void find_lock(Job *job)
 {
         const Config *config = job->env.config;
-        bool members = config->pool_members && *config->pool_members;
-        if (strcmp(config->lock, "none") != 0)
-                job_find(job, FINDING_OK, "lock", NULL, "%s", config->lock);
-        else if (!members)
+        char name[POOL_NAME_SIZE], mates[300], from[300], open[300];
+        Pool pool = { 0 };
+        Err err = { 0 };
+
+        if (pool_read(config->state_dir, job->component->name, &pool, &err) < 0)
+                job_find(job, FINDING_WARNING, "pool", "delete that file: it is learned again", "%s",
+                         err.text);
+        if (job->facts.self_known)
+                (void) pool_self(&pool, &job->facts.self);
+        size_t n = pool_mates(config, &pool, mates, sizeof(mates));
+        pool_name(config, job->component, &pool, name, sizeof(name));
+        if (!*name)
+                job_find(job, FINDING_WARNING, "pool", "set [pool] name",
+                         "which pool it is of is not known: it tells neither its region nor its pod");
+        else if (n > 0)
+                job_find(job, FINDING_OK, "pool", NULL, "%s, with %s (known from: %s)", name, mates,
+                         pool_from(config, &pool, from, sizeof(from)));
+        else
+                job_find(job, FINDING_OK, "pool", NULL, "%s", name);
+        pool_done(&pool);
+        /* With members the restart would be refused: preflight has told. */
+        if (!job_place_open(job, open, sizeof(open)) && n == 0)
                 job_find(
-                        job, FINDING_WARNING, "lock", "never restart two nodes of a pool at the same time",
+                        job, FINDING_WARNING, "lock",
+                        "never restart two nodes of a pool at the same time; --cluster takes a lease on each of them",
                         "unprotected: this node knows no other of its pool, and nothing keeps one from going out at the "
                         "same time");
-        /* With members the restart would be refused: preflight has told. */
 }
 
 static void find_state(Job *job)

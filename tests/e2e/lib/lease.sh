@@ -66,3 +66,9 @@ in_phase() { [ "$(look "$1" "$(component_name "$1")" .job.phase)" = "$2" ]; }
 
 # no_job NODE
 no_job() { [ "$(look "$1" "$(component_name "$1")" .job)" = null ]; }
+
+# lease_over NODE: nobody has it any more.
+lease_over() { [ "$(look "$1" "$(component_name "$1")" .lease)" = null ]; }
+
+# same_or_later USEC: the boot clock has come so far.
+same_or_later() { [ "$(boot_usec)" -ge "$1" ]; }

@@ -5,6 +5,7 @@
 need_edge_roll
 dirty r1
 before=$(life r1)
+uuid=$(look r1 router .uuid)
 assert lease_take r1 roll-1
 assert_same "$LEASE" 1 "epoch"
 assert_same "$(look r1 router .lease.holder)" roll-1 "holder"
@@ -31,7 +32,7 @@ shows "leased by the roll roll-1" <"$ER_CALL.json" || fail "status does not tell
 assert lease_take r1 roll-1
 assert_same "$LEASE" 2 "epoch"
 bus_refused "lease 1 of router is not in force" r1 LeaseRenew st router 1
-bus_refused "leased by the roll roll-1" r1 LeaseTake 'ssa(sss)a{sv}' router roll-2 0 0
+bus_refused "leased by the roll roll-1" r1 LeaseTake 'ssa(sss)a{sv}' router roll-2 1 "$uuid" r1 "" 0
 bus_refused "with a reason" r1 LeaseSteal ss router ""
 bus_refused "lasts from 5 s to 10 minutes" r1 LeaseTake 'ssa(sss)a{sv}' router roll-1 0 1 ttl t 1000
 bus_refused "not of router/elsewhere" r1 LeaseTake 'ssa(sss)a{sv}' router roll-1 0 1 pool s router/elsewhere
@@ -47,7 +48,7 @@ bus_refused "not in force: it was given back" r1 LeaseRenew st router 2
 er r1 drain router
 assert_result "done" 0
 # Out of traffic: only who knows that gets the lease.
-bus_refused "out of traffic: held, by uid 0 (root)" r1 LeaseTake 'ssa(sss)a{sv}' router roll-2 1 "$(look r1 router .uuid)" r1 "" 0
+bus_refused "out of traffic: held, by uid 0 (root)" r1 LeaseTake 'ssa(sss)a{sv}' router roll-2 1 "$uuid" r1 "" 0
 assert lease_take r1 roll-2 accept-out b true
 assert_same "$LEASE" 3 "epoch"
 er r1 undrain router
