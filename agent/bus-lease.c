@@ -88,6 +88,10 @@ static int error_lost(const LeaseSlot *slot, uint64_t epoch, sd_bus_error *error
         char text[400];
         Usec now = time_boot();
         const Lease *l = &slot->lease;
+        if (lease_holds(l, epoch, now))
+                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "LeaseLost",
+                                         "lease %" PRIu64 " of %s is that of another roll, %s", epoch,
+                                         slot->component, l->holder);
         if (lease_current(l, now))
                 return sd_bus_error_setf(error, BUS_ERROR_PREFIX "LeaseLost",
                                          "lease %" PRIu64 " of %s is not in force: lease %" PRIu64
@@ -262,6 +266,21 @@ static int take_answer(LeaseAnswer answer, Agent *a, const LeaseSlot *slot, cons
                                  job ? job_phase(job) : "?");
 }
 
+/* The list is kept where it is another one than before: it is the same at most rolls. */
+static int take_learn(const Take *t, LeaseSlot *slot, Err *err)
+{
+        bool same = pool_same(&slot->pool, t->members, t->n_members);
+        if (same && !slot->pool_changed)
+                return 0;
+        int r = same ? 0 : pool_learn(&slot->pool, t->members, t->n_members, t->caller.text, time_wall());
+        if (r < 0)
+                return err_errno(err, r, "the members of the pool");
+        slot->pool_changed = true;
+        r = pool_write(agent_config(t->agent)->state_dir, slot->component, &slot->pool, err);
+        slot->pool_changed = r < 0;
+        return r;
+}
+
 /* Everything is known: decided and written in one go. Return: 0, answered; a negative errno with @error set.
  */
 static int take_decide(Take *t, sd_bus_error *error)
@@ -297,10 +316,7 @@ static int take_decide(Take *t, sd_bus_error *error)
         LeaseAnswer answer = lease_take(&lease, &ask, &node, now);
         if (answer != LEASE_OK)
                 return take_answer(answer, a, slot, &s, error);
-        r = pool_learn(&slot->pool, t->members, t->n_members, t->caller.text, time_wall());
-        if (r < 0)
-                return r;
-        if ((r = pool_write(agent_config(a)->state_dir, slot->component, &slot->pool, &err)) < 0 ||
+        if ((r = take_learn(t, slot, &err)) < 0 ||
             (r = leases_write(agent_leases(a), slot, &lease, &err)) < 0)
                 return bus_error(error, r, &err);
         lease_log(LOG_INFO, slot, "taken", "");

@@ -87,8 +87,8 @@ LeaseSlot *leases_get(Leases *l, size_t i)
 
 void leases_seen(LeaseSlot *slot, const EdgeSelf *self, uint16_t health_port)
 {
-        if (self)
-                (void) pool_self(&slot->pool, self);
+        if (self && pool_self(&slot->pool, self))
+                slot->pool_changed = true;
         if (health_port)
                 slot->health_port = health_port;
 }

@@ -14,6 +14,7 @@ typedef struct LeaseSlot {
         Lease lease;
         char unreadable[512]; /* why its record is not understood: then nobody knows who has it; "" */
         Pool pool;
+        bool pool_changed;    /* since it was written */
         uint16_t health_port; /* as it was last seen; 0: not yet */
 } LeaseSlot;
 

@@ -129,6 +129,18 @@ bool pool_self(Pool *p, const EdgeSelf *self)
         return uuid || region || pod;
 }
 
+bool pool_same(const Pool *p, const PoolMember *members, size_t n)
+{
+        if (!p->members || n != p->n_members)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(members[i].uuid, p->members[i].uuid) != 0 ||
+                    strcmp(members[i].name, p->members[i].name) != 0 ||
+                    strcmp(members[i].address, p->members[i].address) != 0)
+                        return false;
+        return true;
+}
+
 int pool_learn(Pool *p, const PoolMember *members, size_t n, const char *by, Usec wall_usec)
 {
         if (n > POOL_MEMBERS_MAX)

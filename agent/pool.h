@@ -48,6 +48,9 @@ cJSON *pool_to_json(const Pool *p);
 /* pool_self() - what the component says of itself; what it does not say stays as it was. Return: changed. */
 bool pool_self(Pool *p, const EdgeSelf *self);
 
+/* pool_same() - are @members exactly those that were learned? */
+bool pool_same(const Pool *p, const PoolMember *members, size_t n);
+
 /* pool_learn() - @members are all of them. Return: 0; -ENOMEM; -E2BIG. */
 int pool_learn(Pool *p, const PoolMember *members, size_t n, const char *by, Usec wall_usec) _must_check_;
 

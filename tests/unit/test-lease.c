@@ -461,7 +461,11 @@ static void whom_a_list_leaves_out(void **state)
         assert_string_equal(text, "r2, 10.0.0.3, U4");
         assert_string_equal(pool_from(configured, &p, text, sizeof(text)), "configuration");
 
+        assert_false(pool_same(&p, three, 0));
         assert_int_equal(pool_learn(&p, three, 3, "uid 0 (root)", 0), 0);
+        assert_true(pool_same(&p, three, 3));
+        assert_false(pool_same(&p, three, 2));
+        assert_false(pool_same(&p, three + 1, 3));
         assert_int_equal(pool_mates(c, &p, text, sizeof(text)), 2);
         assert_string_equal(text, "r2.example.org, r3.example.org");
         assert_int_equal(pool_mates(configured, &p, text, sizeof(text)), 3);

@@ -374,6 +374,52 @@ static void status_shows_holds(void **state)
         assert_non_null(strstr(lone, "systemctl stop edge-roll-hold"));
 }
 
+static void status_shows_who_has_the_lease(void **state)
+{
+        static const char json[] =
+                "{\"agent\":{\"version\":\"0.1.0\",\"pid\":7},\"components\":[{\"name\":\"router\",\"running\":true,"
+                "\"health_port\":15999,\"blocked\":\"no\",\"lease\":{\"epoch\":7,\"holder\":\"roll-1\","
+                "\"by\":\"uid 0 (root) for alice\",\"since\":\"2026-11-22T19:00:00.000Z\",\"left\":12.3}},"
+                "{\"name\":\"mp\",\"running\":true,\"health_port\":8998,\"blocked\":\"no\",\"lease\":null}]}";
+        _cleanup_(freep) char *out = NULL;
+        bool held = true;
+        (void) state;
+        assert_int_equal(render_status(json, NULL, &out, &held, NULL), 0);
+        assert_false(held);
+        assert_string_equal(out, "router: running, health port 15999 open\n"
+                                 "  leased by the roll roll-1, by uid 0 (root) for alice, since "
+                                 "2026-11-22T19:00:00.000Z, for 12 s more unless it is renewed\n"
+                                 "mp: running, health port 8998 open\n"
+                                 "no job is running\n"
+                                 "agent: version 0.1.0, process 7\n");
+}
+
+/* What protects a job is said as it is; one that takes nothing out needs nothing. */
+static void a_result_tells_what_protected_it(void **state)
+{
+        static const struct {
+                const char *keys, *line;
+        } shown[] = {
+                { "\"protection\":\"lease\",\"lock_text\":\"lease 7 of roll-1 on 6 members\"",
+                  "  protected by lease 7 of roll-1 on 6 members\n" },
+                { "\"protection\":\"unprotected\",\"lock_text\":\"no other node of its pool is known: unprotected\"",
+                  "  unprotected: no lock kept another node of the pool from going out meanwhile\n" },
+                { "\"protection\":\"unprotected\",\"lock_text\":\"\"", "" },
+        };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(shown); i++) {
+                _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
+                char event[512], text[256];
+                (void) snprintf(
+                        event, sizeof(event),
+                        "{\"event\":\"result\",\"component\":\"router\",\"kind\":\"restart\",\"result\":\"done\","
+                        "\"exit\":0,\"elapsed\":14.2,%s}",
+                        shown[i].keys);
+                (void) snprintf(text, sizeof(text), "router: restart done, 14.2 s\n%s", shown[i].line);
+                expect(r, T0, event, text);
+        }
+}
+
 static void status_shows_the_job(void **state)
 {
         (void) state;
@@ -508,6 +554,8 @@ int main(void)
                 cmocka_unit_test(a_result_of_our_own),
                 cmocka_unit_test(status_for_people),
                 cmocka_unit_test(status_shows_holds),
+                cmocka_unit_test(status_shows_who_has_the_lease),
+                cmocka_unit_test(a_result_tells_what_protected_it),
                 cmocka_unit_test(status_shows_the_job),
                 cmocka_unit_test(status_shows_a_hold_without_its_table),
                 cmocka_unit_test(status_names_what_else_refuses),

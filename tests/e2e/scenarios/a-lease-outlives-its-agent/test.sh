@@ -44,6 +44,7 @@ node_kill r1
 in_net r1 nft flush ruleset
 node_boot r1
 node_up r1
+in_node r1 systemctl start "$(unit_of r1)"
 wait_for 20 component_ready r1
 assert_same "$(look r1 router '"\(.lease.epoch) \(.lease.holder) \(.lease.left > 110)"')" "1 roll-1 true" "the lease behind a reboot"
 left=$(look r1 router .lease.left)

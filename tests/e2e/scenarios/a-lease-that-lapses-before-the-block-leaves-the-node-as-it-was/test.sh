@@ -32,7 +32,7 @@ wait_for 20 lb_says r2 UP
 config r2 '[agent]' 'hook_limit = 20s'
 before=$(life r2)
 in_node r2 mkfifo /run/never
-hook r2 'touch /run/hook; until test -e /run/go; do timeout 0.2 cat /run/never; done 3<>/run/never'
+hook r2 'touch /run/hook; until test -e /run/go; do timeout 0.2 cat /run/never; done 3<>/run/never; exit 0'
 assert lease_take r2 roll-1 ttl t 8000000
 assert ordered r2 Restart 1 roll-1
 wait_for 20 in_node r2 test -e /run/hook
@@ -46,7 +46,7 @@ ended_as r2 gave-back "$before"
 # The graceful way of a message processor refuses nothing before its stop, which is what is looked at there.
 config m1 '[agent]' 'hook_limit = 20s'
 in_node m1 mkfifo /run/never
-hook m1 'touch /run/hook; until test -e /run/go; do timeout 0.2 cat /run/never; done 3<>/run/never'
+hook m1 'touch /run/hook; until test -e /run/go; do timeout 0.2 cat /run/never; done 3<>/run/never; exit 0'
 before=$(life m1)
 assert lease_take m1 roll-1 ttl t 8000000
 assert ordered m1 Restart 1 roll-1 mp-leave s graceful

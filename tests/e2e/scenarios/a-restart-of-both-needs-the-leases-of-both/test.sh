@@ -23,7 +23,7 @@ assert take router roll-1
 router=$EPOCH
 bus_refused "needs lease-partner, step and expires" rmp1 Restart 'sa{sv}' rmp 4 lease t "$router" step t 1 expires t "$(boot_usec 10)" roll s roll-1
 restart_both 1 "$router" 1
-bus_refused "lease 1 of message-processor is not in force" rmp1 "${BOTH[@]}"
+bus_refused "lease 1 of message-processor is that of another roll, roll-2" rmp1 "${BOTH[@]}"
 assert bus_call rmp1 LeaseSteal ss message-processor "it is needed for both"
 assert take message-processor roll-1
 restart_both 1 "$router" "$EPOCH"
@@ -43,6 +43,6 @@ wait_for 60 in_phase rmp1 drain
 assert bus_call rmp1 LeaseGive st message-processor "$EPOCH"
 wait_for 90 no_job rmp1
 wait $long || fail "the request in flight was lost"
-assert_same "$(last rmp1 .result)" gave-back "how it ended without the other lease"
+assert_same "$(last rmp1 .result)" refused "how it ended without the other lease"
 last rmp1 .reason | shows "message-processor: .*its coordinator is gone: lease $EPOCH of roll-1 was given back" || fail "reason: $(last rmp1 .reason)"
 assert_no_block rmp1
