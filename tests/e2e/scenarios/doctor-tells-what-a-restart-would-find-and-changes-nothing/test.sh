@@ -34,7 +34,7 @@ in_node m1 sh -c 'echo conf_http_HTTPTransport.io.timeout.millis=soon >>/opt/api
 er m1 doctor mp
 assert_result problems 20
 assert finding problem hold "by hand"
-assert finding problem lock "pool mates"
+assert finding problem lock "others of its pool"
 assert finding warning limits soon
 assert has_hold m1
 er_plain m1 doctor mp
