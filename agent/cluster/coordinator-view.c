@@ -91,6 +91,8 @@ static void view_fill(Coord *c, RollView *v, char *headline, size_t size, char *
                         .name = node->name,
                         .pool = c->plan->pools[ps->pool].name,
                         .dest = node->host ? node->host : node->name,
+                        .user = node->user,
+                        .port = node->port,
                         .component = ps->component,
                         .state = view_state(c, st),
                         .phase = st->phase,

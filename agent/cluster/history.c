@@ -10,14 +10,6 @@
 
 #define COLUMN_MOST 24
 
-/* What is restarted: "restart router". */
-static const char *what_text(const char *what, const char *component, char *buf, size_t size)
-{
-        bool both = strchr(what, ' ') || !*component;
-        (void) snprintf(buf, size, "%s%s%s", what, both ? "" : " ", both ? "" : component);
-        return buf;
-}
-
 /* "2026-11-28 18:45" of a stamp; anything else as it is. */
 static const char *minute_of(const char *stamp, char *buf, size_t size)
 {
@@ -95,7 +87,7 @@ static const char *list_cell(const RollSummary *s, ListColumn column, char *buf,
         case LIST_BEGUN:
                 return minute_of(json_text(s->first, "time"), buf, size);
         case LIST_WHAT:
-                return what_text(json_text(s->first, "what"), json_text(s->first, "component"), buf, size);
+                return view_what(json_text(s->first, "what"), json_text(s->first, "component"), buf, size);
         case LIST_BY:
                 return json_text(s->first, "by");
         case LIST_RESULT:
@@ -283,6 +275,8 @@ static ViewNode view_node(const RollRecord *r, const RollNode *n)
                 .name = n->name,
                 .pool = n->pool,
                 .dest = n->dest,
+                .user = n->user,
+                .port = n->port,
                 .component = n->component,
                 .state = node_view_state(r, n),
                 .phase = n->phase,
@@ -309,7 +303,7 @@ static const char *source_of(const RollRecord *r, char *buf, size_t size)
         for (size_t i = 0; i < ELEMENTS(ways) && !buf[0]; i++)
                 if (*json_text(r->options, ways[i]))
                         (void) snprintf(buf, size, "--%s %s", ways[i], json_text(r->options, ways[i]));
-        if (!buf[0] && !*json_text(r->options, "nodes") && json_true(r->options, "cluster"))
+        if (!buf[0] && !*json_text(r->options, "nodes"))
                 (void) snprintf(buf, size, "--cluster");
         return buf;
 }
@@ -322,7 +316,7 @@ static int put_summary(const RollRecord *r, const TableMode *mode, FILE *f)
         char what[128], source[512];
         RollView v = {
                 .id = r->id,
-                .what = what_text(r->what, r->component, what, sizeof(what)),
+                .what = view_what(r->what, r->component, what, sizeof(what)),
                 .component = r->component,
                 .source = source_of(r, source, sizeof(source)),
                 .ssh = "ssh",
@@ -336,6 +330,7 @@ static int put_summary(const RollRecord *r, const TableMode *mode, FILE *f)
                 .hint = r->hint,
                 .told = true,
                 .resumable = r->ended ? r->resumable : !r->running,
+                .unfinished = !r->ended,
         };
         if (!nodes)
                 return -ENOMEM;

@@ -11,16 +11,15 @@
  * Events. Each has "event" and "time" (UTC). Readers ignore events and keys that they do not know.
  *   roll      the first: format (1), id, what ("restart"), component, by, host, pid, version, reason, options
  *             (object, as the command line gave them), pools [{name, members [uuid]}],
- *             nodes [{name, dest, pool, uuid, component, selected}] (component: where it is not the roll's;
- *             selected false: a member of the pool that is not to be restarted; absent: true)
- *   override  name, reason, text (what was seen): a condition that somebody has overridden
- *   lease     pool, node, epoch, action ("take", "give", "lost"), text
- *   node      node, component (where a node has several entries), step, state: "begin" (before it is asked to
- * begin), "phase" (phase, text), "end" (result: the agent's result event; of a node that gave none an object
- * with result, reason, hint) warning   text, node where it is about one stop      text, cause ("failure",
- * "signal", "pool", "journal", ...): no further node is begun resume    by, host, pid: another process goes
- * on from here; "end" before it no longer counts end       result, exit, text, hint, elapsed, counts {total,
- * done, skipped, failed, left}
+ *             nodes [{name, dest, user, port, pool, uuid, component, selected}] (component: where it is not
+ * the roll's; selected false: a member of the pool that is not to be restarted; absent: true) override  name,
+ * reason, text (what was seen): a condition that somebody has overridden lease     pool, node, epoch, action
+ * ("take", "give", "lost"), text node      node, component (where a node has several entries), step, state:
+ * "begin" (before it is asked to begin), "phase" (phase, text), "end" (result: the agent's result event; of a
+ * node that gave none an object with result, reason, hint) warning   text, node where it is about one stop
+ * text, cause ("failure", "signal", "pool", "journal", ...): no further node is begun resume    by, host,
+ * pid: another process goes on from here; "end" before it no longer counts end       result, exit, text,
+ * hint, elapsed, counts {total, done, skipped, failed, left}
  */
 
 #include <cjson/cJSON.h>

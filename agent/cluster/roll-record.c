@@ -84,6 +84,8 @@ static int node_add(RollRecord *r, const cJSON *n)
         more[r->n_nodes++] = (RollNode){
                 .name = json_text(n, "name"),
                 .dest = json_text(n, "dest"),
+                .user = json_text(n, "user"),
+                .port = (unsigned) json_count(n, "port") & 0xffff,
                 .pool = json_text(n, "pool"),
                 .uuid = json_text(n, "uuid"),
                 .component = *component ? component : r->component,
@@ -168,13 +170,12 @@ static void fold_end(RollRecord *r, const cJSON *e)
         r->hint = json_text(e, "hint");
         r->end_time = json_text(e, "time");
         r->elapsed = json_number(e, "elapsed", -1);
-        r->resumable = json_true(e, "resumable");
 }
 
 static void fold_resume(RollRecord *r, const cJSON *e)
 {
         r->resumed++;
-        r->ended = r->resumable = false;
+        r->ended = false;
         r->result = r->text = r->hint = r->end_time = r->stopped = "";
         r->exit = 0;
         r->by = *json_text(e, "by") ? json_text(e, "by") : r->by;
@@ -293,6 +294,8 @@ int roll_record_parse(const char *text, size_t len, const char *file, RollRecord
                         return err_set(err, -ENOMEM, "out of memory");
         }
         count(r);
+        r->resumable = r->ended && !roll_result_good(r->result) &&
+                       r->counts.done + r->counts.skipped < r->counts.total;
         *ret = TAKE_PTR(r);
         return 0;
 }

@@ -21,7 +21,8 @@ typedef enum RollNodeState {
 
 /* Strings are never NULL ("": not told) and belong to the record's events. */
 typedef struct RollNode {
-        const char *name, *dest, *pool, *uuid, *component;
+        const char *name, *dest, *user, *pool, *uuid, *component;
+        unsigned port; /* 0: not told */
         bool selected;
         RollNodeState state;
         uint64_t step;     /* of its last begin */
@@ -50,7 +51,7 @@ typedef struct RollRecord {
         int exit;
         const char *text, *hint, *end_time;
         double elapsed;
-        bool resumable;      /* the end says that there is something left */
+        bool resumable;      /* it has ended, and not all was done */
         const char *stopped; /* why no further node was begun; "" */
         RollCounts counts;   /* of the selected nodes, from their events */
         unsigned overrides, warnings, resumed;

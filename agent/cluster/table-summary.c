@@ -14,15 +14,24 @@
 #define NAMES_MOST    20 /* of nodes in a list that needs no care */
 #define COMMANDS_MOST 10 /* nodes with commands of their own */
 #define INDENT        15
+#define DEST_SIZE     512
 
 static const char *node_component(const RollView *v, const ViewNode *n)
 {
         return *n->component ? n->component : v->component;
 }
 
-static const char *node_dest(const ViewNode *n)
+/* [USER@]HOST[:PORT] */
+static const char *node_dest(const ViewNode *n, char *buf, size_t size)
 {
-        return *n->dest ? n->dest : n->name;
+        const char *host = *n->dest ? n->dest : n->name, *user = n->user ? n->user : "";
+        char port[16] = "";
+        if (n->port)
+                (void) snprintf(port, sizeof(port), ":%u", n->port);
+        bool bracket = n->port && strchr(host, ':');
+        (void) snprintf(buf, size, "%s%s%s%s%s%s", user, *user ? "@" : "", bracket ? "[" : "", host,
+                        bracket ? "]" : "", port);
+        return buf;
 }
 
 static void command_begin(FILE *f, const char *what)
@@ -33,6 +42,7 @@ static void command_begin(FILE *f, const char *what)
 /* The words that choose this one node. */
 static void put_choice(const RollView *v, const ViewNode *n, FILE *f)
 {
+        char dest[DEST_SIZE];
         if (*v->source) {
                 (void) fputc(' ', f);
                 put_clean(f, v->source);
@@ -40,7 +50,7 @@ static void put_choice(const RollView *v, const ViewNode *n, FILE *f)
                 put_word(f, n->name);
         } else {
                 (void) fputs(" --nodes ", f);
-                put_word(f, node_dest(n));
+                put_word(f, node_dest(n, dest, sizeof(dest)));
         }
         (void) fputc('\n', f);
 }
@@ -57,10 +67,11 @@ static void command_roll(const RollView *v, const ViewNode *n, const char *what,
 /* ... and there. */
 static void command_there(const RollView *v, const ViewNode *n, const char *what, const char *verb, FILE *f)
 {
+        char dest[DEST_SIZE];
         command_begin(f, what);
         put_clean(f, *v->ssh ? v->ssh : "ssh");
         (void) fputc(' ', f);
-        put_dest(f, node_dest(n));
+        put_dest(f, node_dest(n, dest, sizeof(dest)));
         (void) fprintf(f, " edge-roll %s ", verb);
         put_word(f, node_component(v, n));
         (void) fputc('\n', f);
@@ -155,16 +166,17 @@ static int put_list(const Table *t, const RollView *v, ViewState state, FILE *f)
 
 static void put_first_lines(const Table *t, const RollView *v, Usec now, FILE *f)
 {
-        char text[32];
+        char text[32], what[128];
         Usec until = v->ended ? v->ended : now;
         ViewCounts c = view_counts(v);
         bool good = roll_result_good(v->result);
         put_colour(f, t->mode.colour, good ? COLOUR_GOOD : v->exit != 0 ? COLOUR_BAD : COLOUR_WARN);
-        put_clean(f, v->what);
+        put_clean(f, view_what(v->what, v->component, what, sizeof(what)));
         (void) fputs(": ", f);
         put_clean(f, *v->result ? v->result : "not ended");
         put_plain(f, t->mode.colour);
-        (void) fprintf(f, ", %zu of %zu node%s done", c.done, c.total, c.total == 1 ? "" : "s");
+        if (c.total > 0)
+                (void) fprintf(f, ", %zu of %zu node%s done", c.done, c.total, c.total == 1 ? "" : "s");
         if (v->began)
                 (void) fprintf(f, ", %s", table_short(time_left(until, v->began), text, sizeof(text)));
         if (v->exit != 0)
@@ -204,7 +216,10 @@ static int summary_text(Table *t, const RollView *v, Usec now, FILE *f)
         if (v->resumable) {
                 (void) fputs("  go on:       edge-roll resume ", f);
                 put_clean(f, v->id);
-                (void) fputs("\n  or end it:   edge-roll resume ", f);
+                (void) fputc('\n', f);
+        }
+        if (v->resumable && v->unfinished) {
+                (void) fputs("  or end it:   edge-roll resume ", f);
                 put_clean(f, v->id);
                 (void) fputs(" --give-up\n", f);
         }

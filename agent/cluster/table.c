@@ -115,10 +115,8 @@ static const char *node_time(const ViewNode *n, Usec now, bool with_limit, char 
 {
         char limit[32];
         buf[0] = '\0';
-        if (n->ended && n->since)
-                return table_short(time_left(n->ended, n->since), buf, size);
         if (!view_is_active(n->state))
-                return buf;
+                return n->ended && n->since ? table_short(time_left(n->ended, n->since), buf, size) : buf;
         Usec from = n->phase_since ? n->phase_since : n->since;
         if (!from)
                 return buf;
@@ -410,13 +408,15 @@ static int progress_make(const Table *t, const RollView *v, Usec now, Progress *
 {
         _cleanup_(fclosep) FILE *counts = fmemopen(ret->counts, sizeof(ret->counts), "w");
         _cleanup_(fclosep) FILE *times = fmemopen(ret->times, sizeof(ret->times), "w");
+        char what[128];
         if (!counts || !times)
                 return -ENOMEM;
         put_counts(v, counts);
         put_times(v, times, now);
         (void) fflush(counts);
         (void) fflush(times);
-        (void) snprintf(ret->what, sizeof(ret->what), "%.120s: ", v->what);
+        (void) snprintf(ret->what, sizeof(ret->what),
+                        "%.120s: ", view_what(v->what, v->component, what, sizeof(what)));
         size_t full = v->n_nodes ? view_counts(v).done * BAR_COLUMNS / v->n_nodes : 0;
         memset(ret->bar, '-', sizeof(ret->bar));
         memset(ret->bar, '#', full + 1);
@@ -572,11 +572,12 @@ static void plain_progress(const RollView *v, Usec now, FILE *f)
 
 static int plain_update(Table *t, const RollView *v, Usec now, FILE *f)
 {
+        char what[128];
         if (seen_fit(t, v) < 0)
                 return -ENOMEM;
         if (!t->progress_at) {
                 plain_part(f, "roll ", v->id);
-                plain_part(f, ": ", v->what);
+                plain_part(f, ": ", view_what(v->what, v->component, what, sizeof(what)));
                 (void) fprintf(f, ", %zu node%s\n", v->n_nodes, v->n_nodes == 1 ? "" : "s");
                 t->progress_at = MAX(now, (Usec) 1);
         }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/cluster/view.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static const char *const names[] = {
         [VIEW_WAITING] = "waiting", [VIEW_ASKING] = "asking",   [VIEW_RUNNING] = "running",
         [VIEW_CUT] = "cut off",     [VIEW_SOAKING] = "soaking", [VIEW_DONE] = "done",
@@ -11,6 +14,13 @@ _Static_assert(ELEMENTS(names) == VIEW_STATE_COUNT, "every state has a name");
 const char *view_state_name(ViewState state)
 {
         return state >= 0 && state < VIEW_STATE_COUNT ? names[state] : "invalid";
+}
+
+const char *view_what(const char *what, const char *component, char *buf, size_t size)
+{
+        bool both = strchr(what, ' ') || !*component;
+        (void) snprintf(buf, size, "%s%s%s", what, both ? "" : " ", both ? "" : component);
+        return buf;
 }
 
 bool view_is_active(ViewState state)

@@ -28,7 +28,9 @@ typedef enum ViewState {
 
 typedef struct ViewNode {
         const char *name, *pool;
-        const char *dest; /* what ssh takes; "": the name */
+        const char *dest; /* the host that ssh is given; "": the name */
+        const char *user; /* "" or NULL: as ssh_config(5) has it */
+        unsigned port;    /* 0: as ssh_config(5) has it */
         const char *component;
         ViewState state;
         const char *phase;    /* of the job, or "soak" */
@@ -44,7 +46,7 @@ typedef struct ViewNode {
 
 typedef struct RollView {
         const char *id;
-        const char *what;      /* "restart router" */
+        const char *what;      /* "restart", or "restart router" */
         const char *component; /* as typed */
         const char
                 *source; /* the words that find the nodes again: "--inventory hosts.ini"; "": --nodes NAME */
@@ -61,8 +63,9 @@ typedef struct RollView {
         int exit;
         const char *text; /* why it ended so */
         const char *hint;
-        bool told;      /* what happened was just shown: no need to say how to see it */
-        bool resumable; /* there is something left to go on with */
+        bool told;       /* what happened was just shown: no need to say how to see it */
+        bool resumable;  /* there is something left to go on with */
+        bool unfinished; /* its journal has no end: others are refused until it is gone on with or given up */
 } RollView;
 
 typedef struct ViewCounts {
@@ -72,6 +75,10 @@ typedef struct ViewCounts {
 } ViewCounts;
 
 ViewCounts view_counts(const RollView *v);
+
+/* view_what() - what is restarted, "restart router", of the word for what is done and the component.
+ * Return: @buf. */
+const char *view_what(const char *what, const char *component, char *buf, size_t size);
 
 /* view_is_active() - is something going on there? */
 bool view_is_active(ViewState state);

@@ -191,8 +191,7 @@ static void the_story(void **state)
                "    give back  ssh r2 edge-roll undrain router\n"
                "    retry      edge-roll restart router --inventory hosts.ini --limit r2\n"
                "  not touched  1: r3\n"
-               "  go on:       edge-roll resume " ID "\n"
-               "  or end it:   edge-roll resume " ID " --give-up\n",
+               "  go on:       edge-roll resume " ID "\n",
                "");
         rq.json = true;
         expect(&rq, 0, ROLL FIRST SECOND, "");

@@ -268,6 +268,7 @@ static void what_it_all_means(void **state)
         assert_int_equal(r->exit, 16);
         assert_string_equal(r->stopped, "r2 was held");
         assert_int_equal(r->last_step, 2);
+        assert_true(r->resumable);
 
         /* Somebody goes on: the end before it does not count, what nodes did does. */
         static const char more[] = ALL RESUME
@@ -277,6 +278,7 @@ static void what_it_all_means(void **state)
                 "{\"event\":\"of a later version\",\"node\":\"r4\"}\n";
         _cleanup_(roll_record_freep) RollRecord *again = parse(more, strlen(more));
         assert_false(again->ended);
+        assert_false(again->resumable);
         assert_string_equal(again->result, "");
         assert_string_equal(again->stopped, "");
         assert_string_equal(again->by, "bob");
@@ -300,11 +302,14 @@ static void a_node_with_two_components(void **state)
         (void) state;
         static const char text[] =
                 "{\"event\":\"roll\",\"format\":1,\"component\":\"all\",\"nodes\":["
-                "{\"name\":\"n\",\"component\":\"mp\"},{\"name\":\"n\",\"component\":\"router\"}]}\n"
+                "{\"name\":\"n\",\"component\":\"mp\"},{\"name\":\"n\",\"component\":\"router\",\"user\":\"edge\",\"port\":2222}]}\n"
                 "{\"event\":\"node\",\"node\":\"n\",\"component\":\"router\",\"step\":1,\"state\":\"begin\"}\n";
         _cleanup_(roll_record_freep) RollRecord *r = parse(text, strlen(text));
         assert_int_equal(roll_record_node(r, "n", "mp")->state, ROLL_NODE_WAITING);
         assert_int_equal(roll_record_node(r, "n", "router")->state, ROLL_NODE_BEGUN);
+        assert_string_equal(roll_record_node(r, "n", "mp")->user, "");
+        assert_string_equal(roll_record_node(r, "n", "router")->user, "edge");
+        assert_int_equal(roll_record_node(r, "n", "router")->port, 2222);
 }
 
 /* ---- crashes ---- */

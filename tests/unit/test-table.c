@@ -597,7 +597,9 @@ static void how_each_node_stands(void **state)
         nodes[2].hint = "persistent = close";
         ends(3, VIEW_FAILED, "held", "environment prod is gone", T0 + 188 * SEC, T0 + 219 * SEC);
         nodes[3].component = "message-processor";
-        nodes[3].dest = "edge@10.0.0.4";
+        nodes[3].dest = "10.0.0.4";
+        nodes[3].user = "edge";
+        nodes[3].port = 2222;
         nodes[4].state = nodes[5].state = VIEW_LEFT;
         v.what = "restart all";
         v.component = "all";
@@ -619,12 +621,11 @@ static void how_each_node_stands(void **state)
                        "    look       edge-roll status router --nodes r3.east\n"
                        "    retry      edge-roll restart router --nodes r3.east\n"
                        "  held         r4.east, 31 s: environment prod is gone\n"
-                       "    look       edge-roll status message-processor --nodes edge@10.0.0.4\n"
-                       "    give back  ssh edge@10.0.0.4 edge-roll undrain message-processor\n"
-                       "    retry      edge-roll restart message-processor --nodes edge@10.0.0.4\n"
+                       "    look       edge-roll status message-processor --nodes edge@10.0.0.4:2222\n"
+                       "    give back  ssh ssh://edge@10.0.0.4:2222 edge-roll undrain message-processor\n"
+                       "    retry      edge-roll restart message-processor --nodes edge@10.0.0.4:2222\n"
                        "  not touched  2: r5.east r6.east\n"
                        "  go on:       edge-roll resume 20261128T184512-router-3f2a\n"
-                       "  or end it:   edge-roll resume 20261128T184512-router-3f2a --give-up\n"
                        "  all of it:   edge-roll show 20261128T184512-router-3f2a\n");
 }
 
