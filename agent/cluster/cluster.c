@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cluster/cluster-status.h"
 #include "agent/cluster/coordinator.h"
 #include "agent/cluster/nodes.h"
 #include "agent/render.h"
@@ -25,7 +26,7 @@ static int cluster_nodes(Nodes **ret, const CliRequest *rq, const Config *config
 {
         _cleanup_(nodes_freep) Nodes *nodes = NULL;
         const CliCluster *cl = &rq->cluster;
-        const char *inventory = cl->inventory               ? cl->inventory
+        const char *inventory = cl->inventory                ? cl->inventory
                                 : *config->cluster_inventory ? config->cluster_inventory
                                                              : NULL;
         NodesFilter filter = {
@@ -65,5 +66,7 @@ int cluster_run(const CliRequest *rq, const Config *config)
                 return coord_resume(rq, config, &io);
         if (cluster_nodes(&nodes, rq, config, &err) < 0)
                 return cluster_refuse(rq, RESULT_USAGE, err.text, "");
+        if (rq->verb == VERB_STATUS)
+                return cluster_status(rq, config, nodes);
         return coord_restart(rq, config, nodes, &io);
 }

@@ -92,7 +92,7 @@ typedef struct Coord {
         ViewNode *view;
         Usec began;
 
-        sd_event_source *tick, *again, *input;
+        sd_event_source *tick, *again, *input, *signals[4];
         unsigned giving; /* --give-up: answers that are awaited, and one */
         bool turning, turn_again;
         unsigned stops; /* how often the user has asked to stop */

@@ -135,6 +135,9 @@ void coord_summary(Coord *c)
         v.text = c->text;
         v.hint = c->hint;
         v.resumable = c->log && done < all;
+        /* A plan has been shown; that it is one needs no summary. */
+        if (!c->seq && c->result == RESULT_DONE && !c->mode.json)
+                return;
         if (table_summary(c->table, &v, time_now(), &out) < 0)
                 return;
         /* A roll that never began has nothing to show but why, and with JSON everything is on one stream. */

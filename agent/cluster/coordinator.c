@@ -74,7 +74,6 @@ bool coord_log(Coord *c, cJSON *event)
 static void coord_leave(Coord *c)
 {
         c->phase = COORD_OVER;
-        (void) sd_event_exit(c->event, 0);
 }
 
 static void coord_conclude(Coord *c)
@@ -238,23 +237,25 @@ static void coord_wait(Coord *c, Usec pause, const char *why)
                 coord_end(c, RESULT_FAILED, "", "no timer");
 }
 
+/* Of several refusals the one that has to be dealt with first. */
 static Result coord_refusal(const Plan *p)
 {
-        Result result = RESULT_REFUSED;
+        bool unreachable = false, unlocked = false, other = false;
         for (size_t i = 0; i < p->n_findings; i++) {
                 const PlanFinding *f = &p->findings[i];
                 if (f->verdict != PLAN_REFUSE || f->overridden)
                         continue;
                 if (f->condition == PLAN_C_PERMISSION)
                         return RESULT_NO_PERMISSION;
-                if (f->condition == PLAN_C_LOCK)
-                        result = RESULT_UNPROTECTED;
-                else if (f->condition == PLAN_C_UNREACHABLE || f->condition == PLAN_C_VERSION)
-                        result = RESULT_AGENT_UNREACHABLE;
-                else
-                        return plan_waits(p) ? RESULT_BUSY : RESULT_REFUSED;
+                unreachable =
+                        unreachable || f->condition == PLAN_C_UNREACHABLE || f->condition == PLAN_C_VERSION;
+                unlocked = unlocked || f->condition == PLAN_C_LOCK;
+                other = other || f->condition != PLAN_C_LOCK;
         }
-        return result;
+        return unreachable          ? RESULT_AGENT_UNREACHABLE
+               : plan_waits(p)      ? RESULT_BUSY
+               : unlocked && !other ? RESULT_UNPROTECTED
+                                    : RESULT_REFUSED;
 }
 
 static int coord_on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdata)
@@ -339,6 +340,42 @@ static void coord_give_up(Coord *c)
         coord_on_gave(0, NULL, "", "", c);
 }
 
+/* Another roll of one of the pools: one that runs is waited for, one that was cut off has to be dealt with.
+ * Return: false: it is in the way, and said. */
+static bool coord_is_alone(Coord *c)
+{
+        _cleanup_(freep) char *dir = NULL;
+        Err err = { 0 };
+        int r = c->record ? 0 : roll_log_dir(c->config->cluster_journal_dir, &dir, &err);
+        for (size_t i = 0; dir && i < c->plan->n_pools && r >= 0; i++) {
+                _cleanup_(roll_ids_freep) char **ids = NULL;
+                _cleanup_(roll_record_freep) RollRecord *record = NULL;
+                const char *pool = c->plan->pools[i].name;
+                char hint[300];
+                r = roll_log_unfinished(dir, pool, &ids, &err);
+                if (r < 0 || !ids || !ids[0])
+                        continue;
+                if (roll_log_read(dir, ids[0], &record, NULL) == 0 && record->running) {
+                        char text[400];
+                        (void) snprintf(text, sizeof(text), "roll %s of pool %s is being run (%s)", ids[0],
+                                        pool, record->by);
+                        if (time_now() < c->wait_until)
+                                coord_wait(c, AGAIN_USEC, text);
+                        else
+                                coord_end(c, RESULT_BUSY, "wait for it with --wait", "%s", text);
+                        return false;
+                }
+                (void) snprintf(hint, sizeof(hint), "edge-roll resume %s\n  edge-roll resume %s --give-up",
+                                ids[0], ids[0]);
+                coord_end(c, RESULT_REFUSED, hint,
+                          "roll %s of pool %s has not ended: go on with it, or give it up", ids[0], pool);
+                return false;
+        }
+        if (r < 0)
+                coord_end(c, RESULT_REFUSED, "", "%s", err.text);
+        return r >= 0;
+}
+
 static void coord_on_looked(void *userdata)
 {
         Coord *c = userdata;
@@ -378,6 +415,8 @@ static void coord_on_looked(void *userdata)
                         coord_end(c, RESULT_DONE, "", "nothing was begun: this is the plan");
                 return;
         }
+        if (!coord_is_alone(c))
+                return;
         if (c->plan->refused) {
                 if (plan_waits(c->plan) && time_now() < c->wait_until)
                         coord_wait(c, AGAIN_USEC, plan_summary(c->plan, text, sizeof(text)));
@@ -461,30 +500,6 @@ static void coord_on_taken(Result result, const char *text, const char *hint, vo
                 coord_end(c, RESULT_FAILED, "", "%s", err.text);
 }
 
-/* Return: false: an unfinished roll of one of the pools is in the way, and said. */
-static bool coord_is_alone(Coord *c, const char *dir)
-{
-        for (size_t i = 0; i < c->plan->n_pools; i++) {
-                _cleanup_(roll_ids_freep) char **ids = NULL;
-                Err err = { 0 };
-                if (roll_log_unfinished(dir, c->plan->pools[i].name, &ids, &err) < 0) {
-                        coord_end(c, RESULT_REFUSED, "", "%s", err.text);
-                        return false;
-                }
-                if (ids && ids[0]) {
-                        char hint[300];
-                        (void) snprintf(hint, sizeof(hint),
-                                        "edge-roll resume %s\n  edge-roll resume %s --give-up", ids[0],
-                                        ids[0]);
-                        coord_end(c, RESULT_REFUSED, hint,
-                                  "roll %s of pool %s has not ended: go on with it, or give it up", ids[0],
-                                  c->plan->pools[i].name);
-                        return false;
-                }
-        }
-        return true;
-}
-
 static int coord_journal(Coord *c, Err *err)
 {
         _cleanup_(freep) char *dir = NULL, *line = NULL;
@@ -493,8 +508,6 @@ static int coord_journal(Coord *c, Err *err)
         int r = roll_log_dir(c->config->cluster_journal_dir, &dir, err);
         if (r < 0)
                 return r;
-        if (!coord_is_alone(c, dir))
-                return -ECANCELED;
         r = roll_log_create(&c->log, dir, c->plan_options.component, coord_roll_json(c), &line, err);
         if (r < 0)
                 return r;
@@ -550,10 +563,7 @@ static int coord_tenures(Coord *c)
 static void coord_lease(Coord *c)
 {
         Err err = { 0 };
-        int r = coord_journal(c, &err);
-        if (r == -ECANCELED)
-                return;
-        if (r < 0) {
+        if (coord_journal(c, &err) < 0) {
                 coord_end(c, RESULT_REFUSED,
                           "make room in, or give write access to, the directory of journals",
                           "the journal of the roll cannot be begun: %s", err.text);
@@ -640,7 +650,7 @@ static int coord_setup(Coord *c, Err *err)
         if (r < 0)
                 return err_errno(err, r, "no event loop");
         for (size_t i = 0; i < ELEMENTS(signals); i++)
-                if ((r = sd_event_add_signal(c->event, NULL, signals[i], coord_on_signal, c)) < 0)
+                if ((r = sd_event_add_signal(c->event, &c->signals[i], signals[i], coord_on_signal, c)) < 0)
                         return err_errno(err, r, "no signals");
         handlers.connect = c->io->connect ? coord_on_connect : NULL;
         if ((r = fleet_new(&c->fleet, c->event, c->config, c->nodes, &handlers, c, err)) < 0)
@@ -673,7 +683,8 @@ static int coord_run(Coord *c)
                 r = 0;
         } else if (r >= 0 && (r = coord_setup(c, &err)) >= 0) {
                 coord_look(c, false);
-                r = sd_event_loop(c->event);
+                while (r >= 0 && c->phase != COORD_OVER)
+                        r = sd_event_run(c->event, UINT64_MAX);
         }
         if (r < 0 && c->result < 0)
                 (void) fprintf(c->io->err, "edge-roll: %s\n", *err.text ? err.text : strerror(-r));
@@ -690,6 +701,8 @@ static int coord_run(Coord *c)
         sd_event_source_unref(c->tick);
         sd_event_source_unref(c->again);
         sd_event_source_unref(c->input);
+        for (size_t i = 0; i < ELEMENTS(c->signals); i++)
+                sd_event_source_unref(c->signals[i]);
         c->event = sd_event_unref(c->event);
         (void) sigprocmask(SIG_SETMASK, &before, NULL);
         return status;
@@ -739,7 +752,11 @@ int coord_resume(const CliRequest *rq, const Config *config, const CoordIo *io)
         Err err = { 0 };
 
         int r = roll_log_dir(config->cluster_journal_dir, &dir, &err);
-        if (r < 0 || (r = roll_log_find(dir, rq->roll, true, id, &err)) < 0 ||
+        /* The last one that has not ended; else the last one, which may have ended with something left to do.
+         */
+        if (r < 0 ||
+            ((r = roll_log_find(dir, rq->roll, true, id, &err)) < 0 &&
+             (r != -ENOENT || (r = roll_log_find(dir, rq->roll, false, id, &err)) < 0)) ||
             (r = roll_log_read(dir, id, &record, &err)) < 0)
                 return resume_refused(io, rq, r == -ENOENT ? RESULT_NOT_NEEDED : RESULT_REFUSED, err.text);
         if (record->damaged > 0 && !rq->give_up)

@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The whole coordinator, from the command line to its exit status, against simulated agents
+ * (tests/lib/fake-agent.h) over socket pairs: real D-Bus, real leases, real journal. At every call that
+ * reaches an agent it is looked how many are out.
+ */
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/cluster/coordinator.h"
+#include "agent/cluster/roll-record.h"
+#include "base/result.h"
+#include "tests/lib/fake-agent.h"
+
+#define MAX_NODES 40
+
+typedef struct World World;
+
+typedef struct World {
+        sd_event *event;
+        char dir[64]; /* journals, configuration, output */
+        Config *config;
+        FakeAgent *agent[MAX_NODES];
+        char name[MAX_NODES][16], uuid[MAX_NODES][64];
+        size_t n;
+        unsigned out_most;      /* how many were out at once, at the worst moment, in one pool */
+        char order[1024];       /* who was restarted, in their order */
+        char lines[256 * 1024]; /* what the last call wrote */
+        int status;
+        void (*on_call)(World *w, size_t node, const char *member); /* NULL */
+        bool done_once;
+        sd_event_source *timer, *glance;
+} World;
+
+static World *world_of; /* the present one */
+
+static void world_done(World *w);
+
+static size_t node_of(const World *w, const FakeAgent *a)
+{
+        for (size_t i = 0; i < w->n; i++)
+                if (w->agent[i] == a)
+                        return i;
+        return SIZE_MAX;
+}
+
+static void look_around(World *w)
+{
+        for (size_t i = 0; i < w->n; i++) {
+                const FakeScript *si = fake_agent_script(w->agent[i]);
+                unsigned out = 0;
+                for (size_t k = 0; k < w->n; k++)
+                        out += fake_agent_is_out(w->agent[k]) &&
+                               strcmp(fake_agent_script(w->agent[k])->parts[0].pool, si->parts[0].pool) == 0;
+                w->out_most = MAX(w->out_most, out);
+        }
+}
+
+static int on_glance(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) usec;
+        look_around(userdata);
+        (void) sd_event_source_set_time(s, time_now() + 300);
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static bool on_call(FakeAgent *a, sd_bus_message *m, const char *member, void *userdata)
+{
+        World *w = userdata;
+        size_t node = node_of(w, a);
+        (void) m;
+        look_around(w);
+        if (strcmp(member, "Go") == 0) {
+                size_t len = strlen(w->order);
+                (void) snprintf(w->order + len, sizeof(w->order) - len, "%s%s", len ? " " : "",
+                                w->name[node]);
+        }
+        if (w->on_call)
+                w->on_call(w, node, member);
+        return false;
+}
+
+static void write_file(const World *w, const char *name, const char *text)
+{
+        char path[128];
+        (void) snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        (void) fputs(text, f);
+        assert_int_equal(fclose(f), 0);
+}
+
+/* @pools: a letter for each node: the region it is in; a capital: of a message processor. */
+static void world_new(World *w, const char *pools)
+{
+        static char pool_text[MAX_NODES][64], region_text[MAX_NODES][8];
+        char conf[512];
+        if (world_of)
+                world_done(world_of); /* of a test that has failed */
+        memset(w, 0, sizeof(*w));
+        world_of = w;
+        (void) snprintf(w->dir, sizeof(w->dir), "/tmp/edge-roll-coord-XXXXXX");
+        assert_non_null(mkdtemp(w->dir));
+        (void) snprintf(
+                conf, sizeof(conf),
+                "[cluster]\njournal_dir = %s/rolls\nsoak_low = 0s\nsoak_high = 500ms\nconnect_limit = 2s\n"
+                "answer_limit = 2s\nlost_limit = 2s\n",
+                w->dir);
+        write_file(w, "conf", conf);
+        (void) snprintf(conf, sizeof(conf), "%s/conf", w->dir);
+        assert_int_equal(config_load(&w->config, conf, "/nonexistent", NULL), 0);
+        assert_int_equal(sd_event_default(&w->event), 1);
+        assert_true(sd_event_add_time(w->event, &w->glance, CLOCK_MONOTONIC, time_now(), 1, on_glance, w) >=
+                    0);
+        for (w->n = 0; pools[w->n]; w->n++) {
+                size_t i = w->n;
+                bool mp = pools[i] >= 'A' && pools[i] <= 'Z';
+                (void) snprintf(w->name[i], sizeof(w->name[i]), "n%zu", i + 1);
+                (void) snprintf(w->uuid[i], sizeof(w->uuid[i]), "00000000-0000-0000-0000-%012zu", i + 1);
+                (void) snprintf(region_text[i], sizeof(region_text[i]), "dc-%c",
+                                mp ? pools[i] + 32 : pools[i]);
+                (void) snprintf(pool_text[i], sizeof(pool_text[i]), "%s/%s/gateway",
+                                mp ? "message-processor" : "router", region_text[i]);
+                FakeScript script = {
+                        .name = w->name[i],
+                        .parts = { { .component = mp ? "message-processor" : "router",
+                                     .uuid = w->uuid[i],
+                                     .region = region_text[i],
+                                     .pod = "gateway",
+                                     .pool = pool_text[i],
+                                     .router_retry = mp ? "http_599 error" : NULL,
+                                     .health_port = mp ? 8998 : 15999 } },
+                        .n_parts = 1,
+                        .hook = on_call,
+                        .userdata = w,
+                };
+                assert_true(fake_agent_new(&w->agent[i], w->event, &script) >= 0);
+        }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        (void) st;
+        (void) type;
+        (void) ftw;
+        return remove(path);
+}
+
+static void world_done(World *w)
+{
+        sd_event_source_unref(w->timer);
+        sd_event_source_unref(w->glance);
+        for (size_t i = 0; i < w->n; i++)
+                (void) fake_agent_free(w->agent[i]);
+        sd_event_unref(w->event);
+        (void) config_free(w->config);
+        (void) nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        world_of = NULL;
+}
+
+static int connect_to(const Node *node, void *userdata)
+{
+        World *w = userdata;
+        for (size_t i = 0; i < w->n; i++)
+                if (strcmp(w->name[i], node->name) == 0)
+                        return fake_agent_open(w->agent[i]);
+        return -EHOSTUNREACH;
+}
+
+/* The agents go on alone for a while. */
+static void pump(World *w, Usec usec)
+{
+        for (Usec until = time_now() + usec, now; (now = time_now()) < until;)
+                assert_true(sd_event_run(w->event, until - now) >= 0);
+}
+
+/* Before another call. */
+static void world_again(World *w)
+{
+        for (size_t i = 0; i < w->n; i++)
+                fake_agent_cut(w->agent[i]);
+        w->order[0] = '\0';
+        w->done_once = false;
+        w->on_call = NULL;
+}
+
+/* @line: as it is typed. Return: the exit status; what was written is in w->lines. */
+static int roll(World *w, const char *line)
+{
+        char words[512], *argv[32], path[128];
+        int argc = 0;
+        CliRequest rq;
+        Err err = { 0 };
+        (void) snprintf(words, sizeof(words), "%s", line);
+        for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+                argv[argc++] = word;
+        argv[argc] = NULL;
+        if (cli_parse(argc, argv, &rq, &err) < 0)
+                fail_msg("%s", err.text);
+        (void) snprintf(path, sizeof(path), "%s/out", w->dir);
+        FILE *out = fopen(path, "w+e");
+        assert_non_null(out);
+        CoordIo io = { .out = out, .err = out, .in = -1, .connect = connect_to, .userdata = w };
+        if (rq.verb == VERB_RESUME)
+                w->status = coord_resume(&rq, w->config, &io);
+        else {
+                Nodes *nodes = NULL;
+                assert_int_equal(nodes_new(&nodes, "--nodes", &err), 0);
+                if (nodes_add_words(nodes, rq.cluster.nodes, &err) < 0)
+                        fail_msg("%s", err.text);
+                w->status = coord_restart(&rq, w->config, nodes, &io);
+                (void) nodes_free(nodes);
+        }
+        rewind(out);
+        size_t n = fread(w->lines, 1, sizeof(w->lines) - 1, out);
+        w->lines[n] = '\0';
+        (void) fclose(out);
+        if (getenv("SHOW"))
+                print_message("$ %s\n%s= %d\n", line, w->lines, w->status);
+        return w->status;
+}
+
+static void ends(World *w, const char *line, Result result)
+{
+        int status = roll(w, line);
+        if (status != result_exit_code(result))
+                fail_msg("%s: exit %d instead of %d (%s):\n%s", line, status, result_exit_code(result),
+                         result_name(result), w->lines);
+}
+
+static void says(const World *w, const char *part)
+{
+        if (!strstr(w->lines, part))
+                fail_msg("\"%s\" is not in:\n%s", part, w->lines);
+}
+
+static unsigned restarts(const World *w)
+{
+        unsigned n = 0;
+        for (size_t i = 0; i < w->n; i++)
+                n += fake_agent_restarts(w->agent[i]);
+        return n;
+}
+
+static void nobody_has_a_lease(const World *w)
+{
+        for (size_t i = 0; i < w->n; i++) {
+                const FakeScript *s = fake_agent_script(w->agent[i]);
+                for (size_t k = 0; k < s->n_parts; k++)
+                        assert_false(lease_current(fake_agent_lease(w->agent[i], s->parts[k].component),
+                                                   time_boot()));
+        }
+}
+
+/* ---- the usual ---- */
+
+static void one_after_another_and_every_lease_is_given_back(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaaa");
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n1 n2 n3 n4");
+        assert_int_equal(w.out_most, 1);
+        assert_int_equal(restarts(&w), 4);
+        nobody_has_a_lease(&w);
+        says(&w, "4 of 4");
+        world_done(&w);
+}
+
+static void regions_follow_each_other_and_message_processors_come_first(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aabbAABB");
+        ends(&w, "edge-roll restart all --nodes n[1:8] --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n5 n6 n1 n2 n7 n8 n3 n4");
+        assert_int_equal(w.out_most, 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void the_plan_touches_nothing(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        ends(&w, "edge-roll plan restart router --nodes n1,n2", RESULT_DONE);
+        ends(&w, "edge-roll restart router --nodes n1,n2 --dry-run --json", RESULT_DONE);
+        says(&w, "\"event\":\"plan\"");
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "Restart"), 0);
+        world_done(&w);
+}
+
+static void without_a_yes_nothing_is_begun(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        ends(&w, "edge-roll restart router --nodes n1,n2", RESULT_USAGE);
+        says(&w, "--yes");
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        world_done(&w);
+}
+
+/* ---- failures ---- */
+
+static void the_first_node_that_does_not_come_back_stops_it(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        FakeScript *s = fake_agent_script(w.agent[1]);
+        s->fail_phase = PHASE_READY;
+        s->result = "held";
+        s->reason = "environment prod is missing";
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_HELD);
+        says(&w, "environment prod is missing");
+        says(&w, "resume");
+        assert_string_equal(w.order, "n1 n2");
+        assert_int_equal(fake_agent_restarts(w.agent[2]), 0);
+        nobody_has_a_lease(&w);
+
+        /* What is out counts, named or not: the agents know their pool from the roll before. */
+        FakeMember all[3];
+        for (size_t i = 0; i < 3; i++) {
+                all[i] = (FakeMember){ .uuid = w.uuid[i], .name = w.name[i] };
+                fake_agent_script(w.agent[i])->parts[0].members = all;
+                fake_agent_script(w.agent[i])->parts[0].n_members = 3;
+        }
+        world_again(&w);
+        ends(&w, "edge-roll restart router --nodes n1,n3 --yes", RESULT_REFUSED);
+        says(&w, "degraded");
+        assert_string_equal(w.order, "");
+        /* ... but it may itself be restarted, and then the rest. */
+        s->fail_phase = PHASE_NONE;
+        s->result = NULL;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n2 n1 n3");
+        assert_int_equal(w.out_most, 1);
+        world_done(&w);
+}
+
+static void kill_another(World *w, size_t node, const char *member)
+{
+        (void) node;
+        if (w->done_once || strcmp(member, "Go") != 0)
+                return;
+        w->done_once = true;
+        fake_agent_script(w->agent[2])->parts[0].not_up = true;
+        fake_agent_pulse(w->agent[2]);
+}
+
+static void another_one_that_dies_gives_back_the_one_that_is_blocked(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
+        w.on_call = kill_another;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        says(&w, "others of its pool are missing");
+        assert_int_equal(restarts(&w), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "Cancel"), 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void every_refusal_has_its_own_end(void **state)
+{
+        static const struct {
+                const char *result;
+                Result end;
+        } cases[] = { { "gave-back", RESULT_GAVE_BACK },
+                      { "no-checker", RESULT_NO_CHECKER },
+                      { "not-readmitted", RESULT_NOT_READMITTED },
+                      { "refused", RESULT_REFUSED },
+                      { "failed", RESULT_FAILED },
+                      { "a word of a later version", RESULT_FAILED } };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                static World w;
+                world_new(&w, "aa");
+                fake_agent_script(w.agent[0])->fail_phase = PHASE_DRAIN;
+                fake_agent_script(w.agent[0])->result = cases[i].result;
+                ends(&w, "edge-roll restart router --nodes n1,n2 --yes", cases[i].end);
+                assert_int_equal(restarts(&w), 0);
+                world_done(&w);
+        }
+}
+
+static void nobody_who_cannot_be_reached_is_passed_over(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[1])->open_errno = ECONNREFUSED;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        assert_int_equal(restarts(&w), 0);
+        says(&w, "n2");
+        world_done(&w);
+}
+
+static void who_may_change_nothing_is_told_before_anything_is_begun(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        fake_agent_script(w.agent[1])->may_not_change = true;
+        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_NO_PERMISSION);
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        world_done(&w);
+}
+
+/* ---- links ---- */
+
+static void cut_once(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        fake_agent_cut(w->agent[0]);
+}
+
+static void a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
+        w.on_call = cut_once;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(w.out_most, 1);
+        says(&w, "the link is gone");
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void cut_for_good(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        fake_agent_script(w->agent[0])->open_errno = EHOSTUNREACH;
+        fake_agent_cut(w->agent[0]);
+}
+
+static void unreachable_is_failed_and_never_done(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
+        w.on_call = cut_for_good;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        /* Its agent has finished alone, and nobody else was touched. */
+        pump(&w, 500 * USEC_PER_MSEC);
+        assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
+        assert_int_equal(restarts(&w), 1);
+        says(&w, "not reached again");
+        /* Taken up again: its agent is asked, and what is done is not done twice. */
+        world_again(&w);
+        fake_agent_script(w.agent[0])->open_errno = 0;
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
+        assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void die_once(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0)
+                return;
+        w->done_once = true;
+        fake_agent_die(w->agent[node], 100 * USEC_PER_MSEC);
+}
+
+static void an_agent_that_dies_and_comes_back_goes_on(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
+        w.on_call = die_once;
+        (void) roll(&w, "edge-roll restart router --nodes n1,n2 --yes");
+        /* The word may have been lost with it; then the node is as it was. Never is it called done when it is
+         * not. */
+        assert_true(w.status == 0 || restarts(&w) < 2);
+        assert_int_equal(w.out_most, 1);
+        world_done(&w);
+}
+
+/* ---- leases ---- */
+
+static void somebody_elses_lease_is_respected_and_named(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        Lease *lease = (Lease *) (uintptr_t) fake_agent_lease(w.agent[1], "router");
+        *lease = (Lease){ .epoch = 7,
+                          .held = true,
+                          .holder = "another-roll",
+                          .by = "uid 0 (root)",
+                          .ttl_usec = 30 * USEC_PER_SEC,
+                          .until_usec = time_boot() + 30 * USEC_PER_SEC };
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
+        says(&w, "another-roll");
+        assert_int_equal(restarts(&w), 0);
+        assert_false(lease_current(fake_agent_lease(w.agent[0], "router"), time_boot()));
+        assert_string_equal(fake_agent_lease(w.agent[1], "router")->holder, "another-roll");
+        /* With --wait it goes on when that is over. */
+        world_again(&w);
+        lease->until_usec = time_boot() + USEC_PER_SEC;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void steal_once(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        Lease *lease = (Lease *) (uintptr_t) fake_agent_lease(w->agent[1], "router");
+        *lease = (Lease){ .epoch = lease->epoch + 5,
+                          .held = true,
+                          .holder = "a-thief",
+                          .by = "uid 0 (root)",
+                          .ttl_usec = 60 * USEC_PER_SEC,
+                          .until_usec = time_boot() + 60 * USEC_PER_SEC };
+}
+
+static void a_lease_that_is_taken_away_stops_the_roll_behind_its_node(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = steal_once;
+        (void) roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
+        assert_true(w.status != 0);
+        assert_int_equal(fake_agent_restarts(w.agent[1]), 0);
+        assert_string_equal(fake_agent_lease(w.agent[1], "router")->holder, "a-thief");
+        world_done(&w);
+}
+
+/* ---- the user ---- */
+
+static void press(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        (void) kill(getpid(), SIGINT);
+}
+
+static void ctrl_c_finishes_the_node_and_resume_does_the_rest(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = press;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        assert_string_equal(w.order, "n1");
+        assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
+        nobody_has_a_lease(&w);
+        world_again(&w);
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n2 n3");
+        assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void press_again(World *w, size_t node, const char *member)
+{
+        if (strcmp(member, "Go") == 0 && node == 0)
+                (void) kill(getpid(), SIGINT);
+        else if (strcmp(member, "LeaseRenew") == 0)
+                return;
+        else if (w->done_once)
+                return;
+}
+
+static int on_second(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        World *w = userdata;
+        (void) usec;
+        if (strcmp(fake_agent_phase(w->agent[0]), "notice") == 0) {
+                (void) kill(getpid(), SIGINT);
+                return 0;
+        }
+        (void) sd_event_source_set_time(s, time_now() + 20 * USEC_PER_MSEC);
+        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static void ctrl_c_twice_leaves_at_once_and_resume_finds_the_job(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 500 * USEC_PER_MSEC;
+        w.on_call = press_again;
+        assert_true(sd_event_add_time(w.event, &w.timer, CLOCK_MONOTONIC, time_now(), 1000, on_second, &w) >=
+                    0);
+        assert_int_equal(roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes"), 128 + SIGINT);
+        says(&w, "edge-roll resume");
+        assert_int_equal(restarts(&w), 0);
+        w.timer = sd_event_source_unref(w.timer);
+        world_again(&w);
+
+        /* A plain one is refused, and says how to go on. */
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
+        says(&w, "edge-roll resume");
+        says(&w, "--give-up");
+        world_again(&w);
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(w.out_most, 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+/* ---- the journal ---- */
+
+static void a_roll_that_cannot_be_remembered_is_not_begun(void **state)
+{
+        static World w;
+        char path[128];
+        (void) state;
+        world_new(&w, "aa");
+        /* A file where the directory should be. */
+        write_file(&w, "rolls", "");
+        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_REFUSED);
+        says(&w, "journal");
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        (void) snprintf(path, sizeof(path), "%s/rolls", w.dir);
+        (void) unlink(path);
+        world_done(&w);
+}
+
+static void the_journal_tells_the_whole_story(void **state)
+{
+        static World w;
+        RollRecord *record = NULL;
+        char dir[128], id[ROLL_ID_SIZE];
+        Err err = { 0 };
+        (void) state;
+        world_new(&w, "aa");
+        ends(&w, "edge-roll restart router --nodes n1,n2 --yes --json", RESULT_DONE);
+        says(&w, "\"event\":\"end\"");
+        (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
+        assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
+        assert_int_equal(roll_log_read(dir, id, &record, &err), 0);
+        assert_true(record->ended);
+        assert_string_equal(record->result, "done");
+        assert_int_equal(record->n_nodes, 2);
+        assert_int_equal(record->counts.done, 2);
+        assert_string_equal(roll_record_node(record, "n2", "router")->result, "done");
+        assert_string_equal(roll_record_node(record, "n2", "router")->uuid, w.uuid[1]);
+        (void) roll_record_free(record);
+        world_done(&w);
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(one_after_another_and_every_lease_is_given_back),
+                cmocka_unit_test(regions_follow_each_other_and_message_processors_come_first),
+                cmocka_unit_test(the_plan_touches_nothing),
+                cmocka_unit_test(without_a_yes_nothing_is_begun),
+                cmocka_unit_test(the_first_node_that_does_not_come_back_stops_it),
+                cmocka_unit_test(another_one_that_dies_gives_back_the_one_that_is_blocked),
+                cmocka_unit_test(every_refusal_has_its_own_end),
+                cmocka_unit_test(nobody_who_cannot_be_reached_is_passed_over),
+                cmocka_unit_test(who_may_change_nothing_is_told_before_anything_is_begun),
+                cmocka_unit_test(a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found),
+                cmocka_unit_test(unreachable_is_failed_and_never_done),
+                cmocka_unit_test(an_agent_that_dies_and_comes_back_goes_on),
+                cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
+                cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
+                cmocka_unit_test(ctrl_c_finishes_the_node_and_resume_does_the_rest),
+                cmocka_unit_test(ctrl_c_twice_leaves_at_once_and_resume_finds_the_job),
+                cmocka_unit_test(a_roll_that_cannot_be_remembered_is_not_begun),
+                cmocka_unit_test(the_journal_tells_the_whole_story),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
