@@ -642,8 +642,7 @@ static int go_read(sd_bus_message *m, BusOrder *order, sd_bus_error *error)
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 if ((r = sd_bus_message_read(m, "s", &key)) < 0)
                         return r;
-                if ((r = sd_bus_message_enter_container(m, 'v', "t")) < 0 ||
-                    (r = bus_order_option(m, key, order)) <= 0)
+                if (sd_bus_message_enter_container(m, 'v', "t") < 0 || bus_order_option(m, key, order) <= 0)
                         return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
                                                  "option %.40s is not known here", key);
                 if ((r = sd_bus_message_exit_container(m)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)

@@ -77,7 +77,7 @@ static bool interface_address(Addr *ret)
                 return false;
         for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
                 int rank = 0;
-                Addr addr;
+                Addr addr = { 0 };
                 if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) || (i->ifa_flags & IFF_LOOPBACK))
                         continue;
                 if (i->ifa_addr->sa_family == AF_INET) {

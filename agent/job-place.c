@@ -163,6 +163,11 @@ static void place_unprotected(Job *job)
 static void place_enter(Job *job)
 {
         char text[300];
+        /* Nobody's word comes any more: its agent was away when the lease ended, and nobody was told. */
+        if (job->options.lease && !place_leased(job, text, sizeof(text))) {
+                place_gone(job, RESULT_REFUSED, text);
+                return;
+        }
         if (job->options.lease && job->options.await_go) {
                 job_lengthen(job, PLACE_WORD_USEC);
                 job_progress(job, "waiting for the word of %s", job->options.roll);
@@ -170,10 +175,6 @@ static void place_enter(Job *job)
         }
         if (!job->options.lease) {
                 place_unprotected(job);
-                return;
-        }
-        if (!place_leased(job, text, sizeof(text))) {
-                place_gone(job, RESULT_REFUSED, text);
                 return;
         }
         (void) snprintf(job->lock_text, sizeof(job->lock_text), "%s", text);

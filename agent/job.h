@@ -69,10 +69,11 @@ typedef struct JobOptions {
         Usec hold_usec;               /* drain: end by itself after this long; 0: until undrained */
         char roll[LEASE_HOLDER_SIZE]; /* which roll it is part of; "": none */
         uint64_t lease; /* the epoch of its lease of the component, when the job began; 0: it has none */
-        uint64_t lease_partner;        /* restart rmp: of the other component */
-        uint64_t step;                 /* its number in the roll */
-        Usec wait_usec;                /* for a place that others have; 0: not at all */
-        bool await_go; /* stay in front of the block until job_go(): its roll watches another node meanwhile */
+        uint64_t lease_partner; /* restart rmp: of the other component */
+        uint64_t step;          /* its number in the roll */
+        Usec wait_usec;         /* for a place that others have; 0: not at all */
+        bool await_go; /* stay in front of the block until job_go(): its roll watches another node meanwhile
+                        */
         Addr probers[JOB_PROBERS_MAX]; /* who probes the health port without being a checker */
         size_t n_probers;
 } JobOptions;

@@ -14,11 +14,11 @@
 #include "agent/cluster/table.h"
 #include "agent/cluster/tenure.h"
 
-#define COORD_PULSE_USEC (12 * USEC_PER_SEC)       /* a node's word is believed for so long */
-#define COORD_TICK_USEC  (1 * USEC_PER_SEC)        /* the display, and what has become old */
-#define COORD_GOOD_USEC  (3 * USEC_PER_SEC)        /* up without a break */
-#define COORD_WAIT_USEC  (5 * 60 * USEC_PER_SEC)   /* for the place in a lock that others use, too */
-#define COORD_ASKS_MAX   3                         /* orders for one step of which nobody knows whether they came */
+#define COORD_PULSE_USEC (12 * USEC_PER_SEC)     /* a node's word is believed for so long */
+#define COORD_TICK_USEC  (1 * USEC_PER_SEC)      /* the display, and what has become old */
+#define COORD_GOOD_USEC  (3 * USEC_PER_SEC)      /* up without a break */
+#define COORD_WAIT_USEC  (5 * 60 * USEC_PER_SEC) /* for the place in a lock that others use, too */
+#define COORD_ASKS_MAX   3 /* orders for one step of which nobody knows whether they came */
 
 typedef enum CoordPhase {
         COORD_LOOKING, /* at all nodes, for the plan */
@@ -109,8 +109,8 @@ void coord_end(Coord *c, Result result, const char *hint, const char *fmt, ...) 
 void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...) _printf_(4, 5);
 const char *coord_node_name(const Coord *c, size_t node);
 
-/* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot be
- * written stops the roll before anything more is begun. Return: false then. */
+/* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot
+ * be written stops the roll before anything more is begun. Return: false then. */
 bool coord_log(Coord *c, cJSON *event);
 
 /* --- coordinator-roll.c --- */

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * A roll over many nodes, from this machine: asks all nodes, plans, asks the user, takes the leases, and then does
- * what the Sequence decides, with every step in the journal before it is ordered. It has no privilege of its
- * own and touches no node but through the node's agent; when it dies the agents finish what cannot be undone,
- * undo the rest, and `resume` asks them.
+ * A roll over many nodes, from this machine: asks all nodes, plans, asks the user, takes the leases, and then
+ * does what the Sequence decides, with every step in the journal before it is ordered. It has no privilege of
+ * its own and touches no node but through the node's agent; when it dies the agents finish what cannot be
+ * undone, undo the rest, and `resume` asks them.
  */
 
 #include <stdio.h>
@@ -23,10 +23,10 @@ typedef struct CoordIo {
 } CoordIo;
 
 /*
- * coord_restart() - `restart` and `plan` over @nodes (owned by the caller, may be extended). coord_resume() - `resume`:
- * the nodes are those of the journal.
- * SIGINT, SIGTERM, SIGHUP and SIGWINCH are blocked and read while it runs.
- * Return: the exit status (base/result.h); 128 plus the number of a signal when it left a job running alone.
+ * coord_restart() - `restart` and `plan` over @nodes (owned by the caller, may be extended). coord_resume() -
+ * `resume`: the nodes are those of the journal. SIGINT, SIGTERM, SIGHUP and SIGWINCH are blocked and read
+ * while it runs. Return: the exit status (base/result.h); 128 plus the number of a signal when it left a job
+ * running alone.
  */
 int coord_restart(const CliRequest *rq, const Config *config, Nodes *nodes, const CoordIo *io);
 int coord_resume(const CliRequest *rq, const Config *config, const CoordIo *io);

@@ -110,8 +110,9 @@ void seq_member(Sequence *s, size_t member, SeqHealth health, Usec now);
 /* seq_fresh() - may orders be given? false: the leases were not renewed for too long. */
 void seq_fresh(Sequence *s, bool fresh);
 
-/* seq_started() - its job was asked for already, by a coordinator before us. seq_ready() - the job of @step waits for the word. seq_stopped() - it is past `stop`. seq_blocked() - it is
- * blocking, though nobody here gave the word (a coordinator before us did). */
+/* seq_started() - its job was asked for already, by a coordinator before us. seq_ready() - the job of @step
+ * waits for the word. seq_stopped() - it is past `stop`. seq_blocked() - it is blocking, though nobody here
+ * gave the word (a coordinator before us did). */
 void seq_started(Sequence *s, size_t step);
 void seq_ready(Sequence *s, size_t step);
 void seq_blocked(Sequence *s, size_t step);

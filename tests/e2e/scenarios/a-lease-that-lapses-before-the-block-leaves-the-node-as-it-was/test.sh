@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The coordinator is gone: nobody renews its lease. A job that has not taken the node out yet ends by itself, wherever it is:
-# while it watches, while a hook runs between the place and the block, and before the stop of the graceful way.
+# while it watches, while it waits for its word, while a hook runs between the place and the block, and before the stop of the graceful way.
 
 need_edge_roll
 hook() { # NODE LINE
@@ -26,9 +26,24 @@ assert ordered r1 Restart 1 roll-1
 wait_for 10 in_phase r1 watch
 ended_as r1 refused "$before"
 
-# It has the place, and a hook takes its time.
+# It waits for a word that nobody says any more; its agent dies on top of that, and the next one does not wait either.
 lb_start
 wait_for 20 lb_says r2 UP
+before=$(life r2)
+assert lease_take r2 roll-1 ttl t 8000000
+assert ordered r2 Restart 1 roll-1 await-go b true
+wait_for 10 in_phase r2 place
+ended_as r2 refused "$before"
+assert lease_take r2 roll-1 ttl t 8000000
+assert ordered r2 Restart 1 roll-1 await-go b true
+wait_for 10 in_phase r2 place
+in_node r2 systemctl kill --signal=STOP edge-roll-agent.service
+late=$(boot_usec 8)
+wait_for 10 same_or_later "$late"
+in_node r2 systemctl kill --signal=KILL edge-roll-agent.service
+ended_as r2 refused "$before"
+
+# It has the place, and a hook takes its time.
 config r2 '[agent]' 'hook_limit = 20s'
 before=$(life r2)
 in_node r2 mkfifo /run/never

@@ -14,7 +14,7 @@ unset EXPIRES
 bus_refused "needs step and expires" r1 Restart 'sa{sv}' router 1 lease t "$LEASE"
 bus_refused "need a lease" r1 Restart 'sa{sv}' router 1 step t 1
 bus_refused "lease 99 of router is not in force" r1 Restart 'sa{sv}' router 3 lease t 99 step t 1 expires t "$(boot_usec 10)"
-bus_refused "is not in force" r1 Restart 'sa{sv}' router 4 lease t "$LEASE" step t 1 expires t "$(boot_usec 10)" roll s roll-2
+bus_refused "is that of another roll, roll-1" r1 Restart 'sa{sv}' router 4 lease t "$LEASE" step t 1 expires t "$(boot_usec 10)" roll s roll-2
 assert_same "$(look r1 router .job)" null "job"
 assert_as_it_was r1 "$before"
 
