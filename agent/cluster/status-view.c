@@ -223,12 +223,13 @@ static const char *cell(const StatusNode *n, StatusColumn column, Usec wall, cha
         return "";
 }
 
-/* Is there more than one? What is not known is none. For columns that need no time. */
+/* Is there more than one? What is not known is none. For columns that are not about time. */
 static bool differ(const StatusNode *nodes, size_t n, StatusColumn column)
 {
         const char *first = "";
+        char text[96];
         for (size_t i = 0; i < n; i++) {
-                const char *value = cell(&nodes[i], column, 0, NULL, 0);
+                const char *value = cell(&nodes[i], column, 0, text, sizeof(text));
                 if (*first && *value && strcmp(first, value) != 0)
                         return true;
                 if (!*first)

@@ -240,7 +240,9 @@ static bool add_text(cJSON *o, const char *key, const char *text)
 
 static bool add_seconds(cJSON *o, Usec from, Usec to)
 {
-        return !from || cJSON_AddNumberToObject(o, "elapsed", (double) (time_left(to, from) / 1000) / 1000);
+        /* To the millisecond: more is noise. */
+        uint64_t msec = time_left(to, from) / USEC_PER_MSEC;
+        return !from || cJSON_AddNumberToObject(o, "elapsed", (double) msec / 1000);
 }
 
 static cJSON *node_json(const ViewNode *n, Usec now)

@@ -9,7 +9,7 @@
 #include "agent/cluster/table-impl.h"
 #include "probes/json.h"
 
-#define REDRAW_USEC   (50 * USEC_PER_MSEC) /* a person sees no more */
+#define REDRAW_USEC   (100 * USEC_PER_MSEC) /* a person sees no more */
 #define PROGRESS_USEC (10 * USEC_PER_SEC)
 #define ROWS_DEFAULT  24
 #define BAR_COLUMNS   20
