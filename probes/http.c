@@ -547,7 +547,12 @@ static HttpOutcome http_check(const Http *h, const HttpRequest *request, char *w
                 (void) snprintf(why, size, "too long, or characters that do not belong there");
                 return HTTP_BAD_URL;
         }
-        if (h->curl->names_block && http_host_is_name(request->url)) {
+        /* The first colon ends the user: one in its name would make another user of it. */
+        if (request->user && strchr(request->user, ':')) {
+                (void) snprintf(why, size, "a user with ':' in its name");
+                return HTTP_BAD_URL;
+        }
+        if (h->curl->names_block && !request->may_block && http_host_is_name(request->url)) {
                 (void) snprintf(why, size, "libcurl %.20s cannot do it safely; write the host as a number",
                                 h->curl->version);
                 return HTTP_RESOLVE;
@@ -609,6 +614,13 @@ static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
         HTTP_SET(CURLOPT_WRITEDATA, call);
         if (request->cookie)
                 HTTP_SET(CURLOPT_COOKIE, request->cookie);
+        if (request->user && request->password) {
+                HTTP_SET(CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC);
+                HTTP_SET(CURLOPT_USERNAME, request->user);
+                HTTP_SET(CURLOPT_PASSWORD, request->password);
+        }
+        if (request->ca_file)
+                HTTP_SET(CURLOPT_CAINFO, request->ca_file);
         if (request->post_body) {
                 HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->post_len);
                 HTTP_SET(CURLOPT_COPYPOSTFIELDS, request->post_body);

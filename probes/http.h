@@ -11,7 +11,7 @@
  *
  * Hosts are numbers or localhost. Other names are looked up by a thread of libcurl's, with libcurl 7.87 and
  * later; older ones (RHEL 8 and 9) would stop the loop while DNS is silent, so there a name is HTTP_RESOLVE
- * at once.
+ * at once, unless the caller says that the loop may be stopped.
  *
  * Source: libcurl-multi(3), curl_multi_socket_action(3), CURLOPT_QUICK_EXIT(3).
  */
@@ -52,6 +52,10 @@ typedef struct HttpRequest {
         const char *url;       /* copied; at most 8 KiB */
         const char *post_body; /* NULL: GET; else POST of application/x-www-form-urlencoded; copied */
         const char *cookie;    /* NULL or the value of a Cookie header; copied */
+        const char *user,
+                *password;   /* NULL, or both: HTTP Basic, for this host only; copied, never in `text` */
+        const char *ca_file; /* NULL: the system's certificates; else those in this PEM file */
+        bool may_block; /* the host may be looked up even if that can stop the loop: nobody else needs it */
         Usec connect_usec;     /* limit to the connection, name lookup and TLS handshake included; 0: 2 s */
         Usec total_usec;       /* limit to the end; 0: 5 s */
         size_t max_body_bytes; /* 0: 1 MiB */

@@ -634,10 +634,30 @@ static void test_names(void **state _unused_)
         assert_string_equal(http_outcome_name(HTTP_OUTCOME_INVALID), "invalid");
 }
 
+/* Who asks goes into one header, and nowhere else. */
+static void test_basic_auth(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f, ORIGIN_OPEN);
+        origin_serve(f.origin, "*", 401, "no");
+        fetch(&f, (HttpRequest){ .user = "admin@x.org", .password = "s3cret:with colon" });
+        assert_int_equal(f.status, 401);
+        assert_non_null(strstr(origin_last_request(f.origin),
+                               "Authorization: Basic YWRtaW5AeC5vcmc6czNjcmV0OndpdGggY29sb24=\r\n"));
+        assert_null(strstr(f.text, "s3cret"));
+        /* Without one there is none, and a new request knows nothing of the one before. */
+        fetch(&f, (HttpRequest){ 0 });
+        assert_null(strcasestr(origin_last_request(f.origin), "authorization"));
+        fetch(&f, (HttpRequest){ .user = "a:b", .password = "c" });
+        assert_int_equal(f.outcome, HTTP_BAD_URL);
+        close_door(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_answer),
+                cmocka_unit_test(test_basic_auth),
                 cmocka_unit_test(test_status_is_no_failure),
                 cmocka_unit_test(test_redirect_is_not_followed),
                 cmocka_unit_test(test_post_and_cookie),
