@@ -171,7 +171,7 @@ const VerbInfo verb_table[] = {
                 .name = "plan",
                 .what = "what a roll over the nodes would do, and what is in its way",
                 .operand = OPERAND_RESTART_COMPONENT,
-                .options = BIT(OPTION_JSON) | OPTIONS_NODES | OPTIONS_ROLL,
+                .options = BIT(OPTION_JSON) | OPTIONS_NODES | OPTIONS_ROLL | BIT(OPTION_VERBOSE),
                 .text = "Order, pools, capacity while rolling, locks, expected time, and every condition with\n"
                         "what was seen. Nothing is changed. Exit code 11 when the roll would be refused.\n",
                 .examples = "edge-roll plan restart router --cluster\n"

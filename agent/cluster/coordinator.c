@@ -202,7 +202,8 @@ static bool coord_grow(Coord *c)
                                                                 member->address);
                                 for (size_t j = 0; j < n && !known; j++)
                                         for (size_t l = 0; l < plan[j].n_looks && !known; l++)
-                                                known = strcmp(plan[j].looks[l]->uuid, member->uuid) == 0;
+                                                known = *member->uuid &&
+                                                        strcmp(plan[j].looks[l]->uuid, member->uuid) == 0;
                                 if (!known && nodes_add_member(c->nodes, member->name, &err) < 0)
                                         coord_say(c, member->name, true,
                                                   "a member of the pool that cannot be "

@@ -115,14 +115,8 @@ static void node_answered(FleetNode *n)
                         if (!n->look[i])
                                 continue;
                         n->looks[p->n_looks++] = n->look[i];
-                        if (n->look[i]->may_change_known && !n->look[i]->may_change)
-                                p->contact = PLAN_NO_PERMISSION;
                 }
                 p->looks = n->looks;
-                if (p->contact == PLAN_NO_PERMISSION)
-                        node_trouble(n, PLAN_NO_PERMISSION,
-                                     "its agent lets this user ask, and change nothing",
-                                     "be root there, or a member of the group edge-roll");
         }
         fleet_settle(f);
 }
@@ -242,9 +236,11 @@ static int node_connect(FleetNode *n, Err *err)
                                                  .signal = node_on_signal };
         Fleet *f = n->fleet;
         const Node *node = &f->nodes->nodes[n->index];
-        RemoteDest dest = {
-                .host = node->host, .user = node->user, .port = node->port, .bridge = node->bridge
-        };
+        RemoteDest dest = { .host = node->host,
+                            .user = node->user,
+                            .key = node->key,
+                            .port = node->port,
+                            .bridge = node->bridge };
         if (f->handlers.connect) {
                 dest.open = node_open;
                 dest.open_userdata = n;

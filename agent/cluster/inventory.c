@@ -10,7 +10,7 @@
 #define WORDS(n) (((n) + 63) / 64)
 
 /* The variables that count. The order is that of Var.value. */
-typedef enum VarName { VAR_HOST, VAR_USER, VAR_PORT, VAR_CONNECTION, VAR_BRIDGE, VAR_COUNT } VarName;
+typedef enum VarName { VAR_HOST, VAR_USER, VAR_PORT, VAR_CONNECTION, VAR_BRIDGE, VAR_KEY, VAR_COUNT } VarName;
 
 static const struct {
         const char *name, *old;
@@ -20,19 +20,14 @@ static const struct {
         [VAR_PORT] = { "ansible_port", "ansible_ssh_port" },
         [VAR_CONNECTION] = { "ansible_connection", NULL },
         [VAR_BRIDGE] = { "edge_roll_bridge", NULL },
+        [VAR_KEY] = { "ansible_ssh_private_key_file", "ansible_private_key_file" },
 };
 _Static_assert(ELEMENTS(var_table) == VAR_COUNT, "every variable has a row");
 
 /* They would change how ssh gets there, and do not: whoever set them must know. */
 static const char *const vars_not_used[] = {
-        "ansible_ssh_private_key_file",
-        "ansible_private_key_file",
-        "ansible_ssh_common_args",
-        "ansible_ssh_extra_args",
-        "ansible_ssh_args",
-        "ansible_ssh_executable",
-        "ansible_password",
-        "ansible_ssh_pass",
+        "ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args",
+        "ansible_ssh_executable",  "ansible_password",       "ansible_ssh_pass",
 };
 
 typedef struct Vars {
@@ -146,6 +141,7 @@ Inventory *inventory_free(Inventory *o)
                 free(o->hosts[i].host);
                 free(o->hosts[i].user);
                 free(o->hosts[i].bridge);
+                free(o->hosts[i].key);
                 (void) inventory_names_free(o->hosts[i].groups);
         }
         free(o->hosts);
@@ -270,6 +266,11 @@ static int var_check(Parser *p, VarName var, const char *value)
                         if (*c < ' ' || *c >= 0x7f)
                                 return bad(p, p->line, -EINVAL,
                                            "%s holds characters other than printable ASCII", name);
+                break;
+        case VAR_KEY:
+                if ((*value != '/' && *value != '~') || strlen(value) > 1024 || strpbrk(value, "%\"'$`"))
+                        return bad(p, p->line, -EINVAL,
+                                   "%s is \"%.60s\", expected the absolute path of a key", name, value);
                 break;
         case VAR_CONNECTION:
         case VAR_COUNT:
@@ -701,6 +702,8 @@ static int emit_host(Parser *p, size_t at, Group *const *sorted, Group **in)
                 r = copy_text(p, var_get(h, in, n, VAR_USER), &o->user);
         if (r >= 0)
                 r = copy_text(p, var_get(h, in, n, VAR_BRIDGE), &o->bridge);
+        if (r >= 0)
+                r = copy_text(p, var_get(h, in, n, VAR_KEY), &o->key);
         const char *port = var_get(h, in, n, VAR_PORT);
         if (r >= 0 && port)
                 (void) inventory_port(port, &o->port);

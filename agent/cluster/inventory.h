@@ -6,7 +6,8 @@
  *
  * Read: groups, [G:children], [G:vars], host variables with shell quoting, ranges r[01:12], r[a:c], r[1:9:2],
  * host:port, comments, the groups `all` and `ungrouped`. Of the variables ansible_host, ansible_user,
- * ansible_port (and their old names ansible_ssh_*), ansible_connection and edge_roll_bridge count, with
+ * ansible_port (and their old names ansible_ssh_*), ansible_ssh_private_key_file, ansible_connection and
+ * edge_roll_bridge count, with
  * Ansible's precedence: all, then groups from the outermost to the innermost (equals by name), then the host.
  * Others are skipped; those that would change how ssh gets there are named in `notes`. Templates are not
  * evaluated, group_vars and host_vars beside the file are not read.
@@ -33,6 +34,7 @@ typedef struct InventoryHost {
         char *host;    /* ansible_host; NULL: the name */
         char *user;    /* NULL: not said */
         char *bridge;  /* edge_roll_bridge; NULL */
+        char *key;     /* ansible_ssh_private_key_file; NULL */
         uint16_t port; /* 0: not said */
         bool local;    /* ansible_connection=local */
         char **groups; /* all it is in, through children too; sorted, NULL-terminated, without all and

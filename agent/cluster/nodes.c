@@ -56,6 +56,7 @@ static void node_done(Node *node)
         free(node->host);
         free(node->user);
         free(node->bridge);
+        free(node->key);
         (void) inventory_names_free(node->groups);
 }
 
@@ -245,6 +246,8 @@ static int nodes_add_host(Nodes *n, const InventoryHost *h, Err *err)
                 r = node_copy(h->user, &node->user, err);
         if (r >= 0)
                 r = node_copy(h->bridge, &node->bridge, err);
+        if (r >= 0)
+                r = node_copy(h->key, &node->key, err);
         if (r < 0)
                 return r;
         node->port = h->port;
@@ -462,7 +465,8 @@ const char *nodes_reach(const Node *node, char *buf, size_t size)
         char port[16] = "";
         if (node->port)
                 (void) snprintf(port, sizeof(port), "-p %u ", node->port);
-        (void) snprintf(buf, size, "ssh %s%s%s%s", port, node->user ? node->user : "", node->user ? "@" : "",
+        (void) snprintf(buf, size, "ssh %s%s%s%s%s%s%s", node->key ? "-i " : "", node->key ? node->key : "",
+                        node->key ? " " : "", port, node->user ? node->user : "", node->user ? "@" : "",
                         node->host);
         return buf;
 }

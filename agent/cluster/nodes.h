@@ -41,6 +41,7 @@ typedef struct Node {
         char *host;    /* ssh destination: name or address */
         char *user;    /* NULL: as ssh_config(5) has it */
         char *bridge;  /* command of the bridge there; NULL: as configured */
+        char *key;     /* private key for ssh; NULL: as ssh_config(5) has it */
         uint16_t port; /* 0: as ssh_config(5) has it */
         bool local;    /* the inventory says ansible_connection=local */
         char **groups; /* sorted, NULL-terminated; never NULL */

@@ -76,7 +76,8 @@ int plan_add(PlanMaker *m, PlanCondition c, PlanVerdict verdict, const PlanPool 
                 (void) snprintf(f->reason, sizeof(f->reason), "%s", override->reason);
         }
         if (pool)
-                (void) snprintf(f->pool, sizeof(f->pool), "%.63s %.255s", pool->component, pool->name);
+                (void) snprintf(f->pool, sizeof(f->pool), "%.255s",
+                                *pool->name ? pool->name : "a pool whose name is not known");
         if (hint)
                 (void) snprintf(f->hint, sizeof(f->hint), "%s", hint);
         va_list ap;
@@ -171,19 +172,19 @@ static int check_members(PlanMaker *m, PlanPool *pool, size_t component)
                 if (more.n + less.n > before)
                         plan_who_add(&who, node);
         }
-        pool->members_force = (more.n > 0 || less.n > 0) && plan_override(m, PLAN_C_MEMBERS);
+        pool->members_force = more.n > 0 && plan_override(m, PLAN_C_MEMBERS);
         if (more.n > 0)
                 return plan_add(
                         m, PLAN_C_MEMBERS, PLAN_REFUSE, pool, &who,
-                        "name them, too (--nodes, inventory): they are asked and kept, not restarted; if they are "
-                        "gone for good: --override members=REASON makes the list of this roll the pool's",
+                        "name them, too (--nodes, inventory): they are asked and kept, not restarted; if they "
+                        "are gone for good: --override members=REASON makes the list of this roll the pool's",
                         "there are mates that this list of %zu does not have: %s", pool->n_members,
                         more.text);
+        /* Pools grow: the agents learn the longer list from the roll. */
         if (less.n > 0)
-                return plan_add(m, PLAN_C_MEMBERS, PLAN_REFUSE, pool, &who,
-                                "--override members=REASON makes the list of this roll the pool's",
-                                "the nodes know fewer mates than this list of %zu has: %s", pool->n_members,
-                                less.text);
+                return plan_add(m, PLAN_C_MEMBERS, PLAN_OK, pool, &who, NULL,
+                                "%zu members; some agents know fewer and learn this list: %s",
+                                pool->n_members, less.text);
         if (lists == 0)
                 return plan_add(m, PLAN_C_MEMBERS, PLAN_OK, pool, NULL, NULL,
                                 "%zu member%s, no agent knows another list yet", pool->n_members,
@@ -228,6 +229,9 @@ static int check_degraded(PlanMaker *m, const PlanPool *pool, const PlanTight *t
                         "%s; restarting what is out takes nobody out: it goes first, the others follow when it "
                         "serves",
                         list.text);
+        if (pool->n_steps == 0)
+                return plan_add(m, PLAN_C_DEGRADED, PLAN_WARNING, pool, &who, NULL,
+                                "%s; nothing of it is restarted", list.text);
         return plan_add(m, PLAN_C_DEGRADED, PLAN_WARNING, pool, &who, NULL, "%s; up to %u of %zu may be out",
                         list.text, pool->max_unavailable, pool->n_members);
 }

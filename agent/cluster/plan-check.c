@@ -37,14 +37,18 @@ static int check_contact(PlanMaker *m, PlanContact contact, PlanCondition c, con
                          const char *counts)
 {
         _cleanup_(plan_who_done) PlanWho selected = { 0 }, others = { 0 };
-        PlanList selected_text = { 0 }, others_text = { 0 };
+        PlanList selected_text = { 0 }, others_text = { 0 }, strangers = { 0 };
         const char *hint = NULL;
         bool is_selected;
 
         for (size_t i = 0; i < m->plan->n_nodes; i++) {
                 const PlanNode *n = &m->plan->nodes[i];
-                if (n->contact != contact || !concerned(m, i, &is_selected))
+                if (n->contact != contact)
                         continue;
+                if (!concerned(m, i, &is_selected)) {
+                        plan_list_add(&strangers, "%.60s", n->node->name);
+                        continue;
+                }
                 hint = hint ? hint : n->hint;
                 plan_who_add(is_selected ? &selected : &others, i);
                 plan_list_add(is_selected ? &selected_text : &others_text, "%.60s: %.160s", n->node->name,
@@ -59,6 +63,10 @@ static int check_contact(PlanMaker *m, PlanContact contact, PlanCondition c, con
                              others_text.n, counts, others_text.text);
         if (selected_text.n > 0 || others_text.n > 0)
                 return r;
+        if (strangers.n > 0)
+                return plan_add(m, c, PLAN_OK, NULL, NULL, NULL,
+                                "%s; %zu more do not, and are in none of these pools by their groups: %s",
+                                good, strangers.n, strangers.text);
         return plan_add(m, c, PLAN_OK, NULL, NULL, NULL, "%s", good);
 }
 
@@ -497,7 +505,7 @@ int plan_check(PlanMaker *m)
                 plan_check_pool_names, check_steps,     check_busy,      check_retry,
                 check_max_failures,    check_datastore, check_recent,
         };
-        int r = check_contact(m, PLAN_UNREACHABLE, PLAN_C_UNREACHABLE, "every node answers",
+        int r = check_contact(m, PLAN_UNREACHABLE, PLAN_C_UNREACHABLE, "every node of the pools answers",
                               "each counts as out");
 
         for (size_t i = 0; i < ELEMENTS(checks) && r >= 0; i++)

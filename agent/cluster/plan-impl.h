@@ -32,6 +32,7 @@ typedef struct PlanMaker {
         size_t n_components;
         PlanPlace *places; /* [component * n_nodes + node] */
         PlanTight *tight;  /* one for each pool */
+        bool hinted;       /* the source says of at least one node what is on it */
         Err *err;
 } PlanMaker;
 

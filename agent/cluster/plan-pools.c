@@ -48,15 +48,19 @@ static bool place_here(const PlanMaker *m, size_t component, const PlanNode *n, 
         NodeHint hint = nodes_hint(n->node, name);
         bool asked_for = n->node->named && strcmp(m->o->component, name) == 0;
 
-        if (look && (look->running || look->held || look->has_job || look->leased || look->has_last))
+        if (look &&
+            (look->running || look->held || look->has_job || look->leased || look->has_last || *look->uuid))
                 return true;
         if (n->contact == PLAN_REACHED && !look)
                 return false;
         if (asked_for || hint == NODE_HINT_YES)
                 return true;
-        /* Nobody can say what runs on a node that does not answer: it is thought to have what is asked for.
+        /*
+         * Nobody can say what runs on a node that does not answer: it is thought to have what is asked for,
+         * unless it is in groups, others are in groups that are called routers or the like, and it is in none
+         * of those.
          */
-        return n->contact != PLAN_REACHED && hint == NODE_HINT_NONE;
+        return n->contact != PLAN_REACHED && hint == NODE_HINT_NONE && !(m->hinted && n->node->groups[0]);
 }
 
 static PlanState place_state(const PlanNode *n, const NodeLook *l, char *why, size_t size)
@@ -121,6 +125,9 @@ static void places_find_twins(PlanMaker *m)
 
 void plan_places(PlanMaker *m)
 {
+        for (size_t i = 0; i < m->plan->n_nodes; i++)
+                m->hinted |= nodes_hint(m->plan->nodes[i].node, "router") == NODE_HINT_YES ||
+                             nodes_hint(m->plan->nodes[i].node, "message-processor") == NODE_HINT_YES;
         for (size_t c = 0; c < m->n_components; c++)
                 for (size_t i = 0; i < m->plan->n_nodes; i++) {
                         const PlanNode *n = &m->plan->nodes[i];

@@ -133,7 +133,7 @@ typedef struct PlanFinding {
         PlanVerdict verdict; /* REFUSE and overridden: does not refuse the plan */
         bool overridden;
         char reason[PLAN_TEXT]; /* of the override */
-        char pool[PLAN_TEXT];   /* "component NAME"; "": about no pool */
+        char pool[PLAN_TEXT];   /* its name; "": about no pool */
         char evidence[PLAN_TEXT];
         char hint[PLAN_TEXT]; /* what to do; "" */
         size_t *nodes;        /* indices into the PlanNode array */

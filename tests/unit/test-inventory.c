@@ -92,6 +92,17 @@ static void test_hosts_and_groups(void **state _unused_)
         (void) inventory_free(i);
 }
 
+static void test_keys(void **state _unused_)
+{
+        Inventory *i = parse("x ansible_ssh_private_key_file=/root/.ssh/id_shell\ny ansible_private_key_file=~/.ssh/k\nz\n");
+        assert_string_equal(i->hosts[0].key, "/root/.ssh/id_shell");
+        assert_string_equal(i->hosts[1].key, "~/.ssh/k");
+        assert_null(i->hosts[2].key);
+        (void) inventory_free(i);
+        expect_bad("x ansible_ssh_private_key_file=-oX\n", -EINVAL, "absolute path of a key");
+        expect_bad("x ansible_ssh_private_key_file='/a`id`'\n", -EINVAL, "absolute path of a key");
+}
+
 static void test_who_wins(void **state _unused_)
 {
         Inventory *i = parse("[all:vars]\nansible_user=u-all\nansible_port=1\nansible_host=h-all\n"
@@ -307,7 +318,7 @@ static void test_many_ways_down(void **state _unused_)
 
 static void test_what_is_not_used_is_told(void **state _unused_)
 {
-        Inventory *i = parse("x ansible_ssh_private_key_file=/k ansible_password=secret\n"
+        Inventory *i = parse("x ansible_ssh_executable=/k ansible_password=secret\n"
                              "y ansible_connection=docker\n[all:vars]\nansible_ssh_common_args='-J b'\n");
         assert_int_equal(i->n_notes, 4);
         for (size_t k = 0; k < i->n_notes; k++)
@@ -319,6 +330,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_hosts_and_groups),
+                cmocka_unit_test(test_keys),
                 cmocka_unit_test(test_who_wins),
                 cmocka_unit_test(test_children_before_they_exist),
                 cmocka_unit_test(test_quotes),

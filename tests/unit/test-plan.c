@@ -615,6 +615,36 @@ static void test_unreachable_of_nobody_knows_which_pool(void **state _unused_)
         finish(&c);
 }
 
+/* A cluster has other machines, too: what is in groups, and in none that is called like a router, is none. */
+static void test_machines_of_other_kinds(void **state _unused_)
+{
+        static char router[] = "router", db[] = "cassandra";
+        Cluster c;
+        start(&c, "router");
+        routers(&c, 2);
+        (void) node(&c, "db", "router", "dc-1");
+        (void) node(&c, "stray", "router", "dc-1");
+        silent(&c, "db");
+        silent(&c, "stray");
+        make(&c);
+        assert_int_equal(c.plan->pools[0].n_members, 4); /* nobody knows better */
+        for (size_t i = 0; i < 3; i++) {
+                c.nodes->nodes[i].groups = realloc(c.nodes->nodes[i].groups, 2 * sizeof(char *));
+                c.nodes->nodes[i].groups[0] = strdup(i < 2 ? router : db);
+                c.nodes->nodes[i].groups[1] = NULL;
+        }
+        make(&c);
+        assert_int_equal(c.plan->pools[0].n_members, 3); /* the stray one is in no group at all */
+        assert_true(c.plan->pools[0].members[2].state == PLAN_NOT_KNOWN);
+        c.nodes->n--; /* without it */
+        make(&c);
+        expect(&c, PLAN_C_UNREACHABLE, PLAN_OK,
+               "1 more do not, and are in none of these pools by their groups: db");
+        expect_only(&c, PLAN_CONDITION_INVALID, PLAN_CONDITION_INVALID);
+        c.nodes->n++;
+        finish(&c);
+}
+
 static void test_nobody_answers(void **state _unused_)
 {
         Cluster c;
@@ -730,8 +760,10 @@ static void test_a_new_member(void **state _unused_)
         name_mate(look(&c, "r1"), "", "r2", "");
         name_mate(look(&c, "r2"), "", "r1", "");
         make(&c);
-        expect(&c, PLAN_C_MEMBERS, PLAN_REFUSE, "does not name r3");
-        expect_only(&c, PLAN_C_MEMBERS, PLAN_CONDITION_INVALID);
+        /* Pools grow. */
+        expect(&c, PLAN_C_MEMBERS, PLAN_OK, "does not name r3");
+        expect_only(&c, PLAN_CONDITION_INVALID, PLAN_CONDITION_INVALID);
+        assert_false(c.plan->pools[0].members_force);
         finish(&c);
 }
 
@@ -877,6 +909,7 @@ static void test_stopped(void **state _unused_)
 
         /* Never a trace of it there: it is no router. */
         look(&c, "r2")->has_last = false;
+        *look(&c, "r2")->uuid = '\0';
         make(&c);
         expect_order(&c, "r1 r3");
         assert_int_equal(pool(&c, "router/dc-1/gateway")->n_members, 2);
@@ -1115,10 +1148,10 @@ static void test_text(void **state _unused_)
         assert_non_null(strstr(text, "REFUSED     degraded"));
         assert_non_null(strstr(text, "--override degraded=REASON"));
         assert_null(strchr(text, '\x1b'));
-        assert_null(strstr(text, "every node answers")); /* what is fine is counted */
+        assert_null(strstr(text, "every node of the pools answers")); /* what is fine is counted */
         free(text);
         assert_int_equal(plan_render_text(c.plan, true, &text), 0);
-        assert_non_null(strstr(text, "every node answers"));
+        assert_non_null(strstr(text, "every node of the pools answers"));
         free(text);
         finish(&c);
 }
@@ -1175,6 +1208,7 @@ int main(void)
                 cmocka_unit_test(test_unreachable),
                 cmocka_unit_test(test_unreachable_but_not_selected),
                 cmocka_unit_test(test_unreachable_of_nobody_knows_which_pool),
+                cmocka_unit_test(test_machines_of_other_kinds),
                 cmocka_unit_test(test_nobody_answers),
                 cmocka_unit_test(test_permission_and_version),
                 cmocka_unit_test(test_two_names_for_one_node),
