@@ -75,8 +75,9 @@ CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/status-view.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/cluster.c agent/cluster/cluster-status.c agent/cluster/coordinator.c agent/cluster/coordinator-record.c agent/cluster/coordinator-roll.c \
            agent/cluster/coordinator-view.c agent/cluster/fleet.c agent/cluster/tenure.c
-CLUSTER += agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/nodes.c agent/cluster/plan.c \
-           agent/cluster/plan-check.c agent/cluster/plan-check-pool.c agent/cluster/plan-pools.c agent/cluster/plan-show.c
+CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/management.c \
+           agent/cluster/nodes.c agent/cluster/nodes-view.c agent/cluster/plan.c agent/cluster/plan-check.c agent/cluster/plan-check-pool.c \
+           agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 PLACES := agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
@@ -101,7 +102,7 @@ $(B)/%.o: %.c
 UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json err fate foreign history hooks http inflight kept-conns lease leave monit-xml procs properties put \
                 render roll roll-log sequence snapshot state status-view table time window
 UNIT_TESTS   += lock-spec turn
-UNIT_TESTS   += inventory look nodes plan servers-json
+UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
 UNIT_TESTS   += needed pem
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd

@@ -202,8 +202,16 @@ static const Key pool_keys[] = {
 
 /* Of the machine from which a cluster is rolled. */
 static const Key cluster_keys[] = {
-        { "inventory", TYPE_TEXT, AT(Config, cluster_inventory), { "" },
-          "an Ansible inventory (INI) that names the nodes", .may_be_empty = true },
+        { "inventory", TYPE_PATH, AT(Config, cluster_inventory), { "" },
+          "Ansible inventory (INI) that names the nodes", .may_be_empty = true },
+        { "management_url", TYPE_URL, AT(Config, cluster_management_url), { "" },
+          "Management Server that knows the nodes, as http://10.0.0.9:8080", .may_be_empty = true },
+        { "management_user", TYPE_TEXT, AT(Config, cluster_management_user), { "" },
+          "who asks the Management Server: a system administrator's e-mail address", .may_be_empty = true },
+        { "management_password_file", TYPE_PATH, AT(Config, cluster_management_password_file), { "" },
+          "file with that password; or the environment, or a systemd credential", .may_be_empty = true },
+        { "management_ca", TYPE_PATH, AT(Config, cluster_management_ca), { "" },
+          "certificates (PEM) the Management Server is checked by; empty: the system's", .may_be_empty = true },
         { "ssh", TYPE_WORDS, AT(Config, cluster_ssh), { "ssh" }, "the command that reaches a node, and its arguments" },
         { "bridge", TYPE_WORDS, AT(Config, cluster_bridge), { "edge-roll bridge" },
           "what is run on the node; sudo -n edge-roll bridge for users that are not in its group edge-roll" },

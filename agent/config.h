@@ -113,7 +113,9 @@ typedef struct Config {
         char *pool_name;                   /* "auto": region and pod of the component */
         Words pool_members;                /* other nodes of the pool, as far as this node knows */
         char *lock;                        /* "auto", "none", "lease" or "zookeeper://..." */
-        char *cluster_inventory;           /* "": none */
+        /* sources of the list of nodes; "": not set */
+        char *cluster_inventory, *cluster_management_url, *cluster_management_user;
+        char *cluster_management_password_file, *cluster_management_ca;
         Words cluster_ssh, cluster_bridge; /* commands: how a node is reached, what is run on it */
         Usec cluster_connect_usec, cluster_answer_usec;
         unsigned cluster_at_once;      /* connections being made at the same time */

@@ -221,6 +221,21 @@ static bool servers_has(const Servers *s, const char *uuid)
         return false;
 }
 
+/* A row without an id is told from others by everything else it says. */
+static bool servers_has_row(const Servers *s, const Server *row)
+{
+        if (*row->uuid)
+                return servers_has(s, row->uuid);
+        for (size_t i = 0; i < s->n; i++) {
+                const Server *o = &s->rows[i];
+                if (!*o->uuid && strcmp(o->address, row->address) == 0 &&
+                    strcmp(o->hostname, row->hostname) == 0 && strcmp(o->types, row->types) == 0 &&
+                    strcmp(o->region, row->region) == 0)
+                        return true;
+        }
+        return false;
+}
+
 static int servers_add_row(Servers *s, const cJSON *row, size_t number, Err *err)
 {
         Server server = { 0 };
@@ -286,7 +301,7 @@ int servers_append(Servers *s, Servers *more, Err *err)
                 return err_set(err, -ENOMEM, "Out of memory for a list of servers");
         s->rows = rows;
         for (size_t i = 0; i < more->n; i++)
-                if (!servers_has(s, more->rows[i].uuid))
+                if (!servers_has_row(s, &more->rows[i]))
                         s->rows[s->n++] = more->rows[i];
         for (size_t i = 0; i < more->n_notes; i++)
                 if (servers_note(s, "%s", more->notes[i]) < 0)

@@ -15,6 +15,7 @@
 
 #include "agent/bound.h"
 #include "agent/cli.h"
+#include "agent/cluster/plan.h"
 #include "agent/config.h"
 #include "agent/phase.h"
 #include "base/result.h"
@@ -118,6 +119,18 @@ static void the_page_has_every_result_with_its_number(void **state)
                 char line[96];
                 (void) snprintf(line, sizeof(line), "\n.It %d , Sy %s\n", result_exit_code((Result) i),
                                 result_name((Result) i));
+                has(file, page, line);
+        }
+}
+
+static void the_page_has_every_condition_of_a_plan(void **state)
+{
+        static const char file[] = "units/man/edge-roll.1";
+        _cleanup_(freep) char *page = read_source(file);
+        (void) state;
+        for (int i = 0; i < PLAN_CONDITION_COUNT; i++) {
+                char line[96];
+                (void) snprintf(line, sizeof(line), "\n.It Sy %s\n", plan_condition_name((PlanCondition) i));
                 has(file, page, line);
         }
 }
@@ -345,6 +358,7 @@ int main(void)
                 cmocka_unit_test(the_page_has_every_key_with_its_default),
                 cmocka_unit_test(the_page_has_no_key_that_is_gone),
                 cmocka_unit_test(the_page_has_every_result_with_its_number),
+                cmocka_unit_test(the_page_has_every_condition_of_a_plan),
                 cmocka_unit_test(the_page_has_every_phase_with_its_limit),
                 cmocka_unit_test(the_page_has_every_bound),
                 cmocka_unit_test(the_bound_is_the_sum_of_what_is_configured),
