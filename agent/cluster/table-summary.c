@@ -21,17 +21,9 @@ static const char *node_component(const RollView *v, const ViewNode *n)
         return *n->component ? n->component : v->component;
 }
 
-/* [USER@]HOST[:PORT] */
 static const char *node_dest(const ViewNode *n, char *buf, size_t size)
 {
-        const char *host = *n->dest ? n->dest : n->name, *user = n->user ? n->user : "";
-        char port[16] = "";
-        if (n->port)
-                (void) snprintf(port, sizeof(port), ":%u", n->port);
-        bool bracket = n->port && strchr(host, ':');
-        (void) snprintf(buf, size, "%s%s%s%s%s%s", user, *user ? "@" : "", bracket ? "[" : "", host,
-                        bracket ? "]" : "", port);
-        return buf;
+        return view_dest(n->user, *n->dest ? n->dest : n->name, n->port, buf, size);
 }
 
 static void command_begin(FILE *f, const char *what)
