@@ -98,14 +98,10 @@ static void put_node(const Table *t, const RollView *v, const ViewNode *n, bool 
         put_colour(f, t->mode.colour, view_is_active(n->state) ? COLOUR_WARN : COLOUR_BAD);
         (void) fputs("  ", f);
         bool known = !view_is_active(n->state) || n->state == VIEW_CUT;
-        put_field(f, known ? table_how(n) : "under way", INDENT - 3);
+        const char *how = known ? table_how(n) : "under way";
+        put_field(f, how, MAX(put_columns(how), (size_t) INDENT - 3));
         put_plain(f, t->mode.colour);
         (void) fputc(' ', f);
-        if (put_columns(table_how(n)) > INDENT - 3 && !view_is_active(n->state)) {
-                /* A word that does not fit its column stands whole in the text. */
-                put_clean(f, table_how(n));
-                (void) fputs(": ", f);
-        }
         put_clean(f, n->name);
         if (*n->phase && view_is_active(n->state)) {
                 (void) fputs(", in ", f);

@@ -651,7 +651,7 @@ static void left_and_quoted(void **state)
                 "  under way    r1.east, in start, 10 s: job of systemd\n"
                 "    look       edge-roll status router --inventory hosts.ini --limit r1.east\n"
                 "    follow     ssh -F conf r1.east edge-roll watch router\n"
-                "  agent-unreac agent-unreachable: it's; rm, 1.0 s: no route to host\n"
+                "  agent-unreachable it's; rm, 1.0 s: no route to host\n"
                 "    look       edge-roll status router --inventory hosts.ini --limit 'it'\\''s; rm'\n"
                 "    retry      edge-roll restart router --inventory hosts.ini --limit 'it'\\''s; rm'\n");
 }
