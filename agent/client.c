@@ -510,6 +510,8 @@ static CallEnd call_start(Client *c, Answer *ret)
                 r = option_text(m, "router-retry", rq->router_retry);
         if (r >= 0)
                 r = option_flag(m, "dry-run", rq->dry_run);
+        if (r >= 0 && rq->wait_usec)
+                r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0 && rq->for_usec)
                 r = sd_bus_message_append(m, "{sv}", "for", "t", rq->for_usec);
         if (r >= 0)

@@ -20,7 +20,7 @@ struct Needed {
 
 static const char *const source_names[] = {
         [NEEDED_STATE] = "state", [NEEDED_PROCESSES] = "processes",     [NEEDED_CODE] = "code",
-        [NEEDED_FILES] = "files", [NEEDED_CERTIFICATE] = "certificate", [NEEDED_MANAGEMENT] = "management",
+        [NEEDED_FILES] = "files", [NEEDED_CERTIFICATE] = "certificate",
 };
 _Static_assert(ELEMENTS(source_names) == NEEDED_SOURCE_COUNT, "every source has a name");
 
@@ -120,6 +120,12 @@ void needed_json(const Needed *n, cJSON *object)
         json_list(n, object, "reasons", NEEDED_SAYS_YES);
         json_list(n, object, "seen", NEEDED_SAYS_NO);
         json_list(n, object, "unseen", NEEDED_UNSEEN);
+        /* Said each time, because "no" does not speak of it. */
+        cJSON *beyond = cJSON_AddArrayToObject(object, "beyond");
+        cJSON_AddItemToArray(beyond,
+                             cJSON_CreateString(
+                                     "deployments, keystores and virtual hosts in Edge's own database are "
+                                     "not looked at"));
 }
 
 const char *needed_text(const Needed *n, char *buf, size_t size)

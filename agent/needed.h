@@ -33,12 +33,11 @@ typedef enum NeededSource {
         NEEDED_CODE,        /* the files they have mapped or opened as code */
         NEEDED_FILES,       /* properties and restart_on */
         NEEDED_CERTIFICATE, /* what the traffic ports serve */
-        NEEDED_MANAGEMENT,  /* deployments, as the Management Server knows them */
         NEEDED_SOURCE_COUNT,
         NEEDED_SOURCE_INVALID = -EINVAL,
 } NeededSource;
 
-/* needed_source_name() - "state", "processes", "code", "files", "certificate", "management"; never NULL. */
+/* needed_source_name() - "state", "processes", "code", "files", "certificate"; never NULL. */
 const char *needed_source_name(NeededSource source);
 
 typedef enum NeededAnswer {
@@ -78,7 +77,8 @@ NeededVerdict needed_verdict(const Needed *n);
 /* needed_says() - has @source said @answer? */
 bool needed_says(const Needed *n, NeededSource source, NeededAnswer answer);
 
-/* needed_json() - adds to @object: "needed", and the arrays of sentences "reasons", "seen", "unseen". */
+/* needed_json() - adds to @object: "needed", and the arrays of sentences "reasons", "seen", "unseen" and
+ * "beyond" (what is never looked at). */
 void needed_json(const Needed *n, cJSON *object);
 
 /*

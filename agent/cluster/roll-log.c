@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "agent/cluster/roll-record.h"
-#include "agent/version.h"
 #include "base/time.h"
 #include "probes/json.h"
 
@@ -280,7 +279,7 @@ static int log_new(RollLog **ret, const char *dir, const char *id, Err *err)
 /* What every first event has; the caller's own keys of these names are replaced. */
 static int first_fill(cJSON *roll, const char *id)
 {
-        static const char *const keys[] = { "event", "time", "format", "id", "host", "pid", "version" };
+        static const char *const keys[] = { "event", "time", "format", "id", "host", "pid" };
         char host[HOST_NAME_MAX + 1] = "", stamp[32];
         for (size_t i = 0; i < ELEMENTS(keys); i++)
                 cJSON_DeleteItemFromObjectCaseSensitive(roll, keys[i]);
@@ -291,8 +290,7 @@ static int first_fill(cJSON *roll, const char *id)
                                cJSON_AddNumberToObject(roll, "format", ROLL_LOG_FORMAT) &&
                                cJSON_AddStringToObject(roll, "id", id) &&
                                cJSON_AddStringToObject(roll, "host", host) &&
-                               cJSON_AddNumberToObject(roll, "pid", getpid()) &&
-                               cJSON_AddStringToObject(roll, "version", EDGE_ROLL_VERSION)
+                               cJSON_AddNumberToObject(roll, "pid", getpid())
                        ? 0
                        : -ENOMEM;
 }
