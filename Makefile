@@ -19,6 +19,7 @@ DBUSDIR     ?= $(prefix)/share/dbus-1
 MANDIR      ?= $(prefix)/share/man
 BASHDIR     ?= $(prefix)/share/bash-completion/completions
 DOCDIR      ?= $(prefix)/share/doc/edge-roll
+DATADIR     ?= $(prefix)/share/edge-roll
 
 CC         ?= cc
 PKG_CONFIG ?= pkg-config
@@ -108,7 +109,7 @@ KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
 ZK_TESTS     := place
-BUS_TESTS    += bridge follow
+BUS_TESTS    += follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c
 BENCHES      := block look
 
@@ -193,6 +194,7 @@ bench: deps
 
 INSTALL ?= install
 OWN_UNITS  := edge-roll-agent edge-roll-hold edge-roll-heal edge-roll-recover
+ANSIBLE_FILES := $(addprefix ansible/roles/edge_roll/,defaults/main.yml handlers/main.yml meta/main.yml tasks/main.yml tasks/restart.yml)
 UNIT_FILES := $(OWN_UNITS:%=%.service) edge-component@.service
 
 # The paths the units name are those of this installation.
@@ -220,6 +222,7 @@ install: all $(OWN_UNITS:%=$(B)/units/%.service)
 	$(INSTALL) -D -m 644 units/man/edge-roll.conf.5 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
 	$(INSTALL) -D -m 644 units/man/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
 	$(INSTALL) -D -m 644 units/man/edge-roll-recovery.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
+	$(Q)for f in $(ANSIBLE_FILES); do $(INSTALL) -D -m 644 units/$$f $(DESTDIR)$(DATADIR)/$$f || exit; done
 	$(if $(DESTDIR),,units/activate.sh)
 
 uninstall:
@@ -232,7 +235,7 @@ uninstall:
 		$(DESTDIR)$(CATALOGDIR)/edge-roll.catalog $(DESTDIR)$(BASHDIR)/edge-roll \
 		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5 \
 		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)
 	$(if $(DESTDIR),,systemctl daemon-reload || true)
 
 # ---- care --------------------------------------------------------------------------------------------------

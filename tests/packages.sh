@@ -12,7 +12,7 @@ debian_build='gcc make pkg-config libc6-dev libsystemd-dev libnftnl-dev libmnl-d
 debian_run='libcurl4 libxml2 libzookeeper-st2 dbus'
 debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptables iproute2 haproxy nginx-light
         libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssh-client
-        ansible-core sudo openssl firewalld cron libzookeeper-java default-jre-headless'
+        ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless'
 debian_lint='clang clang-format clang-tidy cppcheck libclang-rt-14-dev'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
         inih-devel libxml2-devel'

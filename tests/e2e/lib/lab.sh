@@ -27,6 +27,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/persistent.sh"
 . "$E2E/lib/assert.sh"
 . "$E2E/lib/ssh.sh"
+. "$E2E/lib/ansible.sh"
 . "$E2E/lib/fault.sh"
 . "$E2E/lib/zookeeper.sh"
 . "$E2E/lib/cluster.sh"
