@@ -109,7 +109,8 @@ KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/bus/fake-systemd1.c
 ZK_TESTS     := place
-BUS_TESTS    += follow
+UNIT_TESTS   += frames ssh-trouble
+BUS_TESTS    += bridge follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c
 BENCHES      := block look
 

@@ -349,6 +349,8 @@ static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return 0;
         r->link = LINK_UP;
         r->was_up = true;
+        if (r->ssh)
+                ssh_stderr_forget(r->ssh);
         r->tries = 0;
         r->beat = time_now();
         remote_starting_over(r);

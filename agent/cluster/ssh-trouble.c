@@ -40,11 +40,13 @@ const char *remote_trouble_name(RemoteTrouble t)
 #define HINT_NAME    "is the name in DNS, /etc/hosts or ssh_config? " TRY
 #define HINT_PORT    "is sshd running there, on that port? " TRY
 #define HINT_NETWORK "is the node up, and may this machine reach it? " TRY
-#define HINT_BUSY    "its sshd drops connections that come too fast (MaxStartups): lower at_once in [cluster]"
+#define HINT_BUSY \
+        "its sshd may drop connections that come too fast (MaxStartups): lower at_once in [cluster]; " TRY
 #define HINT_KEY_NEW \
         "compare its key with what the node says (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then accept it: %c true"
 #define HINT_KEY_NOT \
         "if the node was installed anew: ssh-keygen -R %k, then compare and accept the new key: %c true"
+#define HINT_REVOKED  "somebody has marked it so in known_hosts: ask who, and why, before anything else"
 #define HINT_AUTH     "the key must be in the node's authorized_keys; see which are offered: %c -v true"
 #define HINT_IDENTITY "correct the key file, then " TRY
 #define HINT_CONFIG   "correct the ssh configuration, then " TRY
@@ -76,7 +78,7 @@ static const struct {
           "its host key has changed: either the node was installed anew, or this is another machine",
           HINT_KEY_NOT },
         { SSH_ITSELF, "REVOKED HOST KEY DETECTED", NULL, REMOTE_HOST_KEY, false,
-          "its host key is marked as revoked", HINT_KEY_NOT },
+          "its host key is marked as revoked", HINT_REVOKED },
         { SSH_ITSELF, "Host key verification failed", NULL, REMOTE_HOST_KEY, false,
           "its host key is not known here", HINT_KEY_NEW },
         { SSH_ITSELF, "host key is known for", NULL, REMOTE_HOST_KEY, false, "its host key is not known here",
@@ -111,6 +113,8 @@ static const struct {
         { SSH_ITSELF, "Connection closed by", NULL, REMOTE_REACH, true, NULL, HINT_BUSY },
         { SSH_NOT_RUN, "", NULL, REMOTE_REACH, false, NULL,
           "ssh in [cluster] names the command; is it installed?" },
+        { 127, "sudo", "not found", REMOTE_PERMISSION, false, "there is no sudo on the node",
+          HINT_SUDO_NONE },
         { ANY, "sudo: a password is required", NULL, REMOTE_PERMISSION, false, "sudo wants a password there",
           HINT_SUDO },
         { ANY, "sudo: a terminal is required", NULL, REMOTE_PERMISSION, false, "sudo wants a password there",
@@ -123,8 +127,6 @@ static const struct {
           "set on the node with visudo: Defaults:%u !requiretty" },
         { ANY, "sudo: ", "command not found", REMOTE_NO_PROGRAM, false, "sudo does not find edge-roll there",
           HINT_PROGRAM },
-        { 127, "sudo", "not found", REMOTE_PERMISSION, false, "there is no sudo on the node",
-          HINT_SUDO_NONE },
         { 127, "", NULL, REMOTE_NO_PROGRAM, false, "edge-roll is not there", HINT_PROGRAM },
         { 126, "", NULL, REMOTE_NO_PROGRAM, false, "edge-roll is there, and cannot be executed", HINT_EXEC },
         { ANY, "Password change required", NULL, REMOTE_AUTH, false,
@@ -293,9 +295,16 @@ void ssh_trouble(int status, const char *complaint, const char *limit, const Ssh
 void ssh_foreign(const char *line, const SshTried *tried, SshTrouble *ret)
 {
         char text[LINE + 80];
+        /* nologin(8) speaks on standard output. */
+        if (strstr(line, "account is currently not available")) {
+                put(ret, REMOTE_AUTH, false, "the account may not log in there (its shell is nologin)",
+                    "name another user: ansible_user, USER@NODE or ssh_config", tried);
+                return;
+        }
         (void) snprintf(text, sizeof(text), "something else than edge-roll answers: \"%.160s\"", line);
         put(ret, REMOTE_FOREIGN, false, text,
-            "what is run at login there must be silent without a terminal (~/.bashrc, /etc/profile.d, a forced command); see: %c %b </dev/null",
+            "what is run at login there must be silent without a terminal (~/.bashrc, /etc/profile.d, a "
+            "forced command); see: %c %b </dev/null",
             tried);
 }
 

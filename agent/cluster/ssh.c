@@ -211,6 +211,13 @@ const char *ssh_stderr(Ssh *s)
         return s->text;
 }
 
+void ssh_stderr_forget(Ssh *s)
+{
+        err_drain(s);
+        s->n_text = 0;
+        s->text[0] = '\0';
+}
+
 pid_t ssh_pid(const Ssh *s)
 {
         return s->pid;

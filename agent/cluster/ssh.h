@@ -38,6 +38,9 @@ int ssh_start(Ssh **ret, SshYard *yard, char *const *argv, int *ret_fd, SshExitF
 /* ssh_stderr() - what it has said there up to now: its end, in lines, printable ASCII. Owned by @ssh. */
 const char *ssh_stderr(Ssh *ssh);
 
+/* ssh_stderr_forget() - what has come up to now was of no importance (a banner). */
+void ssh_stderr_forget(Ssh *ssh);
+
 /* ssh_pid() - 0 when it has ended. */
 pid_t ssh_pid(const Ssh *ssh);
 
