@@ -369,6 +369,9 @@ NodeLook *look_free(NodeLook *look)
 
 bool look_serves(const NodeLook *look)
 {
+        /* With a job it is open until `out` says otherwise: the table that watches its checkers refuses
+         * nobody. */
         return look->running && look->up && !look->out && !look->held &&
-               (look->blocked == LOOK_OPEN || look->blocked == LOOK_HOLD_MISSING);
+               (look->blocked == LOOK_OPEN || look->blocked == LOOK_BLOCKED_JOB ||
+                look->blocked == LOOK_HOLD_MISSING);
 }

@@ -18,6 +18,46 @@ static bool refuses(const PlanFinding *f)
         return f->verdict == PLAN_REFUSE && !f->overridden;
 }
 
+static bool has_job(const Plan *p, const PlanPool *pool, size_t node)
+{
+        const PlanNode *n = node == PLAN_NONE ? NULL : &p->nodes[node];
+        for (size_t i = 0; n && i < n->n_looks; i++)
+                if (strcmp(n->looks[i]->component, pool->component) == 0)
+                        return n->looks[i]->has_job;
+        return false;
+}
+
+/* Is everybody of the pool who is out under way, and so on the way back? */
+static bool comes_back(const Plan *p, const char *name)
+{
+        bool any = false;
+        for (size_t i = 0; i < p->n_pools; i++) {
+                const PlanPool *pool = &p->pools[i];
+                for (size_t k = 0; strcmp(pool->name, name) == 0 && k < pool->n_members; k++) {
+                        if (pool->members[k].state == PLAN_SERVING)
+                                continue;
+                        if (!has_job(p, pool, pool->members[k].node))
+                                return false;
+                        any = true;
+                }
+        }
+        return any;
+}
+
+static bool passes(const Plan *p, const PlanFinding *f)
+{
+        switch (f->condition) {
+        case PLAN_C_BUSY:
+        case PLAN_C_LEASED:
+                return true;
+        case PLAN_C_DEGRADED:
+        case PLAN_C_LAST_SERVING:
+                return comes_back(p, f->pool);
+        default:
+                return false;
+        }
+}
+
 bool plan_waits(const Plan *p)
 {
         bool any = false;
@@ -25,7 +65,7 @@ bool plan_waits(const Plan *p)
                 const PlanFinding *f = &p->findings[i];
                 if (!refuses(f))
                         continue;
-                if (f->condition != PLAN_C_BUSY && f->condition != PLAN_C_LEASED)
+                if (!passes(p, f))
                         return false;
                 any = true;
         }

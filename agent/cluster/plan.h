@@ -232,7 +232,8 @@ int plan_make(Plan **ret, const PlanNode *nodes, size_t n_nodes, const Nodes *so
 Plan *plan_free(Plan *p);
 DEFINE_CLEANUP(Plan, plan_free);
 
-/* plan_waits() - is it refused by nothing but what passes by itself (a job, a lease): worth waiting for? */
+/* plan_waits() - is it refused by nothing but what passes by itself (a job, a lease, and that those who have
+ * a job are out): worth waiting for? */
 bool plan_waits(const Plan *p);
 
 /* plan_summary() - the sentence a refusal is reported with: the names, and the first evidence. Return: @buf.

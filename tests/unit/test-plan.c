@@ -821,6 +821,18 @@ static void test_busy_and_leased(void **state _unused_)
         expect(&c, PLAN_C_BUSY, PLAN_REFUSE, "r2: restart");
         assert_true(plan_waits(c.plan));
 
+        /* Who is out only as long as his job runs is worth waiting for; who is out without one is not. */
+        l->out = true;
+        make(&c);
+        expect(&c, PLAN_C_DEGRADED, PLAN_REFUSE, "r2 is out");
+        assert_true(plan_waits(c.plan));
+        c.options.max_unavailable.number = 2;
+        look(&c, "r3")->out = true;
+        make(&c);
+        assert_false(plan_waits(c.plan));
+        c.options.max_unavailable.number = 0;
+        look(&c, "r3")->out = l->out = false;
+
         l->leased = true;
         (void) snprintf(l->lease_holder, sizeof(l->lease_holder), "roll-7");
         (void) snprintf(l->lease_by, sizeof(l->lease_by), "alice");
