@@ -144,10 +144,14 @@ deps:
 
 tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 
+# Scenarios of the big cluster in `make check`: seconds of them, two at a time, others each day. `make cluster` runs all.
+ROTATE ?= 700
+
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
+	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
+		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
 check-unit: deps
@@ -172,11 +176,12 @@ e2e: deps
 torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+	$(if $(ONLY),,$(Q)tests/e2e/run --cluster --jobs 2)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run --cluster $(if $(ONLY),--only "$(ONLY)")
+	$(Q)tests/e2e/run --cluster --jobs 2 $(if $(ONLY),--only "$(ONLY)")
 
 # The same on nodes that are forced to the ways of old kernels.
 e2e-old: deps

@@ -20,6 +20,8 @@ bastion_new() {
         rm -f "$root/root/.ssh/authorized_keys"
         bastion_known_hosts >"$root/etc/ssh/ssh_known_hosts"
         mkdir -p "$root/etc/edge-roll/edge-roll.conf.d"
+        mkdir -p "$root/etc/ansible"
+        bastion_ansible >"$root/etc/ansible/ansible.cfg"
         bastion_inventory >"$root$INVENTORY"
         bastion_config >"$root/etc/edge-roll/edge-roll.conf.d/50-lab.conf"
         node_boot bastion
@@ -65,11 +67,16 @@ bastion_inventory() {
 		[dc2:children]
 		router_dc2
 		mp_dc2
-
-		[all:vars]
-		ansible_user=root
-		ansible_ssh_private_key_file=/root/.ssh/id_shell
 	INI
+}
+
+# Ansible comes as root by the key that may do anything, edge-roll as whoever calls it.
+bastion_ansible() {
+        cat <<-'CFG'
+		[defaults]
+		remote_user = root
+		private_key_file = /root/.ssh/id_shell
+	CFG
 }
 
 bastion_config() {
@@ -78,6 +85,7 @@ bastion_config() {
 		inventory = $INVENTORY
 		soak_low = 0s
 		soak_high = 20s
+		lost_limit = 20s
 		connect_limit = 10s
 		answer_limit = 10s
 	CONF
@@ -188,7 +196,10 @@ ssh_mend() { in_net bastion nft delete table inet lab_cut; }
 roll_event() { jq -es "any(.[]; $1)" "${2:-$ER_CALL}.json" >/dev/null 2>&1; }
 
 # node_phase NODE PHASE [CALL]: the roll has seen this node begin this phase.
-node_phase() { roll_event ".node == \"$1\" and .event == \"phase\" and .phase == \"$2\" and .state == \"begin\"" "${3:-$ER_CALL}"; }
+node_phase() {
+        roll_event ".node == \"$1\" and .phase == \"$2\" and ((.event == \"phase\" and .state == \"begin\") or (.event == \"node\" and .state == \"phase\"))" \
+                "${3:-$ER_CALL}"
+}
 
 # ---- a person at a terminal
 
