@@ -29,7 +29,7 @@
 #define LOCAL            "org.freedesktop.DBus.Local"
 
 #define MESSAGE_MAX  (1U * 1024 * 1024) /* of a request */
-#define CALLS_MAX    256                /* not yet answered */
+#define CALLS_MAX    100  /* not yet answered; the bus itself has a limit of 128 for a connection */
 #define SIGNALS_MAX  512  /* that wait for the far end; then signals are left out (Events() has them) */
 #define QUEUE_MAX    2048 /* of anything; then the far end is given up */
 #define FORWARD_USEC (3600 * USEC_PER_SEC) /* the far end has limits of its own */
@@ -62,9 +62,14 @@ struct Bridge {
         int status;
 };
 
+/* An end of the loop would have each bus written out first, and wait for a far end that takes nothing. */
 static void bridge_end(Bridge *b, int status)
 {
         b->status = status;
+        if (b->far)
+                (void) sd_bus_detach_event(b->far);
+        if (b->bus)
+                (void) sd_bus_detach_event(b->bus);
         (void) sd_event_exit(b->event, status);
 }
 

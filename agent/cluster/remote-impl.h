@@ -57,7 +57,7 @@ struct Remote {
         Relay *relay;
         sd_bus *bus;
         sd_bus_slot *hello, *ping;
-        sd_event_source *timer, *tell;
+        sd_event_source *timer, *tell, *exit;
         Usec beat; /* when the timer of the heartbeat last came */
         SshTrouble trouble;
         bool will_retry;

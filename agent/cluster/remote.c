@@ -379,6 +379,16 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
+/* An end of the loop would have the bus written out first, and wait for a far end that takes nothing. */
+static int on_exit_of_loop(sd_event_source *s, void *userdata)
+{
+        Remote *r = userdata;
+        (void) s;
+        if (r->bus)
+                (void) sd_bus_detach_event(r->bus);
+        return 0;
+}
+
 /* Starting. */
 
 /* As a person would type it; then, with @full, what makes it ours. */
@@ -546,6 +556,10 @@ static int remote_make(Remote **ret, RemotePool *pool, const char *name, const R
                 e = sd_event_add_defer(pool->event, &r->tell, on_tell, r);
         if (e >= 0)
                 e = sd_event_source_set_enabled(r->tell, SD_EVENT_OFF);
+        if (e >= 0)
+                e = sd_event_add_exit(pool->event, &r->exit, on_exit_of_loop, r);
+        if (e >= 0)
+                e = sd_event_source_set_priority(r->exit, SD_EVENT_PRIORITY_IMPORTANT);
         if (e < 0) {
                 (void) remote_free(r);
                 return err_errno(err, e, "a connection to %.60s", name);
@@ -589,6 +603,7 @@ static void remote_release(Remote *r)
 {
         r->tell = sd_event_source_unref(r->tell);
         r->timer = sd_event_source_unref(r->timer);
+        r->exit = sd_event_source_unref(r->exit);
         closep(&r->given);
         free(r->name);
         free(r->host);

@@ -96,6 +96,24 @@ static int link_new(FakeAgent *a, int fd)
         return r;
 }
 
+int fake_agent_on_bus(FakeAgent *a)
+{
+        FakeLink *l = calloc(1, sizeof(*l));
+        *l = (FakeLink){ .agent = a, .next = a->links, .raw = -1 };
+        a->links = l;
+        int r = sd_bus_open_system(&l->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(l->bus, a->event, 0);
+        if (r >= 0)
+                r = sd_bus_add_filter(l->bus, NULL, on_message, l);
+        if (r >= 0)
+                r = sd_bus_match_signal(l->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, l);
+        if (r >= 0)
+                r = sd_bus_request_name(l->bus, AGENT, 0);
+        return r;
+}
+
 int fake_agent_open(void *agent)
 {
         FakeAgent *a = agent;

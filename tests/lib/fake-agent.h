@@ -79,6 +79,9 @@ int fake_agent_open(void *agent);
 int fake_agent_listen(FakeAgent *a, const char *path);
 int fake_agent_connect(const char *path);
 
+/* fake_agent_on_bus() - it takes the agent's name on the system bus, with a real bridge in front of it. */
+int fake_agent_on_bus(FakeAgent *a);
+
 /* fake_agent_cut() - all links go; jobs and leases stay. fake_agent_half() - the same, in the middle of a
  * message. fake_agent_freeze() - nothing is read or answered, and no job goes on, until it is thawed. */
 void fake_agent_cut(FakeAgent *a);

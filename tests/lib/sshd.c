@@ -83,9 +83,20 @@ static unsigned free_port(void)
         return ntohs(a.sin_port);
 }
 
+void sshd_config(const TestSshd *s)
+{
+        char config[900];
+        (void) snprintf(config, sizeof(config),
+                        "Host *\nUserKnownHostsFile %s/known_hosts\nGlobalKnownHostsFile /dev/null\n"
+                        "IdentityFile %s/key\nIdentitiesOnly yes\nIdentityAgent none\nHostKeyAlias node\n"
+                        "Hostname 127.0.0.1\nPort %u\n",
+                        s->root, s->root, s->port);
+        sshd_write(s, "config", config);
+}
+
 const char *sshd_make(TestSshd *s, const char *key_options)
 {
-        char host[512], known[700], config[900];
+        char host[512], known[700];
         *s = (TestSshd){ .pid = -1 };
         if (access(SSHD, X_OK) != 0)
                 return "there is no sshd";
@@ -102,12 +113,7 @@ const char *sshd_make(TestSshd *s, const char *key_options)
         read_text(s, "host.pub", host, sizeof(host));
         (void) snprintf(known, sizeof(known), "node %s", host);
         sshd_write(s, "known_hosts", known);
-        (void) snprintf(config, sizeof(config),
-                        "Host *\nUserKnownHostsFile %s/known_hosts\nGlobalKnownHostsFile /dev/null\n"
-                        "IdentityFile %s/key\nIdentitiesOnly yes\nIdentityAgent none\nHostKeyAlias node\n"
-                        "Hostname 127.0.0.1\nPort %u\n",
-                        s->root, s->root, s->port);
-        sshd_write(s, "config", config);
+        sshd_config(s);
         path_of(s, "config", s->config, sizeof(s->config));
         return NULL;
 }
@@ -176,7 +182,7 @@ void sshd_remove(TestSshd *s)
                                              "sshd_config",
                                              "log",
                                              "script",
-                                             "ssh" };
+                                             "pid" };
         char path[160];
         sshd_kill(s);
         for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

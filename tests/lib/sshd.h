@@ -31,3 +31,6 @@ void sshd_write(const TestSshd *s, const char *name, const char *text);
 
 /* sshd_keys() - new authorized_keys; @options as above. */
 void sshd_keys(const TestSshd *s, const char *options);
+
+/* sshd_config() - the client's configuration as sshd_make() makes it. */
+void sshd_config(const TestSshd *s);
