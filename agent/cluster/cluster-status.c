@@ -19,6 +19,7 @@ typedef struct ClusterStatus {
         sd_event *event;
         Fleet *fleet;
         TableMode mode;
+        Table *table; /* with --watch, where it can be drawn again */
         sd_event_source *again;
         Result result;
 } ClusterStatus;
@@ -43,6 +44,8 @@ static size_t status_rows(ClusterStatus *s, StatusNode *rows, cJSON *keep)
                 const Node *node = nodes[i].node;
                 StatusNode row = { .name = node->name,
                                    .dest = node->host ? node->host : "",
+                                   .user = node->user,
+                                   .port = node->port,
                                    .component = "",
                                    .trouble = nodes[i].trouble ? nodes[i].trouble : "",
                                    .hint = nodes[i].hint ? nodes[i].hint : "" };
@@ -78,6 +81,18 @@ static size_t status_rows(ClusterStatus *s, StatusNode *rows, cJSON *keep)
         return n_rows;
 }
 
+/* The picture of before is drawn over. */
+static bool status_write(ClusterStatus *s, const char *text)
+{
+        _cleanup_(freep) char *drawn = NULL;
+        if (s->table) {
+                table_size(s->table, s->mode.width, s->mode.rows);
+                if (table_show(s->table, text, &drawn) < 0)
+                        return false;
+        }
+        return fputs(drawn ? drawn : text, stdout) >= 0 && fflush(stdout) == 0;
+}
+
 static void status_on_looked(void *userdata)
 {
         ClusterStatus *s = userdata;
@@ -87,6 +102,7 @@ static void status_on_looked(void *userdata)
         bool ok = false;
 
         if (rows && keep) {
+                s->mode = table_mode(STDOUT_FILENO, s->rq->json, s->rq->verbose);
                 size_t n = status_rows(s, rows, keep);
                 s->result = status_view_result(rows, n);
                 int r = s->mode.json ? status_view_json(rows, n, &text)
@@ -94,11 +110,8 @@ static void status_on_looked(void *userdata)
                                                         s->config->cluster_ssh[0] ? s->config->cluster_ssh[0]
                                                                                   : "ssh",
                                                         time_wall(), &text);
-                /* The picture of before goes away as a whole. */
                 if (r == 0)
-                        ok = fprintf(stdout, "%s%s%s", s->rq->watch && s->mode.live ? "\033[H\033[2J" : "",
-                                     text, s->mode.json ? "\n" : "") >= 0 &&
-                             fflush(stdout) == 0;
+                        ok = status_write(s, text);
         }
         cJSON_Delete(keep);
         if (!ok)
@@ -139,6 +152,8 @@ int cluster_status(const CliRequest *rq, const Config *config, const Nodes *node
         (void) sigaddset(&set, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         s.mode = table_mode(STDOUT_FILENO, rq->json, rq->verbose);
+        if (rq->watch && s.mode.live && table_new(&s.table, &s.mode) < 0)
+                return result_exit_code(RESULT_FAILED);
         s.n_components = plan_components(rq->component ? rq->component : CLI_ALL, s.components);
         int r = sd_event_default(&s.event);
         if (r < 0 || (r = sd_event_add_signal(s.event, NULL, SIGINT, status_on_signal, &s)) < 0 ||
@@ -150,6 +165,10 @@ int cluster_status(const CliRequest *rq, const Config *config, const Nodes *node
                 r = sd_event_loop(s.event);
         if (r < 0)
                 (void) fprintf(stderr, "edge-roll: %s\n", err.text);
+        /* The last picture stays. */
+        if (s.table)
+                (void) fputs("\n", stdout);
+        s.table = table_free(s.table);
         s.fleet = fleet_free(s.fleet);
         sd_event_source_unref(s.again);
         sd_event_unref(s.event);

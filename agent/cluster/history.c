@@ -357,6 +357,15 @@ static void put_part(FILE *f, const char *before, const char *text)
         }
 }
 
+/* An option that was not given. */
+static bool is_empty(const cJSON *item)
+{
+        return cJSON_IsNull(item) || cJSON_IsFalse(item) ||
+               (cJSON_IsNumber(item) && item->valuedouble == 0) ||
+               (cJSON_IsString(item) && !*item->valuestring) ||
+               ((cJSON_IsArray(item) || cJSON_IsObject(item)) && !item->child);
+}
+
 static void story_roll(const RollRecord *r, const cJSON *e, FILE *f)
 {
         const cJSON *item;
@@ -383,6 +392,8 @@ static void story_roll(const RollRecord *r, const cJSON *e, FILE *f)
         separator = "; options: ";
         cJSON_ArrayForEach(item, r->options)
         {
+                if (is_empty(item))
+                        continue;
                 _cleanup_(freep) char *value =
                         cJSON_IsString(item) ? strdup(item->valuestring) : cJSON_PrintUnformatted(item);
                 put_part(f, separator, item->string);
@@ -419,11 +430,30 @@ static void story_node(const cJSON *e, FILE *f)
 static void story_lease(const cJSON *e, FILE *f)
 {
         put_part(f, "lease ", json_text(e, "action"));
-        put_part(f, " ", json_text(e, "node"));
         put_part(f, " in ", json_text(e, "pool"));
         if (json_count(e, "epoch") > 0)
                 (void) fprintf(f, ", epoch %" PRIu64, json_count(e, "epoch"));
+        put_part(f, ": ", json_text(e, "node"));
         put_part(f, ": ", json_text(e, "text"));
+}
+
+/* Does @next belong on the line of @e: another node's lease of the same kind, or the next phase of the same
+ * node, in the same second? A roll over many nodes would else be pages of them. */
+static const char *story_more(const cJSON *e, const cJSON *next)
+{
+        static const char *const lease[] = { "event", "action", "pool", "text" };
+        static const char *const phase[] = { "event", "state", "node", "component" };
+        bool is_lease = strcmp(json_text(e, "event"), "lease") == 0;
+        bool is_phase = strcmp(json_text(e, "state"), "phase") == 0 && !*json_text(e, "text");
+        const char *const *keys = is_lease ? lease : phase;
+        if (!next || (!is_lease && !is_phase) || *json_text(next, "text") ||
+            strncmp(json_text(e, "time"), json_text(next, "time"), strlen("2026-11-28T18:45:12")) != 0 ||
+            (is_lease && json_count(e, "epoch") != json_count(next, "epoch")))
+                return NULL;
+        for (size_t i = 0; i < 4; i++)
+                if (strcmp(json_text(e, keys[i]), json_text(next, keys[i])) != 0)
+                        return NULL;
+        return json_text(next, is_lease ? "node" : "phase");
 }
 
 /* An event that only a later version knows is shown as it is. */
@@ -480,6 +510,8 @@ static void put_story(const RollRecord *r, FILE *f)
                 put_field(f, known ? stamp + 11 : "", 8);
                 (void) fputs("  ", f);
                 story_event(r, e, f);
+                for (const char *more; (more = story_more(e, e->next)); e = e->next)
+                        put_part(f, ", ", more);
                 (void) fputc('\n', f);
         }
 }

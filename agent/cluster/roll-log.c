@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "agent/cluster/roll-record.h"
+#include "agent/version.h"
 #include "base/time.h"
 #include "probes/json.h"
 
@@ -279,7 +280,7 @@ static int log_new(RollLog **ret, const char *dir, const char *id, Err *err)
 /* What every first event has; the caller's own keys of these names are replaced. */
 static int first_fill(cJSON *roll, const char *id)
 {
-        static const char *const keys[] = { "event", "time", "format", "id", "host", "pid" };
+        static const char *const keys[] = { "event", "time", "format", "id", "host", "pid", "version" };
         char host[HOST_NAME_MAX + 1] = "", stamp[32];
         for (size_t i = 0; i < ELEMENTS(keys); i++)
                 cJSON_DeleteItemFromObjectCaseSensitive(roll, keys[i]);
@@ -290,7 +291,8 @@ static int first_fill(cJSON *roll, const char *id)
                                cJSON_AddNumberToObject(roll, "format", ROLL_LOG_FORMAT) &&
                                cJSON_AddStringToObject(roll, "id", id) &&
                                cJSON_AddStringToObject(roll, "host", host) &&
-                               cJSON_AddNumberToObject(roll, "pid", getpid())
+                               cJSON_AddNumberToObject(roll, "pid", getpid()) &&
+                               cJSON_AddStringToObject(roll, "version", EDGE_ROLL_VERSION)
                        ? 0
                        : -ENOMEM;
 }

@@ -46,7 +46,8 @@ int roll_log_dir(const char *configured, char **ret, Err *err) _must_check_;
  * roll_log_create() - a new journal, locked, with its first event on the disk. The directory is made where it
  * is missing (0750; root's belongs to the group edge-roll, and so does the file, 0640).
  * @name: goes into the id; characters that are no letters, digits or '-' become '-'.
- * @roll: the event "roll", consumed also on failure; event, format, id, host, pid and time are added.
+ * @roll: the event "roll", consumed also on failure; event, format, id, host, pid, version and time are
+ * added.
  * @ret_line: as roll_log_append(). Return: 0; -errno (ENOSPC, EACCES, EROFS, ...: nothing is left behind).
  */
 int roll_log_create(RollLog **ret, const char *dir, const char *name, cJSON *roll, char **ret_line,

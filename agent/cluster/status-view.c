@@ -333,7 +333,9 @@ static void put_counts(const StatusNode *nodes, size_t n, FILE *f)
 /* What to do, for those that need it. */
 static void put_hint(const StatusNode *n, const char *ssh, FILE *f)
 {
-        const char *dest = *n->dest ? n->dest : n->name, *blocked = json_text(n->look, "blocked");
+        char dest[512];
+        const char *blocked = json_text(n->look, "blocked");
+        (void) view_dest(n->user, *n->dest ? n->dest : n->name, n->port, dest, sizeof(dest));
         Standing s = standing(n);
         if (s == STANDING_HELD && strcmp(blocked, "hold-missing") == 0) {
                 put_part(f, "  ", ssh);

@@ -12,7 +12,9 @@
 /* One node, or one component of it. Strings are never NULL. */
 typedef struct StatusNode {
         const char *name;
-        const char *dest;      /* what ssh takes; "": the name */
+        const char *dest;      /* the host that ssh is given; "": the name */
+        const char *user;      /* "" or NULL: as ssh_config(5) has it */
+        unsigned port;         /* 0: as ssh_config(5) has it */
         const char *component; /* which was asked for; "": it could not be asked what there is */
         const cJSON *look;     /* the agent's answer to Look; NULL: it gave none */
         const char *trouble;   /* why not */

@@ -21,17 +21,9 @@ static const char *node_component(const RollView *v, const ViewNode *n)
         return *n->component ? n->component : v->component;
 }
 
-/* [USER@]HOST[:PORT] */
 static const char *node_dest(const ViewNode *n, char *buf, size_t size)
 {
-        const char *host = *n->dest ? n->dest : n->name, *user = n->user ? n->user : "";
-        char port[16] = "";
-        if (n->port)
-                (void) snprintf(port, sizeof(port), ":%u", n->port);
-        bool bracket = n->port && strchr(host, ':');
-        (void) snprintf(buf, size, "%s%s%s%s%s%s", user, *user ? "@" : "", bracket ? "[" : "", host,
-                        bracket ? "]" : "", port);
-        return buf;
+        return view_dest(n->user, *n->dest ? n->dest : n->name, n->port, buf, size);
 }
 
 static void command_begin(FILE *f, const char *what)
@@ -106,14 +98,10 @@ static void put_node(const Table *t, const RollView *v, const ViewNode *n, bool 
         put_colour(f, t->mode.colour, view_is_active(n->state) ? COLOUR_WARN : COLOUR_BAD);
         (void) fputs("  ", f);
         bool known = !view_is_active(n->state) || n->state == VIEW_CUT;
-        put_field(f, known ? table_how(n) : "under way", INDENT - 3);
+        const char *how = known ? table_how(n) : "under way";
+        put_field(f, how, MAX(put_columns(how), (size_t) INDENT - 3));
         put_plain(f, t->mode.colour);
         (void) fputc(' ', f);
-        if (put_columns(table_how(n)) > INDENT - 3 && !view_is_active(n->state)) {
-                /* A word that does not fit its column stands whole in the text. */
-                put_clean(f, table_how(n));
-                (void) fputs(": ", f);
-        }
         put_clean(f, n->name);
         if (*n->phase && view_is_active(n->state)) {
                 (void) fputs(", in ", f);

@@ -623,6 +623,36 @@ int table_update(Table *t, const RollView *v, Usec now, char **ret)
         return 0;
 }
 
+/* Without what switches colours; @text is ours: nothing else of that kind is in it. */
+static char *without_colours(const char *text)
+{
+        char *copy = strdup(text), *to = copy;
+        for (const char *from = copy; from && *from;) {
+                const char *end = *from == '\x1b' ? strchr(from, 'm') : NULL;
+                if (end)
+                        from = end + 1;
+                else
+                        *to++ = *from++;
+        }
+        if (copy)
+                *to = '\0';
+        return copy;
+}
+
+/* A line that fits keeps its colours. */
+static void show_line(Table *t, const char *text, FILE *f)
+{
+        _cleanup_(freep) char *plain = without_colours(text);
+        Line l;
+        line_begin(t, &l, f);
+        if (plain && put_columns(plain) <= table_width(t)) {
+                (void) fputs(text, f);
+                l.used = (unsigned) put_columns(plain);
+        } else if (plain)
+                line_put(&l, plain, COLOUR_NONE);
+        line_end(t, &l);
+}
+
 /* Lines of somebody else, in place. */
 static void show_lines(Table *t, const char *text, FILE *f)
 {
@@ -634,11 +664,8 @@ static void show_lines(Table *t, const char *text, FILE *f)
                 _cleanup_(freep) char *one = strndup(p, strcspn(p, "\n"));
                 char rest[48];
                 bool last = t->lines + 1 == most && all > most;
-                Line l;
                 (void) snprintf(rest, sizeof(rest), "... %u more lines", all - most + 1);
-                line_begin(t, &l, f);
-                line_put(&l, last || !one ? rest : one, COLOUR_NONE);
-                line_end(t, &l);
+                show_line(t, last || !one ? rest : one, f);
                 if (last)
                         break;
         }

@@ -23,6 +23,17 @@ const char *view_what(const char *what, const char *component, char *buf, size_t
         return buf;
 }
 
+const char *view_dest(const char *user, const char *host, unsigned port, char *buf, size_t size)
+{
+        char number[16] = "";
+        bool bracket = port && strchr(host, ':');
+        if (port)
+                (void) snprintf(number, sizeof(number), ":%u", port);
+        (void) snprintf(buf, size, "%s%s%s%s%s%s", user ? user : "", user && *user ? "@" : "",
+                        bracket ? "[" : "", host, bracket ? "]" : "", number);
+        return buf;
+}
+
 bool view_is_active(ViewState state)
 {
         return state == VIEW_ASKING || state == VIEW_RUNNING || state == VIEW_CUT || state == VIEW_SOAKING;

@@ -80,6 +80,9 @@ ViewCounts view_counts(const RollView *v);
  * Return: @buf. */
 const char *view_what(const char *what, const char *component, char *buf, size_t size);
 
+/* view_dest() - [USER@]HOST[:PORT]. @user: "" or NULL for none; @port: 0 for none. Return: @buf. */
+const char *view_dest(const char *user, const char *host, unsigned port, char *buf, size_t size);
+
 /* view_is_active() - is something going on there? */
 bool view_is_active(ViewState state);
 

@@ -58,17 +58,20 @@ static void put(const char *id, const char *text)
         "\"soak\":10,\"yes\":true},\"pools\":[{\"name\":\"router/dc-1\"}],"                                 \
         "\"nodes\":[{\"name\":\"r1\",\"pool\":\"router/dc-1\"},{\"name\":\"r2\",\"pool\":\"router/dc-1\"}," \
         "{\"name\":\"r3\",\"pool\":\"router/dc-1\"},{\"name\":\"r9\",\"pool\":\"router/dc-1\",\"selected\":false}]}\n"
-#define FIRST                                                                                                         \
-        "{\"event\":\"override\",\"time\":\"2026-11-28T18:45:12.200Z\",\"name\":\"degraded\",\"reason\":\"r9 is "     \
-        "being repaired\",\"text\":\"r9 does not answer\"}\n"                                                         \
-        "{\"event\":\"lease\",\"time\":\"2026-11-28T18:45:12.300Z\",\"action\":\"take\",\"node\":\"r1\","             \
-        "\"pool\":\"router/dc-1\",\"epoch\":7}\n"                                                                     \
-        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:13.000Z\",\"node\":\"r1\",\"step\":1,\"state\":\"begin\"}\n" \
-        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:14.000Z\",\"node\":\"r1\",\"state\":\"phase\",\"phase\":"    \
-        "\"drain\"}\n"                                                                                                \
-        "{\"event\":\"node\",\"time\":\"2026-11-28T18:46:11.000Z\",\"node\":\"r1\",\"step\":1,\"state\":\"end\","     \
-        "\"result\":{\"result\":\"done\",\"reason\":\"restarted\",\"elapsed\":58.2}}\n"                               \
-        "{\"event\":\"warning\",\"time\":\"2026-11-28T23:59:59.000Z\",\"node\":\"r1\",\"text\":\"slow\\u001b[2J\"}\n" \
+#define FIRST                                                                                                                                    \
+        "{\"event\":\"override\",\"time\":\"2026-11-28T18:45:12.200Z\",\"name\":\"degraded\",\"reason\":\"r9 is "                                \
+        "being repaired\",\"text\":\"r9 does not answer\"}\n"                                                                                    \
+        "{\"event\":\"lease\",\"time\":\"2026-11-28T18:45:12.300Z\",\"action\":\"take\",\"node\":\"r1\","                                        \
+        "\"pool\":\"router/dc-1\",\"epoch\":7}\n"                                                                                                \
+        "{\"event\":\"lease\",\"time\":\"2026-11-28T18:45:12.301Z\",\"action\":\"take\",\"node\":\"r2\",\"pool\":\"router/dc-1\",\"epoch\":7}\n" \
+        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:13.000Z\",\"node\":\"r1\",\"step\":1,\"state\":\"begin\"}\n"                            \
+        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:14.000Z\",\"node\":\"r1\",\"state\":\"phase\",\"phase\":"                               \
+        "\"drain\"}\n"                                                                                                                           \
+        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:14.900Z\",\"node\":\"r1\",\"state\":\"phase\",\"phase\":\"gate\"}\n"                    \
+        "{\"event\":\"node\",\"time\":\"2026-11-28T18:45:15.000Z\",\"node\":\"r1\",\"state\":\"phase\",\"phase\":\"stop\"}\n"                    \
+        "{\"event\":\"node\",\"time\":\"2026-11-28T18:46:11.000Z\",\"node\":\"r1\",\"step\":1,\"state\":\"end\","                                \
+        "\"result\":{\"result\":\"done\",\"reason\":\"restarted\",\"elapsed\":58.2}}\n"                                                          \
+        "{\"event\":\"warning\",\"time\":\"2026-11-28T23:59:59.000Z\",\"node\":\"r1\",\"text\":\"slow\\u001b[2J\"}\n"                            \
         "{\"event\":\"node\",\"time\":\"2026-11-29T00:00:01.000Z\",\"node\":\"r2\",\"step\":2,\"state\":\"begin\"}\n"
 #define SECOND                                                                                                        \
         "{\"event\":\"node\",\"time\":\"2026-11-29T00:01:00.000Z\",\"node\":\"r2\",\"step\":2,\"state\":\"end\","     \
@@ -169,9 +172,10 @@ static void the_story(void **state)
                "          3 nodes of 4 in router/dc-1; options: inventory = hosts.ini, soak = 10, yes = true\n"
                "18:45:12  overridden: degraded: r9 is being repaired\n"
                "          seen: r9 does not answer\n"
-               "18:45:12  lease take r1 in router/dc-1, epoch 7\n"
+               "18:45:12  lease take in router/dc-1, epoch 7: r1, r2\n"
                "18:45:13  r1: begins, step 1\n"
-               "18:45:14  r1: drain\n"
+               "18:45:14  r1: drain, gate\n"
+               "18:45:15  r1: stop\n"
                "18:46:11  r1: done, 58 s: restarted\n"
                "23:59:59  warning: r1: slow?[2J\n"
                "2026-11-29 (UTC)\n"
@@ -208,9 +212,10 @@ static void a_roll_that_was_cut_off(void **state)
                "          3 nodes of 4 in router/dc-1; options: inventory = hosts.ini, soak = 10, yes = true\n"
                "18:45:12  overridden: degraded: r9 is being repaired\n"
                "          seen: r9 does not answer\n"
-               "18:45:12  lease take r1 in router/dc-1, epoch 7\n"
+               "18:45:12  lease take in router/dc-1, epoch 7: r1, r2\n"
                "18:45:13  r1: begins, step 1\n"
-               "18:45:14  r1: drain\n"
+               "18:45:14  r1: drain, gate\n"
+               "18:45:15  r1: stop\n"
                "18:46:11  r1: done, 58 s: restarted\n"
                "23:59:59  warning: r1: slow?[2J\n"
                "2026-11-29 (UTC)\n"

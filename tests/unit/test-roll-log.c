@@ -39,9 +39,13 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 static int setup(void **state)
 {
         (void) state;
-        strcpy(base, "/tmp/edge-roll-log-XXXXXX");
-        if (!mkdtemp(base))
-                return -1;
+        /* Thousands of fsyncs: in memory where there is a file system for that. */
+        strcpy(base, "/dev/shm/edge-roll-log-XXXXXX");
+        if (!mkdtemp(base)) {
+                strcpy(base, "/tmp/edge-roll-log-XXXXXX");
+                if (!mkdtemp(base))
+                        return -1;
+        }
         (void) snprintf(dir, sizeof(dir), "%s/a/rolls", base);
         return 0;
 }
@@ -200,6 +204,7 @@ static void a_new_journal(void **state)
         assert_string_equal(json_text(e, "host"), host);
         assert_int_equal(json_count(e, "pid"), getpid());
         assert_int_equal(json_count(e, "format"), ROLL_LOG_FORMAT);
+        assert_true(*json_text(e, "version"));
         assert_string_not_equal(json_text(e, "time"), "2026-11-28T18:45:12.000Z");
         assert_null(strchr(line, '\n'));
         assert_non_null(strstr(second, "{\"event\":\"stop\",\"time\":\"20"));

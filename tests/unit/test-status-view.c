@@ -60,7 +60,9 @@ static int setup(void **state)
                 held, "hold",
                 cJSON_Parse("{\"by\":\"uid 0\",\"reason\":\"environment prod is gone\",\"since\":"
                             "\"2026-11-28T18:00:00.000Z\",\"until\":null}"));
-        nodes[1].dest = "edge@10.0.0.2";
+        nodes[1].dest = "10.0.0.2";
+        nodes[1].user = "edge";
+        nodes[1].port = 2222;
         add("r3", LOOK(LAST));
         cJSON *job = (cJSON *) (uintptr_t) nodes[2].look;
         cJSON_DeleteItemFromObjectCaseSensitive(job, "job");
@@ -114,7 +116,7 @@ static void one_of_each(void **state)
                 "r3    in a job     done, 2 h 1 m ago  restart, in drain 12.3 s: 2 requests in flight, for roll ID\n"
                 "r4    unreachable                     ssh: connect to host r4 port 22: No route to host\n"
                 "4 nodes: 1 serving, 1 in a job, 1 unreachable, 1 HELD\n"
-                "  ssh edge@10.0.0.2 edge-roll undrain router lets traffic in again\n"
+                "  ssh ssh://edge@10.0.0.2:2222 edge-roll undrain router lets traffic in again\n"
                 "  r4: is the machine up?\n");
         assert_int_equal(status_view_result(nodes, n), RESULT_HELD);
         assert_int_equal(status_view_result(nodes + 2, 2), RESULT_AGENT_UNREACHABLE);

@@ -342,8 +342,8 @@ static void every_size(void **state)
         nodes[130].awaiting =
                 "a text that is far longer than any terminal is wide, with numbers: 1 2 3 4 5 6 7 8 "
                 "9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35";
-        for (unsigned width = 1; width <= 200; width += width < 90 ? 1 : 22)
-                for (unsigned rows = 2; rows <= 50; rows++) {
+        for (unsigned width = 1; width <= 200; width += width < 20 ? 1 : width < 90 ? 3 : 22)
+                for (unsigned rows = 2; rows <= 50; rows += rows < 14 ? 1 : 6) {
                         _cleanup_(table_freep) Table *t = new_table(true, true, width, rows);
                         screen_init(&s, width, rows);
                         screen_write(&s, "$\n");
@@ -448,8 +448,10 @@ static void lines_in_place(void **state)
         assert_string_equal(screen_text(&s), "one\ntwo\nthree\nfour\n");
         show(t, &s, "a line that is far too long\n");
         assert_string_equal(screen_text(&s), "a line that is far\n");
-        show(t, &s, "one\ntwo\x1b[2J\nthree\nfour\nfive\nsix");
-        assert_string_equal(screen_text(&s), "one\ntwo?[2J\nthree\n... 3 more lines\n");
+        show(t, &s, "one\n\x1b[31mtwo\x1b[0m\nthree\nfour\nfive\nsix");
+        assert_string_equal(screen_text(&s), "one\ntwo\nthree\n... 3 more lines\n");
+        show(t, &s, "\x1b[31ma line\x1b[0m that is far too long\n\x1b[1m19 columns wide here\x1b[0m\n");
+        assert_string_equal(screen_text(&s), "a line that is far\n19 columns wide her\n");
         show(t, &s, "");
         assert_string_equal(screen_text(&s), "");
         assert_int_equal(s.scrolled + s.wrapped, 0);
@@ -649,7 +651,7 @@ static void left_and_quoted(void **state)
                 "  under way    r1.east, in start, 10 s: job of systemd\n"
                 "    look       edge-roll status router --inventory hosts.ini --limit r1.east\n"
                 "    follow     ssh -F conf r1.east edge-roll watch router\n"
-                "  agent-unreac agent-unreachable: it's; rm, 1.0 s: no route to host\n"
+                "  agent-unreachable it's; rm, 1.0 s: no route to host\n"
                 "    look       edge-roll status router --inventory hosts.ini --limit 'it'\\''s; rm'\n"
                 "    retry      edge-roll restart router --inventory hosts.ini --limit 'it'\\''s; rm'\n");
 }
