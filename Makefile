@@ -112,7 +112,7 @@ ZK_TESTS     := place
 UNIT_TESTS   += frames ssh-trouble
 BUS_TESTS    += bridge follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c
-BENCHES      := block look
+BENCHES      := block look roll
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)

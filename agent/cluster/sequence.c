@@ -281,7 +281,8 @@ static bool slot_is_free(const Sequence *s, unsigned stage)
 static SeqAction pick_go(Sequence *s, unsigned stage, Usec now, size_t *ret_step)
 {
         bool missed = false;
-        for (size_t i = 0; i < s->n_steps && slot_is_free(s, stage); i++) {
+        bool free_slot = slot_is_free(s, stage);
+        for (size_t i = 0; i < s->n_steps && free_slot; i++) {
                 Step *t = &s->steps[i];
                 if (t->spec.stage != stage || t->state != SEQ_STEP_STARTED || !t->ready || t->cancelled)
                         continue;
