@@ -96,7 +96,9 @@ static int call_send(RemoteCall *c)
         Usec now = time_now();
         if (now >= c->deadline)
                 return -ETIMEDOUT;
-        return sd_bus_call_async(c->remote->bus, &c->slot, c->message, on_reply, c, c->deadline - now);
+        int r = sd_bus_call_async(c->remote->bus, &c->slot, c->message, on_reply, c, c->deadline - now);
+        bus_loop_touch(c->remote->loop);
+        return r;
 }
 
 /* A sent message cannot be sent again: a copy goes. */

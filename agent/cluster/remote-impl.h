@@ -3,6 +3,7 @@
 
 /* The inside of a remote: remote.c has the link, remote-call.c what goes over it. */
 
+#include "agent/cluster/bus-loop.h"
 #include "agent/cluster/remote.h"
 #include "agent/cluster/ssh.h"
 #include "agent/relay.h"
@@ -56,8 +57,9 @@ struct Remote {
         Ssh *ssh;
         Relay *relay;
         sd_bus *bus;
+        BusLoop *loop;
         sd_bus_slot *hello, *ping;
-        sd_event_source *timer, *tell, *exit;
+        sd_event_source *timer, *tell;
         Usec beat; /* when the timer of the heartbeat last came */
         SshTrouble trouble;
         bool will_retry;

@@ -125,6 +125,7 @@ static void link_tear(Remote *r)
         r->hello = sd_bus_slot_unref(r->hello);
         r->ping = sd_bus_slot_unref(r->ping);
         remote_calls_drop(r);
+        r->loop = bus_loop_free(r->loop);
         if (r->bus) {
                 sd_bus_close(r->bus);
                 r->bus = sd_bus_unref(r->bus);
@@ -265,6 +266,7 @@ static void link_beat(Remote *r)
         if (!r->ping)
                 (void) sd_bus_call_method_async(r->bus, &r->ping, NULL, REMOTE_BRIDGE_PATH,
                                                 "org.freedesktop.DBus.Peer", "Ping", on_pong, r, NULL);
+        bus_loop_touch(r->loop);
         if (timer_set(r, p->o.beat_usec) < 0)
                 link_drop_text(r, REMOTE_CUT, true, "out of memory");
 }
@@ -379,16 +381,6 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* An end of the loop would have the bus written out first, and wait for a far end that takes nothing. */
-static int on_exit_of_loop(sd_event_source *s, void *userdata)
-{
-        Remote *r = userdata;
-        (void) s;
-        if (r->bus)
-                (void) sd_bus_detach_event(r->bus);
-        return 0;
-}
-
 /* Starting. */
 
 /* As a person would type it; then, with @full, what makes it ours. */
@@ -469,13 +461,14 @@ static int link_bus(Remote *r, int fd, Err *err)
         if (e >= 0)
                 e = sd_bus_start(r->bus);
         if (e >= 0)
-                e = sd_bus_attach_event(r->bus, r->pool->event, SD_EVENT_PRIORITY_NORMAL);
+                e = bus_loop_new(&r->loop, r->bus, r->pool->event);
         if (e >= 0)
                 e = sd_bus_add_filter(r->bus, NULL, on_message, r);
         if (e >= 0)
                 e = sd_bus_call_method_async(r->bus, &r->hello, NULL, REMOTE_BRIDGE_PATH,
                                              REMOTE_BRIDGE_INTERFACE, "Hello", on_hello, r, "su",
                                              EDGE_ROLL_VERSION, BRIDGE_PROTOCOL);
+        bus_loop_touch(r->loop);
         return e < 0 ? err_errno(err, e, "cannot speak D-Bus") : 0;
 }
 
@@ -556,10 +549,6 @@ static int remote_make(Remote **ret, RemotePool *pool, const char *name, const R
                 e = sd_event_add_defer(pool->event, &r->tell, on_tell, r);
         if (e >= 0)
                 e = sd_event_source_set_enabled(r->tell, SD_EVENT_OFF);
-        if (e >= 0)
-                e = sd_event_add_exit(pool->event, &r->exit, on_exit_of_loop, r);
-        if (e >= 0)
-                e = sd_event_source_set_priority(r->exit, SD_EVENT_PRIORITY_IMPORTANT);
         if (e < 0) {
                 (void) remote_free(r);
                 return err_errno(err, e, "a connection to %.60s", name);
@@ -603,7 +592,6 @@ static void remote_release(Remote *r)
 {
         r->tell = sd_event_source_unref(r->tell);
         r->timer = sd_event_source_unref(r->timer);
-        r->exit = sd_event_source_unref(r->exit);
         closep(&r->given);
         free(r->name);
         free(r->host);
