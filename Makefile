@@ -81,7 +81,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
            agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
-PLACES := agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
+PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 

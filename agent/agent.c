@@ -16,8 +16,10 @@
 #include "agent/kept.h"
 #include "agent/lost.h"
 #include "agent/manager.h"
+#include "agent/places.h"
 #include "agent/pulse.h"
 #include "agent/state.h"
+#include "agent/tickets.h"
 #include "agent/version.h"
 
 #define BUS_RETRY_USEC  (200 * USEC_PER_MSEC)
@@ -39,6 +41,10 @@ struct Agent {
         Monit *monit;
         Leases *leases;
         Pulse *pulse;
+        Places *places;
+        sd_event_source *ticket_timer;
+        bool tickets;      /* there are some */
+        bool ticket_aside; /* the present job is one, and ends to make room, or because a reboot cut it off */
         BusPeople *people; /* who calls through the bus that we have now */
         Job *job;          /* the present or the last one */
         uint64_t next_id;
@@ -136,6 +142,8 @@ bool agent_notice(const Agent *a, char *buf, size_t size)
                 (void) snprintf(buf, size, HEAL_UNIT " is finishing a job that an agent has left");
         else if (*a->stale && access_records(a))
                 (void) snprintf(buf, size, "%s", a->stale);
+        else if (places_pending(a->places, buf, size))
+                return true;
         else if (!lost_text(a->config, buf, size)) {
                 if (!*a->trouble || a->config != a->given)
                         return false;
@@ -279,7 +287,7 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         (void) usec;
         Usec next;
         if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked || a->pins > 0 ||
-            leases_any(a->leases, time_boot(), &next)) {
+            leases_any(a->leases, time_boot(), &next) || a->tickets || places_pending(a->places, NULL, 0)) {
                 agent_touch(a);
                 return 0;
         }
@@ -444,15 +452,127 @@ static void agent_restarted(Agent *a, const Job *job)
                 bus_needed_restarted(a, partner);
 }
 
+/* ---- tickets ---- */
+
+#define TICKET_RETRY_USEC (2 * USEC_PER_SEC)
+
+/* A hold is ended by a person, a lease by its roll; a ticket does neither. */
+static bool agent_ticket_may(const Ticket *ticket, void *userdata)
+{
+        Agent *a = userdata;
+        const Component *partner = NULL, *c = config_component(a->config, ticket->component);
+        if (!c && strcmp(ticket->component, CONFIG_RMP) == 0)
+                c = config_rmp(a->config, &partner);
+        const Component *of[] = { c, partner };
+        for (size_t i = 0; i < ELEMENTS(of) && of[i]; i++) {
+                const LeaseSlot *slot = leases_slot(a->leases, of[i]->name);
+                bool held = false;
+                Hold hold;
+                if (hold_read(a->config->state_dir, of[i]->name, &hold, &held, NULL) < 0 || held || !slot ||
+                    lease_current(&slot->lease, time_boot()))
+                        return false;
+        }
+        return c;
+}
+
+static void agent_ticket_begin(Agent *a, const Ticket *ticket)
+{
+        const Component *c = config_component(a->config, ticket->component);
+        JobOptions options = {
+                .persistent = PERSISTENT_INVALID,
+                .at_cap = AT_CAP_INVALID,
+                .mp_leave = MP_LEAVE_INVALID,
+                .ticket = true,
+                .wait_usec = USEC_INFINITY,
+        };
+        JournalContext context = { .component = ticket->component };
+        Job *job;
+        Err err = { 0 };
+        (void) snprintf(options.by, sizeof(options.by), "%s", ticket->by);
+        (void) snprintf(options.reason, sizeof(options.reason), "%s", ticket->reason);
+        if (agent_begin(a, c ? c : config_rmp(a->config, NULL), c ? ROLL_RESTART : ROLL_RESTART_RMP, &options,
+                        &job, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: the ticket cannot begin yet: %s",
+                            ticket->component, err.text);
+}
+
+static int agent_on_tickets(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Agent *a = userdata;
+        Ticket ticket;
+        (void) s;
+        (void) usec;
+        a->ticket_timer = sd_event_source_unref(a->ticket_timer);
+        if (a->leaving || !a->locked)
+                return 0;
+        bool found = tickets_next(a->config->state_dir, agent_ticket_may, a, &ticket, &a->tickets) > 0;
+        if (found && !agent_busy(a) && a->pins == 0)
+                agent_ticket_begin(a, &ticket);
+        if (a->tickets && !agent_busy(a))
+                (void) sd_event_add_time(a->event, &a->ticket_timer, CLOCK_MONOTONIC,
+                                         time_now() + TICKET_RETRY_USEC, 0, agent_on_tickets, a);
+        return 0;
+}
+
+void agent_tickets_changed(Agent *a)
+{
+        a->tickets = true; /* until looked at */
+        a->ticket_timer = sd_event_source_unref(a->ticket_timer);
+        (void) sd_event_add_time(a->event, &a->ticket_timer, CLOCK_MONOTONIC, 0, 0, agent_on_tickets, a);
+}
+
+bool agent_ticket_aside(Agent *a, const char *component, const char *why)
+{
+        Job *job = agent_busy(a);
+        Err err = { 0 };
+        if (!job || !job_options(job)->ticket || (component && !job_concerns(job, component)) ||
+            job_placed(job, job_component(job)->name))
+                return true;
+        if (!a->ticket_aside && job_can_cancel(job)) {
+                a->ticket_aside = true;
+                if (job_cancel(job, why, &err) < 0)
+                        a->ticket_aside = false;
+        }
+        return !agent_busy(a);
+}
+
+static void agent_ticket_ended(Agent *a, const Job *job, Result result)
+{
+        bool aside = a->ticket_aside;
+        const char *name = job_roll_kind(job) == ROLL_RESTART_RMP ? CONFIG_RMP : job_component(job)->name;
+        JournalContext context = { .component = name };
+        Err err = { 0 };
+        a->ticket_aside = false;
+        bool over = tickets_over(result, aside);
+        journal_log(LOG_NOTICE, JOURNAL_TICKET, &context, "%s: the ticket %s (%s)", name,
+                    over ? "is over" : "is set aside and begins anew", result_name(result));
+        if (over && tickets_remove(a->config->state_dir, name, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: %s", name, err.text);
+}
+
+/* The places of a job that is over, and of those before it: given back unless the node is still out. */
+static void agent_places(Agent *a, Job *job)
+{
+        const char *component;
+        Place *place;
+        while (job && (place = job_take_place(job, &component)))
+                places_adopt(a->places, component, place);
+        places_settle(a->places, a->config, a->conns, agent_busy(a));
+}
+
 static void agent_ended(Job *job, Result result, void *userdata)
 {
         Agent *a = userdata;
+        if (!a->heal && job_options(job)->ticket)
+                agent_ticket_ended(a, job, result);
         if (a->heal) {
                 (void) sd_event_exit(a->event,
                                      result == RESULT_GAVE_BACK ? EXIT_SUCCESS : result_exit_code(result));
                 return;
         }
         agent_touch(a);
+        agent_places(a, job);
+        agent_tickets_changed(a);
         /* Not from within the end of the job: what is kept is asked of the component, later. */
         if (result == RESULT_DONE && roll_leads_past(roll_kind_from_name(job_kind(job)), PHASE_READY))
                 agent_restarted(a, job);
@@ -641,6 +761,7 @@ static bool agent_resume(Agent *a)
         }
         stored_fds_close(a);
         a->next_id = MAX(a->next_id, job_id(a->job) + 1);
+        a->ticket_aside = !same_boot;
         job_start(a->job);
         return agent_busy(a);
 }
@@ -661,6 +782,8 @@ static void agent_begin_work(Agent *a)
                         agent_side_bus(a);
         }
         agent_watch_holds(a, true);
+        agent_places(a, NULL);
+        agent_tickets_changed(a);
         agent_leases_changed(a);
 }
 
@@ -773,7 +896,7 @@ static int agent_setup(Agent *a, Err *err)
         if ((r = http_new(&a->http, a->event, err)) < 0 || (r = conns_new(&a->conns, err)) < 0)
                 return r;
         if ((r = leases_new(&a->leases, a->config->state_dir)) < 0 || (r = pulse_new(&a->pulse, a)) < 0 ||
-            (r = bus_people_new(&a->people)) < 0)
+            (r = places_new(&a->places, a->event)) < 0 || (r = bus_people_new(&a->people)) < 0)
                 return err_set(err, r, "out of memory");
         agent_connect(a);
         if ((r = systemd_new(&a->systemd, a->bus, a->event, err)) < 0)
@@ -791,6 +914,8 @@ static void agent_done(Agent *a)
         if (a->systemd && systemd_set_bus(a->systemd, NULL, NULL) < 0)
                 abort();
         agent_drop_side(a);
+        places_free(a->places);
+        sd_event_source_unref(a->ticket_timer);
         leases_free(a->leases);
         bus_people_free(a->people);
         monit_free(a->monit);

@@ -54,6 +54,15 @@ Leases *agent_leases(const Agent *a);
 struct BusPeople *agent_people(const Agent *a);
 sd_bus *agent_bus(const Agent *a); /* NULL while it is away */
 
+/* agent_tickets_changed() - there is one more, or one may perhaps begin now: looked at from the loop. */
+void agent_tickets_changed(Agent *a);
+
+/*
+ * agent_ticket_aside() - a ticket that waits for its place makes room for other work (of @component; NULL: of
+ * any); it begins anew behind that. Return: false: it is still being undone; call again.
+ */
+bool agent_ticket_aside(Agent *a, const char *component, const char *why);
+
 /* agent_leases_changed() - a lease was taken, renewed, given back or stolen. */
 void agent_leases_changed(Agent *a);
 

@@ -6,12 +6,14 @@
 
 #include "agent/bus.h"
 #include "agent/bus-lease.h"
+#include "agent/bus-lock.h"
 #include "agent/bus-look.h"
 #include "agent/bus-needed.h"
 #include "agent/facts.h"
 #include "agent/hold.h"
 #include "agent/known.h"
 #include "agent/standing.h"
+#include "agent/tickets.h"
 #include "agent/state.h"
 #include "agent/version.h"
 #include "drain/foreign.h"
@@ -185,7 +187,13 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "the agent is just leaving; call again");
 
-        Job *job = NULL;
+        /* A ticket that waits goes behind everything else that is asked of the node. */
+        Job *job = agent_busy(a);
+        bool joins = job && !order.has_lease && job_is_about(a, job, name) && kind_joins(job, kind);
+        if (!joins && !agent_ticket_aside(a, NULL, "other work on this node goes first"))
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
+                                        "a ticket is making room; call again");
+        job = NULL;
         r = bus_order_check(a, c, kind, &options, &order, &job, error);
         if (r < 0)
                 return r;
@@ -478,6 +486,7 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
         cJSON_AddNumberToObject(agent, "pid", getpid());
         cJSON_AddItemToObject(o, "job", bus_job(agent_busy(a)));
         cJSON_AddItemToObject(o, "last", status_last(config));
+        cJSON_AddItemToObject(o, "tickets", tickets_json(config->state_dir));
         cJSON *components = cJSON_AddArrayToObject(o, "components");
         for (size_t i = 0; i < config->n_components; i++)
                 cJSON_AddItemToArray(components, status_component(a, &config->components[i]));
@@ -506,6 +515,10 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("LeaseGive", "st", "", method_lease_give, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Go", "sa{sv}", "", method_go, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LeaseSteal", "ss", "", method_lease_steal, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Lock", "s", "s", method_lock, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LockSteal", "sss", "", method_lock_steal, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LockSize", "sus", "", method_lock_size, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Request", "sa{sv}", "s", method_request, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL("Pulse", "ss", 0),
         SD_BUS_METHOD("CurrentJob", "s", "o", method_current_job, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END

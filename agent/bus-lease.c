@@ -126,6 +126,9 @@ static LeaseNode lease_node(Agent *a, const char *component)
         if (!job || !job_concerns(job, component) || job_roll_kind(job) == ROLL_DOCTOR ||
             job_roll_kind(job) == ROLL_DRY_RUN)
                 return node;
+        /* A ticket that waits goes behind everything else. */
+        if (job_options(job)->ticket && !job_placed(job, component))
+                return node;
         node.job_holder = job_options(job)->lease ? job_options(job)->roll : "";
         node.job_placed = job_placed(job, component);
         return node;
@@ -320,6 +323,7 @@ static int take_decide(Take *t, sd_bus_error *error)
             (r = leases_write(agent_leases(a), slot, &lease, &err)) < 0)
                 return bus_error(error, r, &err);
         lease_log(LOG_INFO, slot, "taken", "");
+        (void) agent_ticket_aside(a, t->component->name, "a roll has taken the lease");
         agent_leases_changed(a);
         return sd_bus_reply_method_return(t->message, "ttt", lease.epoch, now, lease.ttl_usec);
 }
@@ -434,18 +438,12 @@ int method_lease_give(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r;
 }
 
-int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *reason,
+                    const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
-        const char *name, *reason;
-        BusCaller caller;
         char why[400];
         Err err = { 0 };
 
-        agent_touch(a);
-        int r = sd_bus_message_read(m, "ss", &name, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
-                return r;
         if (!*reason)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
                                         "a lease is taken away only with a reason, for the records");
@@ -466,13 +464,27 @@ int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error)
                                          slot->component);
         bus_text(why, sizeof(why), reason);
         char by[600];
-        (void) snprintf(by, sizeof(by), "%s (%.380s)", caller.text, why);
+        (void) snprintf(by, sizeof(by), "%s (%.380s)", caller->text, why);
         lease_log(LOG_WARNING, slot, "taken away", by);
-        if ((r = leases_write(agent_leases(a), slot, &lease, &err)) < 0)
+        int r = leases_write(agent_leases(a), slot, &lease, &err);
+        if (r < 0)
                 return bus_error(error, r, &err);
         r = sd_bus_reply_method_return(m, NULL);
         agent_leases_changed(a);
         return r;
+}
+
+int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name, *reason;
+        BusCaller caller;
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "ss", &name, &reason);
+        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+                return r;
+        return bus_lease_steal(a, m, name, reason, &caller, error);
 }
 
 /* ---- orders ---- */

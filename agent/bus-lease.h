@@ -13,6 +13,10 @@ int method_lease_renew(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_lease_give(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* bus_lease_steal() - the same, of a caller who may. Answers @m. */
+int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *reason,
+                    const BusCaller *caller, sd_bus_error *error) _must_check_;
+
 int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* What a call that changes something was sent with: options lease, lease-partner, step, expires. */

@@ -514,6 +514,8 @@ static CallEnd call_start(Client *c, Answer *ret)
                 r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0 && rq->for_usec)
                 r = sd_bus_message_append(m, "{sv}", "for", "t", rq->for_usec);
+        if (r >= 0 && rq->wait_usec)
+                r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return client_call(c, m, r, ret);
@@ -561,6 +563,9 @@ static int end_error(Client *c, const Answer *a)
                   "takes it away" },
                 { EDGE_ERROR "LeaseLost", RESULT_BUSY, "take the lease again" },
                 { EDGE_ERROR "NotLeased", RESULT_NOT_NEEDED, "" },
+                { EDGE_ERROR "NotLocked", RESULT_NOT_NEEDED,
+                  "edge-roll lock show tells who is out and who waits" },
+                { EDGE_ERROR "Unprotected", RESULT_UNPROTECTED, "see lock in edge-roll.conf(5)" },
                 { EDGE_ERROR "Out", RESULT_REFUSED, "edge-roll status says why" },
                 { EDGE_ERROR "PoolDiffers", RESULT_REFUSED, "see [pool] name in edge-roll.conf(5)" },
                 { EDGE_ERROR "MembersDiffer", RESULT_REFUSED, "name all members of the pool" },
@@ -1079,6 +1084,84 @@ static int verb_answer(Client *c)
         return result_exit_code(held ? RESULT_HELD : RESULT_DONE);
 }
 
+/* ---- the lock of the pool, and tickets ---- */
+
+static CallEnd call_lock(Client *c, const char *component, Answer *ret)
+{
+        const CliRequest *rq = c->rq;
+        bool request = rq->verb == VERB_REQUEST, steal = !request && strcmp(rq->lock, "steal") == 0;
+        bool size = !request && strcmp(rq->lock, "size") == 0;
+        const char *reason = rq->reason ? rq->reason : "";
+        sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(c->bus, &m, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE,
+                                               request ? "Request"
+                                               : steal ? "LockSteal"
+                                               : size  ? "LockSize"
+                                                       : "Lock");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", component);
+        if (r >= 0 && request)
+                r = sd_bus_message_append(m, "a{sv}", 1, "reason", "s", reason);
+        if (r >= 0 && steal)
+                r = sd_bus_message_append(m, "ss", rq->lock_value, reason);
+        if (r >= 0 && size)
+                r = sd_bus_message_append(m, "us", (uint32_t) strtoul(rq->lock_value, NULL, 10), reason);
+        return client_call(c, m, r, ret);
+}
+
+/* Until an agent that is just leaving, or a ticket that makes room, is out of the way. All of these may be
+ * asked twice. */
+static CallEnd lock_repeat(Client *c, const char *component, Answer *ret)
+{
+        Usec until = time_add(time_now(), c->times.answer_usec);
+        for (;;) {
+                CallEnd end = call_lock(c, component, ret);
+                if (end != CALL_ERROR || !is_error(ret, EDGE_ERROR "Leaving") || time_now() >= until ||
+                    !client_pause(c, RETRY_USEC))
+                        return end;
+        }
+}
+
+static int lock_once(Client *c, const char *component)
+{
+        _cleanup_(freep) char *out = NULL;
+        const char *json = NULL;
+        Err err = { 0 };
+        Answer a;
+        CallEnd end = lock_repeat(c, component, &a);
+        if (end != CALL_ANSWER)
+                return end_call(c, end, &a);
+        bool request = c->rq->verb == VERB_REQUEST;
+        bool acts = !request && strcmp(c->rq->lock, "show") != 0;
+        int r = acts ? 0 : sd_bus_message_read(a.message, "s", &json);
+        if (r >= 0 && !acts)
+                r = request ? render_request(json, &out, &err) : render_lock(json, &out, &err);
+        if (r >= 0 && !acts) {
+                client_write(c, c->io->out, c->io->mode.json ? json : out);
+                if (c->io->mode.json)
+                        client_write(c, c->io->out, "\n");
+        }
+        answer_done(&a);
+        if (r < 0)
+                return client_end(c, RESULT_FAILED,
+                                  *err.text ? err.text : "the agent's answer is not understood", "");
+        return acts ? client_end(c, RESULT_DONE, "", "") : result_exit_code(RESULT_DONE);
+}
+
+static int verb_lock(Client *c)
+{
+        char names[CONFIG_COMPONENTS][64];
+        int status = 0;
+        if (c->component)
+                return lock_once(c, c->component);
+        int n = running_components(c, names, &status);
+        if (n < 0)
+                return status;
+        for (int i = 0; i < n && status == 0; i++)
+                status = lock_once(c, names[i]);
+        return status;
+}
+
 static int client_verb(Client *c)
 {
         int r = client_connect(c);
@@ -1096,6 +1179,9 @@ static int client_verb(Client *c)
         case VERB_DRAIN:
         case VERB_UNDRAIN:
                 return verb_job(c);
+        case VERB_REQUEST:
+        case VERB_LOCK:
+                return verb_lock(c);
         case VERB_DOCTOR:
                 return verb_doctor(c);
         case VERB_WATCH:
@@ -1110,8 +1196,6 @@ static int client_verb(Client *c)
         case VERB_RESUME:
         case VERB_HISTORY:
         case VERB_SHOW:
-        case VERB_REQUEST:
-        case VERB_LOCK:
         case VERB_BRIDGE:
         case VERB_CONFIG:
         case VERB_AGENT:

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/bound.h"
+#include "agent/lock-spec.h"
 #include "agent/needed-files.h"
 #include "agent/served.h"
 #include "base/addr.h"
@@ -125,45 +126,11 @@ static bool pool_name_valid(const char *text)
         return strlen(text) < 64 && text[0] != '.' && text_of(text, strlen(text), "._-");
 }
 
-/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, of @len characters. */
-static bool lock_server_valid(const char *text, size_t len)
-{
-        const char *end = text + len, *port = memchr(text, ':', len);
-        if (len > 0 && *text == '[') {
-                const char *close = memchr(text, ']', len);
-                if (!close || !text_of(text + 1, (size_t) (close - text) - 1, ":."))
-                        return false;
-                port = close + 1 < end ? close + 1 : NULL;
-        } else if (!text_of(text, port ? (size_t) (port - text) : len, ".-_"))
-                return false;
-        if (!port)
-                return true;
-        size_t digits = (size_t) (end - port) - 1;
-        unsigned long n = strtoul(port + 1, NULL, 10);
-        return *port == ':' && digits > 0 && digits < 6 && strspn(port + 1, "0123456789") >= digits &&
-               n > 0 && n < 65536;
-}
-
 /* Whether its servers can be reached is not a matter of the text. */
 static bool lock_valid(const char *text)
 {
-        static const char scheme[] = "zookeeper://";
-        if (strcmp(text, "auto") == 0 || strcmp(text, "none") == 0 || strcmp(text, "lease") == 0)
-                return true;
-        if (strncmp(text, scheme, strlen(scheme)) != 0)
-                return false;
-        for (text += strlen(scheme);; text++) {
-                size_t len = strcspn(text, ",/");
-                if (!lock_server_valid(text, len))
-                        return false;
-                text += len;
-                if (*text != ',')
-                        break;
-        }
-        for (; *text; text += strcspn(text + 1, "/") + 1)
-                if (!text_of(text + 1, strcspn(text + 1, "/"), "._-") || text[1] == '.')
-                        return false;
-        return true;
+        LockSpec spec;
+        return lock_spec_parse(text, &spec, NULL) == 0;
 }
 
 #define MS              USEC_PER_MSEC
@@ -196,6 +163,17 @@ static const Key pool_keys[] = {
           "the other nodes of the pool: server ids, names or addresses; none: unknown", .may_be_empty = true },
         { "lock", TYPE_TEXT, AT(Config, lock), { "auto" }, "what keeps two nodes from going out at once",
           .valid = lock_valid, .accepts = "auto, none, lease or zookeeper://HOST[:PORT][,HOST[:PORT]...][/PATH]" },
+        { "lock_auth_file", TYPE_TEXT, AT(Config, lock_auth_file), { "" },
+          "a file with user:password for ZooKeeper's scheme digest; none: no authentication", .may_be_empty = true },
+        { "lock_session", TYPE_USEC, AT(Config, lock_session_usec), { "10s" },
+          "how long ZooKeeper waits for a node that has fallen silent", .min = 2 * SEC, .max = 60 * SEC },
+        { "lock_files", TYPE_PATHS, AT(Config, lock_files), {
+          "/opt/apigee/customer/application/zookeeper.properties "
+          "/opt/apigee/edge-router/conf/zookeeper.properties "
+          "/opt/apigee/edge-message-processor/conf/zookeeper.properties" },
+          "lock = auto: property files in which Edge's ZooKeeper may be named", .may_be_empty = true },
+        { "lock_keys", TYPE_WORDS, AT(Config, lock_keys), { "zookeeper.connect zookeeper.servers zookeeper.hosts" },
+          "lock = auto: by which property there; the first that is set", .may_be_empty = true },
 };
 
 #define ROLLS_DIR "/var/lib/edge-roll/rolls"

@@ -110,9 +110,12 @@ typedef struct Config {
         bool cgroup_ids;
         char *hooks_dir;
         Usec hook_limit_usec;
-        char *pool_name;                   /* "auto": region and pod of the component */
-        Words pool_members;                /* other nodes of the pool, as far as this node knows */
-        char *lock;                        /* "auto", "none", "lease" or "zookeeper://..." */
+        char *pool_name;      /* "auto": region and pod of the component */
+        Words pool_members;   /* other nodes of the pool, as far as this node knows */
+        char *lock;           /* "auto", "none", "lease" or "zookeeper://..." */
+        char *lock_auth_file; /* "": none */
+        Usec lock_session_usec;
+        Words lock_files, lock_keys;
         /* sources of the list of nodes; "": not set */
         char *cluster_inventory, *cluster_management_url, *cluster_management_user;
         char *cluster_management_password_file, *cluster_management_ca;

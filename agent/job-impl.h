@@ -116,6 +116,8 @@ struct Job {
         bool told_lapsed;       /* that its lease has ended meanwhile */
         const char *protection; /* "unprotected", "lease" or "zookeeper"; a literal */
         char lock_text[400];    /* what that means here */
+        struct JobZk *zk;       /* its place in ZooKeeper, or the way to it; NULL */
+        bool told_stolen;       /* that it was taken away */
 
         JobHooks hooks;
         char finding[512]; /* what ended the phase, while hooks that come after it run */
@@ -193,6 +195,8 @@ struct Job {
         /* restart rmp: the job within this one */
         Job *partner;                /* NULL before and after */
         bool partner_starts;         /* a failed restart has left it stopped */
+        EdgeSelf partner_self;       /* what it said of itself; uuid "": nothing */
+        uint16_t partner_port;       /* its health port */
         BlockPlan partner_plan;      /* of its table, as preflight saw it */
         Block *partner_block;        /* its table before its job begins: counting only */
         Result partner_end;          /* how it ended: never again; RESULT_INVALID: not yet */
@@ -323,6 +327,25 @@ bool job_place_open(const Job *job, char *text, size_t size);
  * to go out still ours? Return: true when it is not, and the job has ended.
  */
 bool job_place_lost(Job *job);
+
+/* job_place_taken() - the right to go out is ours, by @protection (a literal); job->lock_text says what it
+ * is. job_place_without() - as if there were no ZooKeeper: by the lease, or unprotected. */
+void job_place_taken(Job *job, const char *protection);
+void job_place_without(Job *job);
+
+/* --- job-zk.c --- */
+typedef struct JobZk JobZk;
+/* job_zk_wanted() - does ZooKeeper keep the places of its pool? */
+bool job_zk_wanted(const Job *job);
+/* job_zk_begin() - stand in line; the phase ends when it is decided. Return: false: it cannot, and the caller
+ * has said that this one goes on all the same. */
+bool job_zk_begin(Job *job);
+/* job_zk_resume() - an earlier agent has gone out: watch that the places stay ours. */
+void job_zk_resume(Job *job);
+/* job_zk_left() - the phase is over; what was taken stays. job_zk_drop() - and that goes, too: a line in the
+ * queue, not the word that we are out. */
+void job_zk_left(Job *job);
+void job_zk_drop(Job *job);
 
 /* job_place_load() - from a record. */
 void job_place_load(Job *job, const cJSON *record);

@@ -245,6 +245,7 @@ static int partner_new(Job *job, Err *err)
         options.lease = job->options.lease_partner;
         options.lease_partner = 0;
         options.await_go = false;
+        options.covered = strcmp(job->protection, "zookeeper") == 0;
         if (!c)
                 return err_set(err, -ENOENT, "\"%s\" is not configured any more", job->component->partner);
         int r = job_new(&job->partner, &env, job->id, c, ROLL_RESTART, &options, err);

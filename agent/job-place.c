@@ -44,7 +44,8 @@ static bool place_mates(const Job *job, char *text, size_t size)
         return false;
 }
 
-bool job_place_open(const Job *job, char *text, size_t size)
+/* Without ZooKeeper. */
+static bool place_open(const Job *job, char *text, size_t size)
 {
         char mates[200];
         if (job->options.lease || !place_mates(job, mates, sizeof(mates)))
@@ -52,6 +53,11 @@ bool job_place_open(const Job *job, char *text, size_t size)
         (void) snprintf(text, size, "this node knows others of its pool (%s), and no lock covers them",
                         mates);
         return true;
+}
+
+bool job_place_open(const Job *job, char *text, size_t size)
+{
+        return !job->options.covered && !job_zk_wanted(job) && place_open(job, text, size);
 }
 
 /* ---- the lease ---- */
@@ -133,7 +139,7 @@ bool job_placed(const Job *job, const char *component)
 
 /* ---- the phase ---- */
 
-static void place_taken(Job *job, const char *protection)
+void job_place_taken(Job *job, const char *protection)
 {
         job->protection = protection;
         job->placed = true;
@@ -144,7 +150,7 @@ static void place_taken(Job *job, const char *protection)
 static void place_unprotected(Job *job)
 {
         char text[240];
-        if (!job_place_open(job, text, sizeof(text)))
+        if (!place_open(job, text, sizeof(text)))
                 (void) snprintf(job->lock_text, sizeof(job->lock_text),
                                 "no other node of its pool is known: unprotected");
         else if (!*job->options.unprotected) {
@@ -153,7 +159,7 @@ static void place_unprotected(Job *job)
         } else
                 (void) snprintf(job->lock_text, sizeof(job->lock_text), "unprotected, as told (%.100s): %s",
                                 job->options.unprotected, text);
-        place_taken(job, "unprotected");
+        job_place_taken(job, "unprotected");
 }
 
 /* A roll that has gone does not renew its lease: that is what ends a wait for its word, and no clock of ours.
@@ -173,12 +179,28 @@ static void place_enter(Job *job)
                 job_progress(job, "waiting for the word of %s", job->options.roll);
                 return;
         }
+        if (job->options.lease && !place_leased(job, text, sizeof(text))) {
+                place_gone(job, RESULT_REFUSED, text);
+                return;
+        }
+        /* The own lease first, then the place: never the other way. */
+        if (job->options.covered) {
+                (void) snprintf(job->lock_text, sizeof(job->lock_text),
+                                "the place was taken with that of the router");
+                job_place_taken(job, "zookeeper");
+        } else if (!job_zk_wanted(job) || !job_zk_begin(job))
+                job_place_without(job);
+}
+
+void job_place_without(Job *job)
+{
+        char text[300];
         if (!job->options.lease) {
                 place_unprotected(job);
                 return;
         }
         (void) snprintf(job->lock_text, sizeof(job->lock_text), "%s", text);
-        place_taken(job, "lease");
+        job_place_taken(job, "lease");
 }
 
 bool job_awaits_go(const Job *job)
@@ -198,7 +220,14 @@ int job_go(Job *job, Err *err)
         return 0;
 }
 
-const PhaseOps job_place = { .enter = place_enter };
+/* What was taken is kept; nobody is asked any more. */
+static void place_leave(Job *job, RollEvent event)
+{
+        (void) event;
+        job_zk_left(job);
+}
+
+const PhaseOps job_place = { .enter = place_enter, .leave = place_leave };
 
 /* ---- the record ---- */
 
@@ -213,6 +242,8 @@ void job_place_add(const Job *job, cJSON *record)
         (void) snprintf(wait, sizeof(wait), "%" PRIu64, o->wait_usec);
         cJSON_AddStringToObject(record, "wait", wait);
         cJSON_AddBoolToObject(record, "await_go", o->await_go);
+        cJSON_AddBoolToObject(record, "ticket", o->ticket);
+        cJSON_AddBoolToObject(record, "covered", o->covered);
         cJSON *probers = cJSON_AddArrayToObject(record, "probers");
         for (size_t i = 0; i < o->n_probers; i++)
                 cJSON_AddItemToArray(probers,
@@ -248,6 +279,8 @@ void job_place_load(Job *job, const cJSON *record)
         o->step = load_number(record, "step");
         o->wait_usec = strtoull(load_text(record, "wait"), NULL, 10);
         o->await_go = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "await_go"));
+        o->ticket = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "ticket"));
+        o->covered = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "covered"));
         cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(
                                       record,
                                       "probers")) if (cJSON_IsString(v) && o->n_probers < JOB_PROBERS_MAX &&

@@ -390,6 +390,8 @@ static void preflight_on_partner(const Facts *facts, void *userdata)
 {
         Job *job = userdata;
         const Component *c = partner_component(job);
+        job->partner_self = facts->self_known ? facts->self : (EdgeSelf){ .uuid = "" };
+        job->partner_port = facts->health_port;
         char hint[200];
         job->facts_call = NULL;
 

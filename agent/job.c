@@ -951,8 +951,10 @@ void job_start(Job *job)
                     job_kind(job), job->resumed ? "goes on" : "begins", job->options.by,
                     *job->options.reason ? ": " : "", job->options.reason);
         job_tell_begin(job);
-        if (job->resumed)
+        if (job->resumed) {
                 job_take_over(job);
+                job_zk_resume(job);
+        }
         if (job->resumed && job->resume_phase == PHASE_UNDO && !*job->failure)
                 (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by %s",
                                 job->env.settle ? "the end of its agent"
@@ -967,6 +969,7 @@ Job *job_free(Job *job)
         job_free(job->partner);
         block_free(job->partner_block);
         job_drop_calls(job);
+        job_zk_drop(job);
         sd_event_source_unref(job->deadline);
         job_renewing(job, false);
         for (size_t i = 0; i < job->n_events; i++)

@@ -72,6 +72,8 @@ typedef struct JobOptions {
         uint64_t lease_partner; /* restart rmp: of the other component */
         uint64_t step;          /* its number in the roll */
         Usec wait_usec;         /* for a place that others have; 0: not at all */
+        bool ticket;            /* waits for its place for ever; other work on the node goes before it */
+        bool covered;           /* the job around it has taken its place in ZooKeeper */
         bool await_go; /* stay in front of the block until job_go(): its roll watches another node meanwhile
                         */
         Addr probers[JOB_PROBERS_MAX]; /* who probes the health port without being a checker */
@@ -121,6 +123,11 @@ RollKind job_roll_kind(const Job *job);
  * that an agent goes on with does not wait for it again. Return: 0; -EALREADY (over, or past `place`).
  */
 int job_go(Job *job, Err *err) _must_check_;
+
+/* job_take_place() - a place in ZooKeeper that the job has or stands in line for; to be called until it
+ * returns NULL.
+ * @component: whose; borrowed of the configuration. */
+struct Place *job_take_place(Job *job, const char **component);
 
 /* job_awaits_go() - does it stand there? */
 bool job_awaits_go(const Job *job);

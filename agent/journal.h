@@ -20,6 +20,8 @@
 #define JOURNAL_FINDING "6f0ad1d0b2a34b6c9a8f3de0a1c7b521" /* doctor: a warning or a problem */
 #define JOURNAL_HOOK    "6f0ad1d0b2a34b6c9a8f3de0a1c7b522" /* a hook has ended */
 #define JOURNAL_LEASE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b530" /* of a component: taken, given back, stolen */
+#define JOURNAL_PLACE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b531" /* in ZooKeeper: given back, stolen, resized */
+#define JOURNAL_TICKET  "6f0ad1d0b2a34b6c9a8f3de0a1c7b532" /* asked for, joined, set aside, over */
 #define JOURNAL_BAD_END "6f0ad1d0b2a34b6c9a8f3de0a1c7b508" /* not readmitted, or an internal error */
 
 typedef struct JournalContext {

@@ -62,7 +62,7 @@ static int server_parse(const char *text, size_t len, LockServer *ret, Err *err)
         memcpy(ret->host, host, n);
         ret->host[n] = '\0';
         ret->number = addr_parse(ret->host, &addr);
-        if (!host_is_good(ret->host) || (!ret->number && strchr(ret->host, ':')))
+        if (!host_is_good(ret->host) || (strchr(ret->host, ':') && (!ret->number || host == text)))
                 return err_set(err, -EINVAL, "\"%.*s\" is no name or address of a server", (int) MIN(len, 80),
                                text);
         ret->port = LOCK_PORT;
@@ -87,12 +87,18 @@ static int path_parse(const char *text, char *ret, size_t size, Err *err)
         return 0;
 }
 
-int lock_spec_hosts(const char *text, LockSpec *ret, Err *err)
+/* @strict: as a person writes it: commas, each with something on both sides. */
+static int hosts_parse(const char *text, bool strict, LockSpec *ret, Err *err)
 {
         LockSpec spec = { .kind = LOCK_ZOOKEEPER };
         const char *path = strchr(text, '/'), *end = path ? path : text + strlen(text);
-        const char *separators = ", \t";
+        const char *separators = strict ? "," : ", \t";
         int r;
+
+        if (strict && (strstr(text, ",,") || *text == ',' || (end > text && end[-1] == ',')))
+                return err_set(err, -EINVAL, "a comma in \"%.80s\" has no server beside it", text);
+        if (strict && path && path[strlen(path) - 1] == '/')
+                return err_set(err, -EINVAL, "the path \"%.80s\" ends with a slash", path);
 
         for (const char *p = text; p < end;) {
                 size_t len = strcspn(p, separators);
@@ -113,6 +119,11 @@ int lock_spec_hosts(const char *text, LockSpec *ret, Err *err)
         return 0;
 }
 
+int lock_spec_hosts(const char *text, LockSpec *ret, Err *err)
+{
+        return hosts_parse(text, false, ret, err);
+}
+
 int lock_spec_parse(const char *text, LockSpec *ret, Err *err)
 {
         for (size_t i = 0; i < ELEMENTS(lock_words); i++)
@@ -124,7 +135,7 @@ int lock_spec_parse(const char *text, LockSpec *ret, Err *err)
                 return err_set(err, -EINVAL,
                                "\"%.80s\" is no lock: auto, none, lease or " LOCK_SCHEME "HOST:PORT,.../PATH",
                                text);
-        return lock_spec_hosts(text + strlen(LOCK_SCHEME), ret, err);
+        return hosts_parse(text + strlen(LOCK_SCHEME), true, ret, err);
 }
 
 const char *lock_spec_text(const LockSpec *spec, char *buf, size_t size)

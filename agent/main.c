@@ -137,6 +137,8 @@ static int run(const CliRequest *rq)
         case VERB_WATCH:
         case VERB_DISCOVER:
         case VERB_CANCEL:
+        case VERB_REQUEST:
+        case VERB_LOCK:
                 return run_client(rq, config);
         case VERB_HISTORY:
         case VERB_SHOW:
@@ -144,8 +146,6 @@ static int run(const CliRequest *rq)
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:
-        case VERB_REQUEST:
-        case VERB_LOCK:
         case VERB_BRIDGE:
         case VERB_AGENT:
         case VERB_HEAL:

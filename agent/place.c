@@ -469,6 +469,11 @@ const char *place_text(const Place *p)
         return p->text;
 }
 
+bool place_told(const Place *p)
+{
+        return p->state == PLACE_WAITING && *p->about;
+}
+
 const char *place_trouble(const Place *p)
 {
         return zk_trouble(p->zk);

@@ -86,6 +86,9 @@ const PlaceOptions *place_options(const Place *p);
  * wrong. */
 const char *place_text(const Place *p);
 
+/* place_told() - PLACE_WAITING: who is in the way is known by name and reason. */
+bool place_told(const Place *p);
+
 /* place_trouble() - as zk_trouble(). */
 const char *place_trouble(const Place *p);
 

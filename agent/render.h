@@ -99,3 +99,8 @@ int render_facts(const char *json, char **ret, Err *err) _must_check_;
  * be made". @ret: to be freed. @ret_exit: its exit code. Return: 0; -EBADMSG; -ENOMEM. In render-needed.c.
  */
 int render_needed(const char *json, char **ret, int *ret_exit, Err *err) _must_check_;
+
+/* render_lock(), render_request() - the answers of Lock() and Request(). @ret: to be freed. Return: 0; -EBADMSG;
+ * -ENOMEM. In render-lock.c. */
+int render_lock(const char *json, char **ret, Err *err) _must_check_;
+int render_request(const char *json, char **ret, Err *err) _must_check_;

@@ -28,7 +28,7 @@ static void servers_and_path(void **state)
         LockSpec s;
         char buf[256];
         (void) state;
-        assert_int_equal(lock_spec_parse("zookeeper://zk1:2182,10.0.0.2,[fd77::1]:2183/a/b/", &s, NULL), 0);
+        assert_int_equal(lock_spec_parse("zookeeper://zk1:2182,10.0.0.2,[fd77::1]:2183/a/b", &s, NULL), 0);
         assert_int_equal(s.kind, LOCK_ZOOKEEPER);
         assert_int_equal(s.n, 3);
         assert_string_equal(s.servers[0].host, "zk1");
@@ -41,7 +41,7 @@ static void servers_and_path(void **state)
         assert_string_equal(s.path, "/a/b");
         assert_string_equal(lock_spec_text(&s, buf, sizeof(buf)),
                             "zk1:2182,10.0.0.2:2181,[fd77::1]:2183/a/b");
-        assert_int_equal(lock_spec_parse("zookeeper://zk1/", &s, NULL), 0);
+        assert_int_equal(lock_spec_hosts("zk1/", &s, NULL), 0);
         assert_string_equal(s.path, "");
         /* As property files have it. */
         assert_int_equal(lock_spec_hosts("zk1:2181, zk2:2181  zk3", &s, NULL), 0);
@@ -66,6 +66,11 @@ static void what_is_wrong_is_named(void **state)
                 { "zookeeper://h/a//b", "is no path" },
                 { "zookeeper://h/a/../b", "is no path" },
                 { "zookeeper://h/a b", "is no path" },
+                { "zookeeper://a,,b", "a comma" },
+                { "zookeeper://a,b,", "a comma" },
+                { "zookeeper://a/", "ends with a slash" },
+                { "zookeeper://::1", "is no name" },
+                { "zookeeper://a b", "is no name" },
                 { "zookeeper://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "more than 16" },
         };
         (void) state;

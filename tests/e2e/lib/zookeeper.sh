@@ -129,3 +129,38 @@ zk_ask() {
 zk_mode() { zk_ask "$1" srvr | sed -n 's/^Mode: //p'; }
 
 zk_serves() { [ -n "$(zk_mode "$1")" ]; }
+
+# ---- nodes that use it
+
+# zk_nodes NODE...: their lock is the ensemble from now on. ZK_MORE: more lines for [pool].
+zk_nodes() {
+        local name
+        for name; do
+                dirty "$name"
+                printf '[pool]\nlock = zookeeper://%s\nlock_session = %s\n%s\n' "$(zk_connect_string)" "${ZK_SESSION:-4s}" \
+                        "${ZK_MORE:-}" >"$(node_file "$name" /etc/edge-roll/edge-roll.conf.d/60-zookeeper.conf)"
+        done
+}
+
+# zk_register NODE...: each stands in line once, so that the others know it. It is refused where it stands.
+zk_register() {
+        local name
+        for name; do
+                er "$name" drain "$(component_name "$name")" --reason "registers" --unprotected "to be known"
+                assert_result "done" 0
+                er "$name" undrain "$(component_name "$name")"
+                assert_result "done" 0
+                wait_for 10 place_free "$name"
+        done
+}
+
+# place_of NODE FILTER: of what `lock show` says there.
+place_of() { in_node "$1" edge-roll lock show "$(component_name "$1")" --json | jq -r "$2"; }
+
+place_free() { [ "$(place_of "$1" '.place.out | length')" = 0 ]; }
+
+# place_waits NODE NAME: NODE sees NAME in the line.
+place_waits() { place_of "$1" '.place.waiting[].name' | shows "^$2\$"; }
+
+# place_held NODE NAME: NODE sees that NAME is out.
+place_held() { place_of "$1" '.place.out[].name' | shows "^$2\$"; }
