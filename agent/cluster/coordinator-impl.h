@@ -133,4 +133,5 @@ void coord_write(Coord *c, char *text); /* taken; NULL allowed */
 cJSON *coord_options_json(const CliRequest *rq);
 void coord_options_from_json(const cJSON *o, CliRequest *rq); /* strings stay @o's */
 cJSON *coord_roll_json(const Coord *c);
+void coord_add_who(cJSON *o); /* by, host, pid: of this process */
 int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err) _must_check_;

@@ -134,15 +134,23 @@ static const PlanStep *step_of(const Coord *c, size_t node)
         return NULL;
 }
 
-cJSON *coord_roll_json(const Coord *c)
+void coord_add_who(cJSON *o)
 {
-        char by[128];
+        char by[128], host[256] = "";
         const struct passwd *pw = getpwuid(getuid());
         (void) snprintf(by, sizeof(by), "uid %u (%.60s)", (unsigned) getuid(), pw ? pw->pw_name : "?");
+        (void) gethostname(host, sizeof(host) - 1);
+        cJSON_AddStringToObject(o, "by", by);
+        cJSON_AddStringToObject(o, "host", host);
+        cJSON_AddNumberToObject(o, "pid", getpid());
+}
+
+cJSON *coord_roll_json(const Coord *c)
+{
         cJSON *o = roll_log_event("roll");
         cJSON_AddStringToObject(o, "what", "restart");
         cJSON_AddStringToObject(o, "component", c->plan_options.component);
-        cJSON_AddStringToObject(o, "by", by);
+        coord_add_who(o);
         cJSON_AddStringToObject(o, "reason", c->rq->reason ? c->rq->reason : "");
         cJSON_AddItemToObject(o, "options", coord_options_json(c->rq));
         add_pools(c, o);

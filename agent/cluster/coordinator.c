@@ -727,7 +727,7 @@ static int coord_reopen(Coord *c, const char *dir, Err *err)
                 (void) fprintf(c->io->err, "edge-roll: %s\n", said);
         cJSON *o = roll_log_event("resume");
         cJSON_AddStringToObject(o, "text", c->rq->give_up ? "to give it up" : "");
-        cJSON_AddNumberToObject(o, "pid", getpid());
+        coord_add_who(o);
         c->step = c->record->last_step;
         return coord_log(c, o) ? 0 : err_set(err, -EIO, "the journal of roll %s cannot be written", c->id);
 }
