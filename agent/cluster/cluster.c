@@ -23,8 +23,19 @@ static int cluster_refuse(const CliRequest *rq, Result result, const char *text,
         return result_exit_code(result);
 }
 
-int cluster_run(const CliRequest *rq, const Config *config)
+/* "mp" is message-processor here as well as on the nodes; names that only they know are left as they are. */
+static CliRequest with_full_name(const CliRequest *rq, const Config *config)
 {
+        CliRequest full = *rq;
+        const Component *c = config && rq->component ? config_component(config, rq->component) : NULL;
+        if (c)
+                full.component = c->name;
+        return full;
+}
+
+int cluster_run(const CliRequest *as_typed, const Config *config)
+{
+        const CliRequest full = with_full_name(as_typed, config), *rq = &full;
         _cleanup_(nodes_freep) Nodes *nodes = NULL;
         CoordIo io = { .out = stdout, .err = stderr, .in = isatty(STDIN_FILENO) ? STDIN_FILENO : -1 };
         Result result;

@@ -389,45 +389,76 @@ static void time_make(PlanMaker *m)
 
 /* ---- the whole ---- */
 
-/* Only pools with something to do are of interest. */
-static void pools_drop_idle(PlanMaker *m)
+/* Of interest are pools with something to do, or with somebody who was selected for it. */
+static bool pool_wanted(const PlanMaker *m, const PlanPool *pool)
+{
+        bool wanted = pool->n_steps > 0;
+        /* The routers of message processors are asked only for their retry set. */
+        if (strcmp(m->o->component, MP) == 0 && strcmp(pool->component, MP) != 0)
+                return false;
+        for (size_t k = 0; k < pool->n_members; k++)
+                wanted |= pool->members[k].selected;
+        return wanted;
+}
+
+static size_t moved_to(const size_t *moved, size_t at)
+{
+        return at == PLAN_NONE ? PLAN_NONE : moved[at];
+}
+
+/* Everything that refers to a pool by its index. */
+static void pools_rename(PlanMaker *m, const size_t *moved)
 {
         Plan *p = m->plan;
-        size_t kept = 0, *moved = calloc(p->n_pools + 1, sizeof(size_t));
-        if (!moved)
-                return; /* more is shown than needed */
-        for (size_t i = 0; i < p->n_pools; i++) {
-                bool wanted = p->pools[i].n_steps > 0;
-                for (size_t k = 0; k < p->pools[i].n_members; k++)
-                        wanted |= p->pools[i].members[k].selected;
-                if (strcmp(m->o->component, MP) == 0 && strcmp(p->pools[i].component, MP) != 0)
-                        wanted = false; /* routers are asked only for their retry set */
-                moved[i] = wanted ? kept : PLAN_NONE;
-                if (!wanted) {
-                        free(p->pools[i].members);
-                        continue;
-                }
-                p->pools[kept] = p->pools[i];
-                m->tight[kept++] = m->tight[i];
-        }
-        p->n_pools = kept;
         for (size_t i = 0; i < p->n_steps; i++) {
-                p->steps[i].pool = moved[p->steps[i].pool];
-                if (p->steps[i].pool2 != PLAN_NONE)
-                        p->steps[i].pool2 = moved[p->steps[i].pool2];
+                p->steps[i].pool = moved_to(moved, p->steps[i].pool);
+                p->steps[i].pool2 = moved_to(moved, p->steps[i].pool2);
         }
         for (size_t i = 0; i < p->n_stages; i++) {
-                p->stages[i].pool = moved[p->stages[i].pool];
-                if (p->stages[i].pool2 != PLAN_NONE)
-                        p->stages[i].pool2 = moved[p->stages[i].pool2];
+                p->stages[i].pool = moved_to(moved, p->stages[i].pool);
+                p->stages[i].pool2 = moved_to(moved, p->stages[i].pool2);
         }
         for (size_t c = 0; c < m->n_components; c++)
                 for (size_t i = 0; i < p->n_nodes; i++) {
                         PlanPlace *place = plan_place(m, c, i);
-                        if (place->pool != PLAN_NONE)
-                                place->pool = moved[place->pool];
+                        place->pool = moved_to(moved, place->pool);
                 }
-        free(moved);
+}
+
+/* In the order in which they are rolled; the others behind them, those of no interest dropped. */
+static int pools_arrange(PlanMaker *m)
+{
+        Plan *p = m->plan;
+        _cleanup_(freep) size_t *moved = calloc(p->n_pools + 1, sizeof(size_t));
+        _cleanup_(freep) PlanPool *pools = calloc(p->n_pools + 1, sizeof(PlanPool));
+        _cleanup_(freep) PlanTight *tight = calloc(p->n_pools + 1, sizeof(PlanTight));
+        size_t n = 0;
+
+        if (!moved || !pools || !tight)
+                return plan_no_memory(m->err);
+        for (size_t i = 0; i < p->n_pools; i++)
+                moved[i] = PLAN_NONE;
+        for (size_t i = 0; i < p->n_stages; i++) {
+                if (moved[p->stages[i].pool] == PLAN_NONE)
+                        moved[p->stages[i].pool] = n++;
+                if (p->stages[i].pool2 != PLAN_NONE && moved[p->stages[i].pool2] == PLAN_NONE)
+                        moved[p->stages[i].pool2] = n++;
+        }
+        for (size_t i = 0; i < p->n_pools; i++)
+                if (moved[i] == PLAN_NONE && pool_wanted(m, &p->pools[i]))
+                        moved[i] = n++;
+        for (size_t i = 0; i < p->n_pools; i++)
+                if (moved[i] == PLAN_NONE)
+                        free(p->pools[i].members);
+                else {
+                        pools[moved[i]] = p->pools[i];
+                        tight[moved[i]] = m->tight[i];
+                }
+        pools_rename(m, moved);
+        memcpy(p->pools, pools, n * sizeof(PlanPool));
+        memcpy(m->tight, tight, n * sizeof(PlanTight));
+        p->n_pools = n;
+        return 0;
 }
 
 static int plan_nothing(const PlanMaker *m)
@@ -492,8 +523,9 @@ int plan_make(Plan **ret, const PlanNode *nodes, size_t n_nodes, const Nodes *so
         steps_explain(m.plan);
         capacity_make(&m);
         time_make(&m);
-        pools_drop_idle(&m);
-        r = plan_check(&m);
+        r = pools_arrange(&m);
+        if (r >= 0)
+                r = plan_check(&m);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m.plan);

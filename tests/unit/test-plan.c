@@ -284,6 +284,10 @@ static void test_everything_of_two_regions(void **state _unused_)
         expect_order(&c, "a-m1 a-m2 | a-x1 | a-r1 a-r2 | b-m1 b-m2 | b-r1 b-r2");
         assert_string_equal(c.plan->steps[2].component, "rmp");
         assert_int_equal(c.plan->n_pools, 4);
+        /* Pools as they come up: the rmp's stage has both, the router's first. */
+        assert_string_equal(c.plan->pools[0].name, MP "/dc-1/gateway");
+        assert_string_equal(c.plan->pools[1].name, "router/dc-1/gateway");
+        assert_string_equal(c.plan->pools[3].name, "router/dc-2/gateway");
         /* The node with both is a member of two pools, and is restarted once. */
         assert_int_equal(pool(&c, "router/dc-1/gateway")->n_members, 3);
         assert_int_equal(pool(&c, MP "/dc-1/gateway")->n_members, 3);

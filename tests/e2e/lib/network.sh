@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The network: one namespace `fab` with a bridge, one namespace for each party with eth0 on that bridge.
 
-declare -A HOST=([lb]=5 [lb2]=4 [zk]=6 [bastion]=7 [client]=9 [r1]=11 [r2]=12 [r3]=13 [r4]=14 [r5]=15 [r6]=16 [r7]=17 [r8]=18 [r9]=19 [r10]=51 [r11]=52 [r12]=53 [m1]=21 [m2]=22 [m3]=23
+declare -A HOST=([lb]=5 [lb2]=4 [zk]=6 [bastion]=7 [ms]=8 [client]=9 [r1]=11 [r2]=12 [r3]=13 [r4]=14 [r5]=15 [r6]=16 [r7]=17 [r8]=18 [r9]=19 [r10]=51 [r11]=52 [r12]=53 [m1]=21 [m2]=22 [m3]=23
         [m4]=24 [rmp1]=31)
 
 ip4() { echo "10.77.0.${HOST[$1]}"; }
