@@ -31,7 +31,8 @@ struct Follow {
         Usec pause;
         FollowHandlers h;
         void *userdata;
-        bool *gone; /* on the stack of a loop that calls handlers */
+        bool telling; /* a handler is on the stack: the memory stays */
+        bool doomed;
 };
 
 static void follow_look(Follow *f);
@@ -115,34 +116,32 @@ static void follow_lost(Follow *f)
                 f->h.lost(text, f->userdata);
 }
 
-/* Tells one event. Return: false when that was the end, or the follow is gone. */
+static void follow_release(Follow *f)
+{
+        free(f->component);
+        free(f->roll);
+        free(f->first);
+        free(f);
+}
+
+/* Tells one event. Return: false when that was the end, or the follow is gone: in both it is not touched any
+ * more. */
 static bool follow_tell(Follow *f, const char *json)
 {
-        bool gone = false, *before = f->gone;
         cJSON *o = cJSON_Parse(json);
         bool result = event_is(o, "result");
 
-        f->gone = &gone;
+        f->telling = true;
         if (f->h.event)
                 f->h.event(json, f->userdata);
-        if (gone) {
-                if (before)
-                        *before = true;
-                cJSON_Delete(o);
-                return false;
-        }
-        if (result) {
+        f->telling = false;
+        bool goes_on = !result && !f->doomed;
+        if (f->doomed)
+                follow_release(f);
+        else if (result)
                 follow_ended(f, o);
-                if (gone && before)
-                        *before = true;
-                if (!gone)
-                        f->gone = before;
-                cJSON_Delete(o);
-                return false;
-        }
-        f->gone = before;
         cJSON_Delete(o);
-        return true;
+        return goes_on;
 }
 
 /* ---- what the agent has written down ---- */
@@ -225,7 +224,7 @@ static void on_events(int r, sd_bus_message *m, const char *name, const char *te
                 follow_look(f);
                 return;
         }
-        bool first = f->anew, gone = false;
+        bool first = f->anew;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *kept = sd_bus_message_ref(m);
         for (; sd_bus_message_read(kept, "s", &json) > 0; first = false) {
                 if (first && f->first && strcmp(f->first, json) == 0) {
@@ -238,12 +237,7 @@ static void on_events(int r, sd_bus_message *m, const char *name, const char *te
                         follow_ask_last(f);
                         return;
                 }
-                f->gone = &gone;
-                bool goes_on = follow_tell(f, json);
-                if (gone)
-                        return;
-                f->gone = NULL;
-                if (!goes_on)
+                if (!follow_tell(f, json))
                         return;
         }
         if (first) {
@@ -392,14 +386,11 @@ Follow *follow_free(Follow *f)
 {
         if (!f)
                 return NULL;
-        if (f->gone)
-                *f->gone = true;
         f->call = remote_call_cancel(f->call);
         f->watch = remote_watch_free(f->watch);
         f->timer = sd_event_source_unref(f->timer);
-        free(f->component);
-        free(f->roll);
-        free(f->first);
-        free(f);
+        f->doomed = true;
+        if (!f->telling)
+                follow_release(f);
         return NULL;
 }
