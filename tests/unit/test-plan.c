@@ -861,6 +861,31 @@ static void test_busy_and_leased(void **state _unused_)
         finish(&c);
 }
 
+/* Pain 18: a roll of routers is nothing to message processors, also not on the same node. */
+static void test_another_pool_is_no_obstacle(void **state _unused_)
+{
+        NodeLook *router, *mp;
+        Cluster c;
+        start(&c, MP);
+        rmp(&c, "x1", "dc-1", &router, NULL);
+        rmp(&c, "x2", "dc-1", NULL, NULL);
+        router->leased = true;
+        (void) snprintf(router->lease_holder, sizeof(router->lease_holder), "roll-of-routers");
+        make(&c);
+        expect(&c, PLAN_C_LEASED, PLAN_OK, NULL);
+        expect_only(&c, PLAN_CONDITION_INVALID, PLAN_CONDITION_INVALID);
+        finish(&c);
+
+        /* Both as one need both. */
+        start(&c, "all");
+        rmp(&c, "x1", "dc-1", NULL, &mp);
+        rmp(&c, "x2", "dc-1", NULL, NULL);
+        mp->leased = true;
+        make(&c);
+        expect(&c, PLAN_C_LEASED, PLAN_REFUSE, "x1");
+        finish(&c);
+}
+
 static void test_held(void **state _unused_)
 {
         Cluster c;
@@ -1234,6 +1259,7 @@ int main(void)
                 cmocka_unit_test(test_pool_names),
                 cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_busy_and_leased),
+                cmocka_unit_test(test_another_pool_is_no_obstacle),
                 cmocka_unit_test(test_held),
                 cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_stopped),
