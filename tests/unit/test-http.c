@@ -11,12 +11,17 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "probes/http.h"
+#include "probes/pem.h"
 #include "tests/lib/origin.h"
 
 #define HEAD_100 "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -341,6 +346,142 @@ static void test_tls(void **state _unused_)
         (void) snprintf(url, sizeof(url), "https://127.0.0.1:%u/", origin_port(f.origin));
         fetch(&f, (HttpRequest){ .url = url });
         assert_int_equal(f.outcome, HTTP_TLS);
+        close_door(&f);
+}
+
+/* ---- certificates: openssl as the server ---- */
+
+typedef struct TlsServer {
+        char dir[64];
+        pid_t pid;
+        int in;
+        unsigned port;
+        char fingerprint[2][SHA256_TEXT_SIZE]; /* of its own certificate, and of the one for the name */
+} TlsServer;
+
+/* @name takes the place of each '@'. */
+static void shell(const char *dir, const char *fmt, const char *name)
+{
+        char command[768];
+        size_t n = (size_t) snprintf(command, sizeof(command), "cd %s && exec >/dev/null 2>&1 && ", dir);
+        for (const char *p = fmt; *p && n < sizeof(command) - 1; p++)
+                if (*p == '@')
+                        n += (size_t) snprintf(command + n, sizeof(command) - n, "%s", name);
+                else
+                        command[n++] = *p;
+        command[n] = '\0';
+        assert_int_equal(system(command), 0);
+}
+
+static void tls_server_start(TlsServer *s)
+{
+        static const char make[] =
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+                "-subj /CN=@ -days 30 -keyout @.key -out @.pem";
+        char path[128], line[256];
+        int in[2], out[2];
+
+        *s = (TlsServer){ .dir = "/tmp/edge-roll-tls.XXXXXX" };
+        assert_non_null(mkdtemp(s->dir));
+        shell(s->dir, make, "own");
+        shell(s->dir, make, "api.example.com");
+        for (int i = 0; i < 2; i++) {
+                (void) snprintf(path, sizeof(path), "%s/%s.pem", s->dir, i ? "api.example.com" : "own");
+                assert_int_equal(pem_fingerprint_file(path, s->fingerprint[i], NULL), 0);
+        }
+        /* The end of its input is its own end. */
+        assert_int_equal(pipe(in), 0);
+        assert_int_equal(pipe(out), 0);
+        s->in = in[1];
+        s->pid = fork();
+        assert_true(s->pid >= 0);
+        if (s->pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) dup2(in[0], STDIN_FILENO);
+                (void) dup2(out[1], STDOUT_FILENO);
+                if (chdir(s->dir) < 0)
+                        _exit(127);
+                (void) execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "own.pem",
+                              "-key", "own.key", "-servername", "api.example.com", "-cert2",
+                              "api.example.com.pem", "-key2", "api.example.com.key", NULL);
+                _exit(127);
+        }
+        (void) close(in[0]);
+        (void) close(out[1]);
+        _cleanup_(fclosep) FILE *f = fdopen(out[0], "r");
+        while (s->port == 0 && fgets(line, sizeof(line), f))
+                (void) sscanf(line, "ACCEPT 127.0.0.1:%u", &s->port);
+        assert_true(s->port > 0);
+}
+
+static void tls_server_stop(TlsServer *s)
+{
+        (void) kill(s->pid, SIGKILL);
+        (void) waitpid(s->pid, NULL, 0);
+        (void) close(s->in);
+        shell(s->dir, "rm -f own.* api.*", "");
+        (void) rmdir(s->dir);
+}
+
+typedef struct Certificate {
+        unsigned called;
+        HttpOutcome outcome;
+        char fingerprint[SHA256_TEXT_SIZE], text[512];
+} Certificate;
+
+static void on_certificate(const HttpResult *r, void *userdata)
+{
+        Certificate *c = userdata;
+        c->called++;
+        c->outcome = r->outcome;
+        assert_int_equal(r->status, 0);
+        (void) snprintf(c->text, sizeof(c->text), "%s", r->text);
+        if (r->outcome == HTTP_ANSWER)
+                assert_int_equal(pem_fingerprint(r->body, r->body_len, c->fingerprint, NULL), 0);
+        else
+                assert_int_equal(r->body_len, 0);
+}
+
+static Certificate certificate_of(Fixture *f, unsigned port, const char *name)
+{
+        Certificate c = { 0 };
+        char url[64];
+        (void) snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
+        HttpRequest request = { .url = url, .certificate = true, .server_name = name };
+        assert_int_equal(http_start(f->http, &request, on_certificate, &c, NULL, NULL), 0);
+        run_until(f, &c.called, 1);
+        return c;
+}
+
+static void test_certificate(void **state _unused_)
+{
+        Fixture f;
+        TlsServer s;
+
+        tls_server_start(&s);
+        open_door(&f, ORIGIN_OPEN);
+        /* Self-signed, and for another name: told, not verified. The end of one handshake is no end of the
+         * server. */
+        for (int i = 0; i < 3; i++) {
+                Certificate c = certificate_of(&f, s.port, NULL);
+                assert_int_equal(c.outcome, HTTP_ANSWER);
+                assert_string_equal(c.fingerprint, s.fingerprint[0]);
+                assert_non_null(strstr(c.text, "TLS handshake done"));
+        }
+        Certificate c = certificate_of(&f, s.port, "api.example.com");
+        assert_int_equal(c.outcome, HTTP_ANSWER);
+        assert_string_equal(c.fingerprint, s.fingerprint[1]);
+        assert_string_not_equal(s.fingerprint[0], s.fingerprint[1]);
+        c = certificate_of(&f, s.port, "");
+        assert_string_equal(c.fingerprint, s.fingerprint[0]);
+
+        /* Plain HTTP on the port is a failed handshake. */
+        origin_on(f.origin, "*", (OriginReply){ .text = "HTTP/1.1 400 Bad Request\r\n\r\n" });
+        c = certificate_of(&f, origin_port(f.origin), NULL);
+        assert_int_equal(c.outcome, HTTP_TLS);
+        tls_server_stop(&s);
+        c = certificate_of(&f, s.port, NULL);
+        assert_int_equal(c.outcome, HTTP_REFUSED);
         close_door(&f);
 }
 
@@ -669,6 +810,7 @@ int main(void)
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_connect),
                 cmocka_unit_test(test_tls),
+                cmocka_unit_test(test_certificate),
                 cmocka_unit_test(test_send),
                 cmocka_unit_test(test_no_answer),
                 cmocka_unit_test(test_truncated),
