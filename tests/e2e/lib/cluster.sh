@@ -91,6 +91,8 @@ ssh_put() {
         cp "$(host_key "$1")" "$root/etc/ssh/lab_host_key"
         # Without the second nobody but root may log in (pam_nologin).
         target_wants "$1" /usr/lib/systemd/system/ssh.service /usr/lib/systemd/system/systemd-user-sessions.service
+        # A systemd of each user's own, started and stopped with each visit, costs more than all else of a visit.
+        ln -s /dev/null "$root/etc/systemd/system/user@.service"
 }
 
 # target_wants NODE UNIT...: started with the node; paths as in the node.

@@ -11,13 +11,15 @@ node_make() {
         node_blank "$name" "$dir/root"
 }
 
-# Nothing of the machine's own set-up may show in the node: units, state and configuration of edge-roll, monit.
+# Nothing of the machine's own set-up may show in the node: units, state and configuration of edge-roll, monit, what root's shell
+# does at a login.
 node_blank() {
         local name=$1 root=$2
         : >"$root/etc/machine-id"
         echo "$name" >"$root/etc/hostname"
         rm -rf "$root"/etc/systemd/system "$root"/etc/edge-roll "$root"/var/lib/edge-roll "$root"/var/lib/monit \
-                "$root"/var/log/journal "$root"/etc/nftables.conf "$root"/opt/apigee
+                "$root"/var/log/journal "$root"/etc/nftables.conf "$root"/opt/apigee "$root"/root/.bashrc "$root"/root/.profile \
+                "$root"/root/.bash_profile
         mkdir -p "$root"/etc/systemd/system "$root"/var/lib/monit
         cat >"$root/etc/systemd/system/lab.target" <<-'UNIT'
 		[Unit]

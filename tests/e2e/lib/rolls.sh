@@ -18,7 +18,8 @@ killed_in() {
         middle=$(lives_of r1)
         bastion_er restart router --cluster --region dc-1 --yes
         assert_same "$(result .result)" refused "a plain run beside a roll that is not over"
-        result .reason | shows 'edge-roll resume' || fail "the way on is not named: $(result .reason)"
+        result .hint | shows 'edge-roll resume.*' || fail "the way on is not named: $(result .hint)"
+        result .hint | shows 'edge-roll resume .* --give-up' || fail "the way out is not named: $(result .hint)"
         bastion_er resume --yes
         assert_result "done" 0
         assert_all_untouched "$middle" r1
@@ -59,7 +60,7 @@ restart_start() {
 }
 
 # node_began NODE PHASE: its call of restart_start has begun that phase.
-node_began() { roll_event ".event == \"phase\" and .phase == \"$2\" and .state == \"begin\"" "${CALLS[$1]}"; }
+node_began() { grep -q "^{\"event\":\"phase\",\"phase\":\"$2\",\"state\":\"begin\"" "${CALLS[$1]}.json"; }
 
 # restart_done NODE: its call of restart_start ends with a restart.
 restart_done() {
