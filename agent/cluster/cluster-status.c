@@ -128,6 +128,7 @@ static void status_on_looked(void *userdata)
 
 static int status_round(ClusterStatus *s, Err *err)
 {
+        fleet_keep_json(s->fleet);
         return fleet_look(s->fleet, s->components, s->n_components, false, status_on_looked, s, err);
 }
 

@@ -91,6 +91,7 @@ typedef struct Coord {
         CoordStep *steps;
         ViewNode *view;
         Usec began;
+        Usec shown; /* the display, last */
 
         sd_event_source *tick, *again, *input, *signals[4];
         unsigned giving; /* --give-up: answers that are awaited, and one */

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define SHOW_USEC (20 * USEC_PER_MSEC) /* between two looks of a person */
+
 static ViewState view_state(const Coord *c, const CoordStep *st)
 {
         SeqState state = seq_state(c->seq, st->index);
@@ -114,10 +116,13 @@ void coord_show(Coord *c)
 {
         char headline[400], source[300], *out = NULL;
         RollView v;
-        if (c->mode.json || !c->seq)
+        Usec now = time_now();
+        /* What is over as soon as it has begun needs no line, and every line costs a look at every node. */
+        if (c->mode.json || !c->seq || now < time_add(c->shown, SHOW_USEC))
                 return;
+        c->shown = now;
         view_fill(c, &v, headline, sizeof(headline), source, sizeof(source));
-        if (table_update(c->table, &v, time_now(), &out) == 0)
+        if (table_update(c->table, &v, now, &out) == 0)
                 coord_write(c, out);
 }
 

@@ -186,33 +186,50 @@ static int coord_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* ---- looking and planning ---- */
 
+static bool grow_knows(const Coord *c, const PlanNode *plan, size_t n, const LookMember *member)
+{
+        if (!*member->name)
+                return true; /* nobody could be asked by it */
+        for (size_t i = 0; i < n && *member->uuid; i++)
+                for (size_t k = 0; k < plan[i].n_looks; k++)
+                        if (strcmp(plan[i].looks[k]->uuid, member->uuid) == 0)
+                                return true;
+        for (size_t i = 0; i < c->nodes->n; i++)
+                if (nodes_same_host(&c->nodes->nodes[i], member->name, member->address))
+                        return true;
+        return false;
+}
+
+/* Was the very same list looked at with an earlier node? */
+static bool grow_saw(const PlanNode *plan, size_t i, const LookMember *list)
+{
+        for (size_t j = 0; j < i; j++)
+                for (size_t k = 0; k < plan[j].n_looks; k++)
+                        if (plan[j].looks[k]->members == list)
+                                return true;
+        return false;
+}
+
 /* Members of the pools that only agents know are asked as well, by the name an earlier roll had for them. */
 static bool coord_grow(Coord *c)
 {
         size_t n, before = c->nodes->n;
         const PlanNode *plan = fleet_nodes(c->fleet, &n);
         Err err = { 0 };
-        for (size_t i = 0; i < n && c->nodes->n < NODES_MAX; i++)
-                for (size_t k = 0; k < plan[i].n_looks; k++)
-                        for (size_t m = 0; m < plan[i].looks[k]->n_members; m++) {
-                                const LookMember *member = &plan[i].looks[k]->members[m];
-                                bool known = !*member->name;
-                                for (size_t j = 0; j < c->nodes->n && !known; j++)
-                                        known = nodes_same_host(&c->nodes->nodes[j], member->name,
-                                                                member->address);
-                                for (size_t j = 0; j < n && !known; j++)
-                                        for (size_t l = 0; l < plan[j].n_looks && !known; l++)
-                                                known = *member->uuid &&
-                                                        strcmp(plan[j].looks[l]->uuid, member->uuid) == 0;
-                                if (!known && nodes_add_member(c->nodes, member->name, &err) < 0)
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < plan[i].n_looks; k++) {
+                        const NodeLook *look = plan[i].looks[k];
+                        if (grow_saw(plan, i, look->members))
+                                continue;
+                        for (size_t m = 0; m < look->n_members && c->nodes->n < NODES_MAX; m++) {
+                                const LookMember *member = &look->members[m];
+                                if (!grow_knows(c, plan, n, member) &&
+                                    nodes_add_member(c->nodes, member->name, &err) < 0)
                                         coord_say(c, member->name, true,
-                                                  "a member of the pool that cannot be "
-                                                  "asked: %s",
-                                                  err.text);
+                                                  "a member of the pool that cannot be asked: %s", err.text);
                         }
-        if (c->nodes->n == before || fleet_grow(c->fleet, &err) < 0)
-                return false;
-        return true;
+                }
+        return c->nodes->n > before && fleet_grow(c->fleet, &err) >= 0;
 }
 
 static int coord_on_again(sd_event_source *s, uint64_t usec, void *userdata)

@@ -33,6 +33,7 @@ struct Fleet {
         char components[FLEET_COMPONENTS][64];
         size_t n_components;
         Usec limit_usec;
+        bool keep_json;
         FleetFn fn; /* NULL: nobody waits */
         void *fn_userdata;
         sd_event_source *deferred;
@@ -150,8 +151,15 @@ static void node_on_look(int r, sd_bus_message *m, const char *error, const char
                  look_parse(json, strlen(json), &n->look[component], &err) < 0)
                 node_trouble(n, PLAN_OTHER_VERSION, *err.text ? err.text : "its answer is not understood",
                              "install the same release of edge-roll there");
-        else
-                n->json[component] = strdup(json);
+        else {
+                for (size_t i = 0; i < n->fleet->n && n->look[component]->n_members > 0; i++) {
+                        const NodeLook *other = n->fleet->node[i]->look[component];
+                        if (i != n->index && other && look_share_members(n->look[component], other))
+                                break;
+                }
+                if (n->fleet->keep_json)
+                        n->json[component] = strdup(json);
+        }
         if (n->pending == 0)
                 node_answered(n);
 }
@@ -336,6 +344,11 @@ const PlanNode *fleet_nodes(const Fleet *f, size_t *ret_n)
 const NodeLook *fleet_look_of(const Fleet *f, size_t node, size_t component)
 {
         return f->node[node]->look[component];
+}
+
+void fleet_keep_json(Fleet *f)
+{
+        f->keep_json = true;
 }
 
 const char *fleet_json_of(const Fleet *f, size_t node, size_t component)

@@ -48,6 +48,9 @@ int fleet_look(Fleet *f, const char *const *components, size_t n, bool only_new,
 /* fleet_nodes() - what is known now, in the order of the nodes; valid until the next fleet_look(). */
 const PlanNode *fleet_nodes(const Fleet *f, size_t *ret_n);
 
+/* fleet_keep_json() - from now on keep the answers as they came, too. */
+void fleet_keep_json(Fleet *f);
+
 /* fleet_look_of() - what @node said of the i-th component. NULL: nothing. fleet_json_of() - as it came. */
 const NodeLook *fleet_look_of(const Fleet *f, size_t node, size_t component);
 const char *fleet_json_of(const Fleet *f, size_t node, size_t component);

@@ -289,7 +289,10 @@ static int look_get_members(const cJSON *o, NodeLook *l, Err *err)
         if (n > LOOK_MEMBERS_MAX)
                 return err_set(err, -E2BIG, "A pool of %d members, at most %d are read", n, LOOK_MEMBERS_MAX);
         l->members = calloc((size_t) n + 1, sizeof(LookMember));
-        if (!l->members)
+        l->members_refs = calloc(1, sizeof(*l->members_refs));
+        if (l->members_refs)
+                *l->members_refs = 1;
+        if (!l->members || !l->members_refs)
                 return err_set(err, -ENOMEM, "Out of memory for the members of a pool");
         cJSON_ArrayForEach(member, members)
         {
@@ -359,12 +362,36 @@ int look_parse(const char *json, size_t len, NodeLook **ret, Err *err)
         return 0;
 }
 
+static void look_drop_members(NodeLook *look)
+{
+        if (look->members_refs && --*look->members_refs > 0)
+                return;
+        free(look->members);
+        free(look->members_refs);
+}
+
 NodeLook *look_free(NodeLook *look)
 {
         if (look)
-                free(look->members);
+                look_drop_members(look);
         free(look);
         return NULL;
+}
+
+bool look_share_members(NodeLook *look, const NodeLook *other)
+{
+        if (!look->members_refs || !other->members_refs || look->n_members != other->n_members)
+                return false;
+        if (look->members == other->members)
+                return true;
+        /* Both were cleared before they were filled: what follows a text is the same, too. */
+        if (memcmp(look->members, other->members, look->n_members * sizeof(LookMember)) != 0)
+                return false;
+        look_drop_members(look);
+        look->members = other->members;
+        look->members_refs = other->members_refs;
+        ++*look->members_refs;
+        return true;
 }
 
 bool look_serves(const NodeLook *look)

@@ -89,7 +89,9 @@ typedef struct NodeLook {
         char lease_holder[64], lease_by[LOOK_TEXT];
         double lease_left; /* seconds */
 
-        LookMember *members; /* without a promise that it lists itself */
+        LookMember
+                *members; /* without a promise that it lists itself; of several looks perhaps the same one */
+        unsigned *members_refs; /* looks that have it */
         size_t n_members;
         char members_from[LOOK_TEXT];
 
@@ -112,6 +114,12 @@ typedef struct NodeLook {
 int look_parse(const char *json, size_t len, NodeLook **ret, Err *err) _must_check_;
 NodeLook *look_free(NodeLook *look);
 DEFINE_CLEANUP(NodeLook, look_free);
+
+/*
+ * look_share_members() - when both list the same members, keep one list for both: all nodes of a pool say the
+ * same, and so many copies of so long a list cost more than all else. Return: they do now.
+ */
+bool look_share_members(NodeLook *look, const NodeLook *other);
 
 /* look_serves() - does it take traffic now: runs, is up, and nothing keeps it out? */
 bool look_serves(const NodeLook *look);

@@ -168,6 +168,8 @@ static int check_members(PlanMaker *m, PlanPool *pool, size_t component)
                         continue;
                 size_t before = more.n + less.n;
                 lists++;
+                if (plan_list_seen(m, component, node))
+                        continue;
                 members_differ(m, pool, component, node, &more, &less);
                 if (more.n + less.n > before)
                         plan_who_add(&who, node);

@@ -48,6 +48,9 @@ PlanPlace *plan_place(const PlanMaker *m, size_t component, size_t node);
 /* Do these two mean the same server? By id where both have one, else by name or address. */
 bool plan_same_member(const PlanMaker *m, const PlanMember *a, const LookMember *b);
 
+/* plan_list_seen() - has a node before @node, of the same pool, the very list of members that it has? */
+bool plan_list_seen(const PlanMaker *m, size_t component, size_t node);
+
 /* plan_find_node() - which node a member is that an agent names. Return: PLAN_NONE if it is none of ours. */
 size_t plan_find_node(const PlanMaker *m, size_t component, const LookMember *b);
 

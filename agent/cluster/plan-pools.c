@@ -240,12 +240,26 @@ bool plan_same_member(const PlanMaker *m, const PlanMember *a, const LookMember 
                (*a->name && strcmp(a->name, b->address) == 0);
 }
 
+bool plan_list_seen(const PlanMaker *m, size_t component, size_t node)
+{
+        const PlanPlace *p = plan_place(m, component, node);
+        for (size_t i = 0; i < node; i++) {
+                const PlanPlace *q = plan_place(m, component, i);
+                if (q->here && q->twin == PLAN_NONE && q->pool == p->pool && q->look &&
+                    q->look->members == p->look->members)
+                        return true;
+        }
+        return false;
+}
+
 /* The pool an agent's list puts a node in that does not tell itself. */
 static size_t pool_by_lists(const PlanMaker *m, size_t component, size_t node)
 {
         for (size_t i = 0; i < m->plan->n_nodes; i++) {
                 const PlanPlace *p = plan_place(m, component, i);
-                for (size_t k = 0; p->here && p->pool != PLAN_NONE && p->look && k < p->look->n_members; k++)
+                if (!p->here || p->pool == PLAN_NONE || !p->look || plan_list_seen(m, component, i))
+                        continue;
+                for (size_t k = 0; k < p->look->n_members; k++)
                         if (plan_find_node(m, component, &p->look->members[k]) == node)
                                 return p->pool;
         }
@@ -287,9 +301,10 @@ static int pools_add_unknown(PlanMaker *m, size_t component)
 {
         for (size_t i = 0; i < m->plan->n_nodes; i++) {
                 const PlanPlace *p = plan_place(m, component, i);
-                for (size_t k = 0; p->here && p->twin == PLAN_NONE && p->pool != PLAN_NONE && p->look &&
-                                   k < p->look->n_members;
-                     k++) {
+                if (!p->here || p->twin != PLAN_NONE || p->pool == PLAN_NONE || !p->look ||
+                    plan_list_seen(m, component, i))
+                        continue;
+                for (size_t k = 0; k < p->look->n_members; k++) {
                         const LookMember *b = &p->look->members[k];
                         PlanPool *pool = &m->plan->pools[p->pool];
                         bool known = plan_find_node(m, component, b) != PLAN_NONE;

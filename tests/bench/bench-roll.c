@@ -39,15 +39,20 @@ static void agent_path(size_t i, char *buf, size_t size)
 static void agents_run(size_t n, Usec answer_usec, int ready)
 {
         static char name[MOST][24], uuid[MOST][48];
+        static FakeMember members[MOST];
         sd_event *event = NULL;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sd_event_new(&event) < 0)
                 die("sd_event_new");
+        /* As after a roll before: each knows all others of its pool. */
+        for (size_t i = 0; i < n; i++) {
+                (void) snprintf(name[i], sizeof(name[i]), "n%03zu", i + 1);
+                (void) snprintf(uuid[i], sizeof(uuid[i]), "00000000-0000-0000-0000-%012zu", i + 1);
+                members[i] = (FakeMember){ .uuid = uuid[i], .name = name[i] };
+        }
         for (size_t i = 0; i < n; i++) {
                 char path[96];
                 FakeAgent *a;
-                (void) snprintf(name[i], sizeof(name[i]), "n%03zu", i + 1);
-                (void) snprintf(uuid[i], sizeof(uuid[i]), "00000000-0000-0000-0000-%012zu", i + 1);
                 FakeScript script = {
                         .name = name[i],
                         .parts = { { .component = "router",
@@ -55,7 +60,9 @@ static void agents_run(size_t n, Usec answer_usec, int ready)
                                      .region = "dc-1",
                                      .pod = "gateway",
                                      .pool = "router/dc-1/gateway",
-                                     .health_port = 15999 } },
+                                     .health_port = 15999,
+                                     .members = members,
+                                     .n_members = n } },
                         .n_parts = 1,
                         .answer_usec = answer_usec,
                         .progress = 3,

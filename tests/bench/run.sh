@@ -10,6 +10,8 @@ echo "== block: CPU of block, read back, unblock against one nft -f plus nft del
 "$build/tests/bench/bench-block"
 echo "== look: CPU of one look at established connections against ss -Htin"
 "$build/tests/bench/bench-look"
+echo "== roll: what a node costs the coordinator, and what a plan takes (simulated agents)"
+"$build/tests/bench/bench-roll"
 echo "== restart of one node, cold call, idle and drain cost of the agent"
 tests/e2e/bench.sh
 echo "== faults in the middle of a restart: back after, checks let in by mistake, longest time out (all phases: make torture)"
