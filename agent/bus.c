@@ -116,6 +116,7 @@ int bus_caller(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_erro
         ret->uid = uid;
         size_t len = (size_t) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid,
                                        pw ? pw->pw_name : "?");
+        bus_clean(ret->text);
         const BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
         if (!person)
                 return 0;
@@ -165,11 +166,15 @@ int bus_error(sd_bus_error *error, int r, const Err *err)
         return sd_bus_error_set(error, name, err->text);
 }
 
-/* Text of others goes to the journal, the terminal and into files: no control characters, bounded. */
+/*
+ * Text of others goes to the journal, the terminal and into files: no control characters, bounded. And no
+ * character of more than one byte: it is cut again wherever it is told, perhaps within one, and D-Bus takes
+ * no half ones: the whole answer would be lost over it.
+ */
 void bus_clean(char *text)
 {
         for (char *p = text; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
                         *p = '?';
 }
 
@@ -201,6 +206,8 @@ int bus_reply_json(sd_bus_message *m, cJSON *o)
         cJSON_Delete(o);
         if (!text)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR_PREFIX "Failed", "out of memory");
+        /* What components and records say, too. There are no control characters in JSON. */
+        bus_clean(text);
         return sd_bus_reply_method_return(m, "s", text);
 }
 

@@ -36,7 +36,7 @@ int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_
 /* bus_error() - @r and @err as an error of ours: Busy or Failed. */
 int bus_error(sd_bus_error *error, int r, const Err *err);
 
-/* bus_clean() - text of others goes to the journal, the terminal and into files: no control characters.
+/* bus_clean() - text of others goes to the journal, the terminal and into files: printable ASCII only.
  * bus_text() - a copy, bounded and clean. */
 void bus_clean(char *text);
 void bus_text(char *buf, size_t size, const char *text);

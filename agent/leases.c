@@ -52,10 +52,12 @@ static void slot_load(Leases *l, LeaseSlot *slot)
                         reason, sizeof(reason),
                         "who has the lease of %s is not known: %.300s; when no roll runs, delete that file",
                         slot->component, err.text);
+                if (strcmp(slot->unreadable, reason) != 0)
+                        journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", reason);
                 memcpy(slot->unreadable, reason, sizeof(reason));
-                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s", slot->unreadable);
                 return;
         }
+        slot->unreadable[0] = '\0';
         slot->lease = lease;
         /* In memory it has begun anew all the same; only the next agent would let it begin once more. */
         if (anew && leases_write(l, slot, &lease, &err) < 0)
@@ -66,8 +68,12 @@ LeaseSlot *leases_slot(Leases *l, const char *component)
 {
         Err err = { 0 };
         for (size_t i = 0; i < l->n; i++)
-                if (strcmp(l->slots[i].component, component) == 0)
+                if (strcmp(l->slots[i].component, component) == 0) {
+                        /* A person may have mended it meanwhile. */
+                        if (*l->slots[i].unreadable)
+                                slot_load(l, &l->slots[i]);
                         return &l->slots[i];
+                }
         if (l->n >= LEASES_MAX)
                 return NULL;
         LeaseSlot *slot = &l->slots[l->n++];

@@ -400,9 +400,9 @@ static void place_on_watch(const char *path, void *userdata)
 {
         Place *p = userdata;
         (void) path;
-        if (zk_state(p->zk) != ZK_CONNECTED || !p->answers)
+        if (zk_state(p->zk) != ZK_CONNECTED)
                 return;
-        if (p->state == PLACE_WAITING || p->state == PLACE_TURN)
+        if (p->answers && (p->state == PLACE_WAITING || p->state == PLACE_TURN))
                 place_look(p);
         else if (p->state == PLACE_OUT)
                 place_verify(p);

@@ -6,11 +6,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "agent/bus.h"
 #include "agent/lease.h"
+#include "agent/leases.h"
 #include "agent/pool.h"
 
 #define SEC USEC_PER_SEC
@@ -510,6 +514,45 @@ static void a_pool_is_what_was_written(void **state)
         pool_done(&p);
 }
 
+static void put_file(const char *dir, const char *name, const char *text)
+{
+        char path[256];
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void a_record_that_was_mended_is_read_again(void **state)
+{
+        char dir[] = "/tmp/test-lease-XXXXXX", path[128];
+        Leases *l;
+        (void) state;
+        assert_non_null(mkdtemp(dir));
+        (void) snprintf(path, sizeof(path), "%s/lease-router.json", dir);
+        put_file(dir, "lease-router.json", "{\"epoch\":");
+        assert_int_equal(leases_new(&l, dir), 0);
+        assert_non_null(strstr(leases_slot(l, "router")->unreadable, "is not known"));
+        assert_non_null(strstr(leases_slot(l, "router")->unreadable, "delete that file"));
+        assert_int_equal(unlink(path), 0);
+        assert_string_equal(leases_slot(l, "router")->unreadable, "");
+        assert_false(lease_current(&leases_slot(l, "router")->lease, time_boot()));
+        l = leases_free(l);
+        assert_int_equal(rmdir(dir), 0);
+}
+
+/* Whatever a caller says is cut where there is no room, and D-Bus takes no half characters. */
+static void what_callers_say_can_be_told_again(void **state)
+{
+        char text[8];
+        (void) state;
+        bus_text(text, sizeof(text), "sp\xc3\xa4t, zu sp\xc3\xa4t");
+        assert_string_equal(text, "sp??t, ");
+        bus_text(text, sizeof(text), "a\nb\x7f\x1b");
+        assert_string_equal(text, "a?b??");
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -525,6 +568,8 @@ int main(void)
                 cmocka_unit_test(a_pool_has_a_name),
                 cmocka_unit_test(whom_a_list_leaves_out),
                 cmocka_unit_test(a_pool_is_what_was_written),
+                cmocka_unit_test(a_record_that_was_mended_is_read_again),
+                cmocka_unit_test(what_callers_say_can_be_told_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

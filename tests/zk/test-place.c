@@ -661,6 +661,32 @@ static void a_place_that_is_taken_away_is_noticed(void **state)
         a.place = place_free(a.place);
 }
 
+static bool is_sure(void *c)
+{
+        return place_sure(((Caller *) c)->place);
+}
+
+/* Also by an agent that has found it in a record, and behind a connection that was lost. */
+static void a_place_that_was_kept_and_is_taken_away_is_noticed(void **state)
+{
+        Caller a, b = { .n = 1, .holds = true };
+        (void) state;
+        hold(&a, 1, "kept");
+        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        PlaceOptions o = *place_options(a.place);
+        a.place = place_free(a.place);
+        caller_begin(&b, &o, PLACE_KEEP);
+        assert_true(run_until(is_sure, &b, 5 * USEC_PER_SEC));
+        run_for(200 * USEC_PER_MSEC);
+        assert_false(b.stolen);
+        PlaceQuestion q = { .kind = PLACE_STEAL, .pool = "kept", .name = "r1" };
+        Seen s = ask(q);
+        assert_int_equal(s.r, 0);
+        cJSON_Delete(s.show);
+        assert_true(run_until(is_stolen, &b, 5 * USEC_PER_SEC));
+        b.place = place_free(b.place);
+}
+
 /* With @auth for its digest. */
 static void hold_with(Caller *c, unsigned n, const char *pool, const char *auth)
 {
@@ -861,6 +887,7 @@ int main(void)
                 cmocka_unit_test(a_silent_server_is_left_for_another),
                 cmocka_unit_test(as_many_are_out_as_the_pool_says),
                 cmocka_unit_test(a_place_that_is_taken_away_is_noticed),
+                cmocka_unit_test(a_place_that_was_kept_and_is_taken_away_is_noticed),
                 cmocka_unit_test(without_a_password_the_pool_is_open_and_that_is_known),
                 cmocka_unit_test(a_path_that_is_not_there_is_told),
                 cmocka_unit_test(names_are_looked_up),
