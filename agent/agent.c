@@ -43,7 +43,8 @@ struct Agent {
         Pulse *pulse;
         Places *places;
         sd_event_source *ticket_timer;
-        bool tickets;      /* there are some */
+        sd_event_source *places_timer; /* a place is kept that is given back by nobody's call */
+        bool tickets;                  /* there are some */
         bool ticket_aside; /* the present job is one, and ends to make room, or because a reboot cut it off */
         BusPeople *people; /* who calls through the bus that we have now */
         Job *job;          /* the present or the last one */
@@ -232,7 +233,9 @@ static void agent_watch_holds(Agent *a, bool begin)
                         continue;
                 Usec left = time_left(holds[i].until_wall_usec, now);
                 next = MIN(next, left);
-                if (left == 0 && begin && !agent_busy(a)) {
+                /* A ticket that waits for its turn goes behind this as behind all else. */
+                if (left == 0 && begin && agent_ticket_aside(a, NULL, "a hold ends first") &&
+                    !agent_busy(a)) {
                         begin = false;
                         JobOptions options = {
                                 .by = "edge-roll",
@@ -247,6 +250,8 @@ static void agent_watch_holds(Agent *a, bool begin)
                                             "the hold of %s cannot be ended: %s", c->name, err.text);
                 }
         }
+        /* The end of a ticket has looked, too. */
+        a->hold_timer = sd_event_source_unref(a->hold_timer);
         if (next != USEC_INFINITY)
                 (void) sd_event_add_time(a->event, &a->hold_timer, CLOCK_MONOTONIC,
                                          time_now() + MIN(MAX(next, HOLD_RETRY_USEC), HOLD_LOOK_USEC), 0,
@@ -287,7 +292,8 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         (void) usec;
         Usec next;
         if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked || a->pins > 0 ||
-            leases_any(a->leases, time_boot(), &next) || a->tickets || places_pending(a->places, NULL, 0)) {
+            leases_any(a->leases, time_boot(), &next) || a->tickets || a->places_timer ||
+            places_pending(a->places, NULL, 0)) {
                 agent_touch(a);
                 return 0;
         }
@@ -469,7 +475,7 @@ static bool agent_ticket_may(const Ticket *ticket, void *userdata)
                 bool held = false;
                 Hold hold;
                 if (hold_read(a->config->state_dir, of[i]->name, &hold, &held, NULL) < 0 || held || !slot ||
-                    lease_current(&slot->lease, time_boot()))
+                    *slot->unreadable || lease_current(&slot->lease, time_boot()))
                         return false;
         }
         return c;
@@ -550,6 +556,18 @@ static void agent_ticket_ended(Agent *a, const Job *job, Result result)
                 journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: %s", name, err.text);
 }
 
+#define PLACES_LOOK_USEC (5 * USEC_PER_SEC)
+
+static void agent_places(Agent *a, Job *job);
+
+static int agent_on_places(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) s;
+        (void) usec;
+        agent_places(userdata, NULL);
+        return 0;
+}
+
 /* The places of a job that is over, and of those before it: given back unless the node is still out. */
 static void agent_places(Agent *a, Job *job)
 {
@@ -557,7 +575,10 @@ static void agent_places(Agent *a, Job *job)
         Place *place;
         while (job && (place = job_take_place(job, &component)))
                 places_adopt(a->places, component, place);
-        places_settle(a->places, a->config, a->conns, agent_busy(a));
+        a->places_timer = sd_event_source_unref(a->places_timer);
+        if (places_settle(a->places, a->config, a->conns, agent_busy(a)))
+                (void) sd_event_add_time(a->event, &a->places_timer, CLOCK_MONOTONIC,
+                                         time_now() + PLACES_LOOK_USEC, 0, agent_on_places, a);
 }
 
 static void agent_ended(Job *job, Result result, void *userdata)
@@ -619,6 +640,14 @@ void agent_unpin(Agent *a)
         a->pins--;
 }
 
+/* Each asks the component several things; the bus alone would let a single user have thousands of them. */
+#define PINS_MAX 64
+
+bool agent_crowded(const Agent *a)
+{
+        return a->pins >= PINS_MAX;
+}
+
 int agent_reload(Agent *a, Err *err)
 {
         Config *fresh;
@@ -663,6 +692,10 @@ int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOp
         /* Best effort: only a configuration that is broken in mid-job ever needs it. */
         if (kind != ROLL_DRY_RUN)
                 (void) kept_write(a->config);
+        /* What gives the place of the job before it back would give this one's. */
+        for (size_t i = 0; roll_leads_past(kind, PHASE_PLACE) && i < a->config->n_components; i++)
+                if (job_concerns(a->job, a->config->components[i].name))
+                        places_drop(a->places, a->config->components[i].name);
         job_start(a->job);
         *ret = a->job;
         return 0;
@@ -761,7 +794,7 @@ static bool agent_resume(Agent *a)
         }
         stored_fds_close(a);
         a->next_id = MAX(a->next_id, job_id(a->job) + 1);
-        a->ticket_aside = !same_boot;
+        a->ticket_aside = !same_boot && job_options(a->job)->ticket;
         job_start(a->job);
         return agent_busy(a);
 }
@@ -916,6 +949,7 @@ static void agent_done(Agent *a)
         agent_drop_side(a);
         places_free(a->places);
         sd_event_source_unref(a->ticket_timer);
+        sd_event_source_unref(a->places_timer);
         leases_free(a->leases);
         bus_people_free(a->people);
         monit_free(a->monit);
@@ -966,6 +1000,17 @@ int agent_main(const Config *config, const char *trouble)
         return agent_run(&a);
 }
 
+static bool heal_leaves_work(const Config *config)
+{
+        static const char *const prefixes[] = { "place-", "ticket-" };
+        bool any = false;
+        for (size_t i = 0; i < ELEMENTS(prefixes); i++) {
+                _cleanup_(state_list_freep) char **names = NULL;
+                any = any || (state_list(config->state_dir, prefixes[i], &names, NULL) == 0 && names[0]);
+        }
+        return any;
+}
+
 int heal_main(const Config *config, const char *trouble)
 {
         Agent a = { .given = config,
@@ -987,5 +1032,8 @@ int heal_main(const Config *config, const char *trouble)
                 status == 0
                         ? "the agent had gone; nothing of a job is left, and the next call starts it again"
                         : "the agent had gone; what it left is not as it should be: see `edge-roll status`");
+        /* Others wait for a place that only an agent gives back; a ticket waits for an agent. */
+        if (heal_leaves_work(config) && manager_start(AGENT_UNIT, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s", err.text);
         return status;
 }

@@ -84,9 +84,11 @@ void agent_touch(Agent *a);
 int agent_reload(Agent *a, Err *err) _must_check_;
 
 /* agent_pin() - somebody refers to the present configuration beyond this call: no reload until agent_unpin().
+ * agent_crowded() - so many do that a call which anybody may make has to wait until some are answered.
  */
 void agent_pin(Agent *a);
 void agent_unpin(Agent *a);
+bool agent_crowded(const Agent *a);
 
 /* agent_begin() - a new job. @ret: borrowed. Return: 0; -EBUSY (one runs); negative errno. */
 int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret,

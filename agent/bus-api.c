@@ -347,6 +347,8 @@ static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
+        if (bus_crowded(a, error))
+                return -EBUSY;
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         const Component *c = bus_component(a, name, error);

@@ -41,11 +41,17 @@ int method_introduce(sd_bus_message *m, void *userdata, sd_bus_error *error)
         static const char *const keys[] = { "user", "from", NULL };
         const char *texts[] = { "", "" };
         Agent *a = userdata;
+        _cleanup_(sd_bus_error_free) sd_bus_error refused = SD_BUS_ERROR_NULL;
+        BusCaller caller;
         (void) error;
 
         agent_touch(a);
         int r = texts_read(m, keys, texts);
-        if (r < 0 || (r = bus_introduce(agent_people(a), m, texts[0], texts[1])) < 0)
+        if (r < 0)
+                return r;
+        /* Of who may change nothing, nothing is told; and nobody is forgotten over him. */
+        if (bus_may_change(agent_people(a), m, &caller, &refused) >= 0 &&
+            (r = bus_introduce(agent_people(a), m, texts[0], texts[1])) < 0)
                 return r;
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -674,6 +680,7 @@ int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error)
         BusCaller caller;
         LeaseSlot *slots[2];
         const char *name;
+        bool again = false;
         Err err = { 0 };
 
         agent_touch(a);
@@ -694,11 +701,13 @@ int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 uint64_t epoch = i == 0 ? order.lease : order.lease_partner;
                 LeaseAnswer answer = lease_order(&slots[i]->lease, epoch, job_options(job)->roll, order.step,
                                                  order.expires, time_boot());
-                if (answer == LEASE_SAME)
-                        return sd_bus_reply_method_return(m, NULL);
-                if (answer != LEASE_OK)
+                /* Of an agent that has died over it, perhaps: then its job still waits. */
+                again = again || answer == LEASE_SAME;
+                if (answer != LEASE_OK && answer != LEASE_SAME)
                         return order_error(answer, slots[i], epoch, &order, error);
         }
+        if (again && !job_awaits_go(job))
+                return sd_bus_reply_method_return(m, NULL);
         for (int i = 0; i < n; i++) {
                 Lease lease = slots[i]->lease;
                 lease_obey(&lease, order.step);

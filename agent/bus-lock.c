@@ -15,6 +15,11 @@
 
 #define LOCK_USEC (15 * USEC_PER_SEC)
 
+/* Each has a session of its own, and ZooKeeper takes a few dozen from one address, Edge's own among them. */
+#define CALLS_MAX 4
+
+static unsigned n_calls;
+
 typedef struct LockCall {
         Agent *agent;
         sd_bus_message *message;
@@ -33,6 +38,7 @@ static void lock_call_end(LockCall *call)
         agent_unpin(call->agent);
         sd_bus_message_unref(call->message);
         free(call);
+        n_calls--;
 }
 
 /* @place: detached and put into the answer; NULL: there is none. */
@@ -98,6 +104,9 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         if (agent_leaving(a))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "the agent is just leaving; call again");
+        if (n_calls >= CALLS_MAX)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Busy",
+                                        "others are asking about places in ZooKeeper; call again");
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         const Component *c = bus_component(a, name, error);
@@ -114,6 +123,7 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         call->kind = kind;
         lock_find(agent_config(a), &call->found);
         agent_pin(a);
+        n_calls++;
         *ret = call;
         return 0;
 }

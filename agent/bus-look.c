@@ -210,6 +210,8 @@ int method_look(sd_bus_message *m, void *userdata, sd_bus_error *error)
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
+        if (bus_crowded(a, error))
+                return -EBUSY;
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         call->component = bus_component(a, name, error);

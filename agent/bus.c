@@ -184,6 +184,15 @@ void bus_text(char *buf, size_t size, const char *text)
         bus_clean(buf);
 }
 
+bool bus_crowded(const Agent *a, sd_bus_error *error)
+{
+        bool crowded = agent_crowded(a);
+        if (crowded)
+                (void) sd_bus_error_set(error, BUS_ERROR_PREFIX "Busy",
+                                        "too many questions are being answered; call again");
+        return crowded;
+}
+
 const Component *bus_component(const Agent *a, const char *name, sd_bus_error *error)
 {
         const Component *c = config_component(agent_config(a), name);

@@ -41,6 +41,9 @@ int bus_error(sd_bus_error *error, int r, const Err *err);
 void bus_clean(char *text);
 void bus_text(char *buf, size_t size, const char *text);
 
+/* bus_crowded() - too many questions are being answered. Return: true, and @error is Busy. */
+bool bus_crowded(const Agent *a, sd_bus_error *error);
+
 /* bus_component() - by name or alias. Return: NULL, and @error is NoSuchComponent. */
 const Component *bus_component(const Agent *a, const char *name, sd_bus_error *error);
 

@@ -215,7 +215,9 @@ int job_go(Job *job, Err *err)
                 return err_set(err, -EALREADY, "the job is in phase %s already", job_phase(job));
         bool waited = job_awaits_go(job);
         job->options.await_go = false;
-        if (waited)
+        /* Without a line to stand in it is written down with the place, at once. */
+        bool kept = !waited || !job_zk_wanted(job) || job_save(job) == 0 || job->changes.table;
+        if (waited && kept)
                 place_enter(job);
         return 0;
 }

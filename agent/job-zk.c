@@ -421,6 +421,8 @@ bool job_zk_begin(Job *job)
         if (!zk)
                 return false;
         lock_find(job->env.config, &zk->found);
+        /* A ticket is there to wait, also for ZooKeeper, whoever has named it. */
+        zk->found.automatic = zk->found.automatic && !job->options.ticket;
         zk->job = job;
         zk->of[zk->n++] = job->component;
         if (partner && job->partner_end < 0)
@@ -441,9 +443,8 @@ bool job_zk_begin(Job *job)
                                  "say --unprotected=REASON when no other node of the pool is out", "%s", why);
                         return true;
                 }
-        bool forever = job->options.wait_usec == USEC_INFINITY;
-        zk->until = forever ? USEC_INFINITY : time_now() + job->options.wait_usec;
-        job_lengthen(job, (forever ? FOREVER_USEC : job->options.wait_usec) + LIMIT_MARGIN);
+        zk->until = time_add(time_now(), job->options.wait_usec);
+        job_lengthen(job, MIN(job->options.wait_usec, FOREVER_USEC) + LIMIT_MARGIN);
         zk_begin_next(zk);
         return true;
 }

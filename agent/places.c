@@ -24,6 +24,7 @@ struct Places {
         sd_event *event;
         Giving *list;
         sd_event_source *sweep; /* those that are done go from the loop, not from within their own call */
+        char trouble[512];      /* why one cannot be given back at all; "" */
 };
 
 static const char *record_of(const char *component, char *buf, size_t size)
@@ -191,7 +192,8 @@ void places_adopt(Places *p, const char *component, Place *place)
                 place_free(place); /* its record is still there */
 }
 
-static void places_give(Places *p, const Config *config, const char *component)
+/* Return: false: it cannot be. */
+static bool places_give(Places *p, const Config *config, const char *component)
 {
         Giving *g = giving_of(p, component);
         PlaceOptions options;
@@ -199,25 +201,30 @@ static void places_give(Places *p, const Config *config, const char *component)
         Err err = { 0 };
 
         if (g && g->giving)
-                return;
+                return true;
         if (!g) {
                 Place *place = NULL;
                 int r = places_read(config->state_dir, component, &options, &err);
                 if (r > 0)
                         r = place_new(&place, p->event, &options, PLACE_GIVE, &giving_handlers, NULL, &err);
                 if (r == 0 && !place)
-                        return;
+                        return true;
                 if (r < 0 || !(g = giving_add(p, component, place))) {
-                        journal_log(LOG_ERR, JOURNAL_PLACE, &c, "%s: its place cannot be given back: %s",
-                                    component, r < 0 ? err.text : "out of memory");
+                        char text[sizeof(p->trouble)];
+                        (void) snprintf(text, sizeof(text), "%s: its place cannot be given back: %.300s",
+                                        component, r < 0 ? err.text : "out of memory");
+                        if (strcmp(p->trouble, text) != 0)
+                                journal_log(LOG_ERR, JOURNAL_PLACE, &c, "%s", text);
+                        memcpy(p->trouble, text, sizeof(text));
                         place_free(place);
-                        return;
+                        return false;
                 }
                 place_handlers(place, &giving_handlers, g);
         }
         g->giving = true;
         (void) snprintf(g->state_dir, sizeof(g->state_dir), "%s", config->state_dir);
         place_give(g->place);
+        return true;
 }
 
 /* What others read about a node that stays out: that nobody works on it, and why. */
@@ -230,12 +237,19 @@ static void places_keep(Places *p, const char *component, const char *reason)
         giving_drop(p, component);
 }
 
-void places_settle(Places *p, const Config *config, Conns *conns, const Job *job)
+/* A hold is ended by a call, and so is it when a restart was not let in; anything else may end by itself. */
+static bool ends_by_itself(const Standing *s)
+{
+        return !s->held && (!s->running || strcmp(s->blocked, "no") != 0);
+}
+
+bool places_settle(Places *p, const Config *config, Conns *conns, const Job *job)
 {
         _cleanup_(state_list_freep) char **names = NULL;
+        bool again = false, given = true;
 
         if (state_list(config->state_dir, PREFIX, &names, NULL) < 0)
-                return;
+                return true;
         for (size_t i = 0; names[i]; i++) {
                 char component[64];
                 Standing s;
@@ -249,11 +263,14 @@ void places_settle(Places *p, const Config *config, Conns *conns, const Job *job
                 if (!c || (job && job_concerns(job, component)))
                         continue;
                 standing_look(config, conns, c, NULL, 0, false, &s);
-                if (s.out)
+                if (s.out) {
                         places_keep(p, component, s.out_reason);
-                else
-                        places_give(p, config, component);
+                        again = again || ends_by_itself(&s);
+                } else
+                        given = places_give(p, config, component) && given;
         }
+        if (given)
+                p->trouble[0] = '\0';
         /* Those that never went out have no record: their line in the queue goes with them. */
         for (Giving **g = &p->list; *g;) {
                 Giving *next = *g;
@@ -264,6 +281,12 @@ void places_settle(Places *p, const Config *config, Conns *conns, const Job *job
                 *g = next->next;
                 giving_free(next);
         }
+        return again || !given;
+}
+
+void places_drop(Places *p, const char *component)
+{
+        giving_drop(p, component);
 }
 
 bool places_pending(const Places *p, char *text, size_t size)
@@ -278,7 +301,9 @@ bool places_pending(const Places *p, char *text, size_t size)
                                                 place_text(g->place));
                         return true;
                 }
-        return false;
+        if (text && *p->trouble)
+                (void) snprintf(text, size, "%s", p->trouble);
+        return *p->trouble;
 }
 
 int places_new(Places **ret, sd_event *event)

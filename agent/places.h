@@ -30,9 +30,15 @@ void places_adopt(Places *p, const char *component, Place *place);
 
 /*
  * places_settle() - what is no longer out gives its place back; what is out keeps it. @job: that runs now;
- * NULL: none. Cheap where there is no record.
+ * NULL: none. Cheap where there is no record. Return: true: to be called again in a while, because one is
+ * kept for what may end without any call (it is not up yet, blocked by somebody else), or its record cannot
+ * be read.
  */
-void places_settle(Places *p, const Config *config, Conns *conns, const Job *job);
+bool places_settle(Places *p, const Config *config, Conns *conns, const Job *job);
+
+/* places_drop() - a job that may take a place of @component begins: none of it is given back any more; its
+ * record stays for the next places_settle(). */
+void places_drop(Places *p, const char *component);
 
 /* places_pending() - is one being given back, or not settled yet? @text: which, and why it takes so long; may
  * be NULL. */
