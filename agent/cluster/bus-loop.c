@@ -17,7 +17,8 @@ struct BusLoop {
         sd_event_source *io, *timer;
         uint32_t events;
         Usec until;
-        bool *gone; /* freed from within a callback */
+        bool running; /* a callback of the bus may be on the stack */
+        bool doomed;  /* ... and has freed this */
 };
 
 static void loop_close(BusLoop *l)
@@ -31,7 +32,7 @@ static void loop_close(BusLoop *l)
 void bus_loop_touch(BusLoop *l)
 {
         uint64_t until = USEC_INFINITY;
-        if (!l || l->gone || !l->io)
+        if (!l || l->running || !l->io)
                 return;
         int events = sd_bus_get_events(l->bus);
         if (events < 0) {
@@ -53,13 +54,14 @@ void bus_loop_touch(BusLoop *l)
 static void loop_run(BusLoop *l)
 {
         sd_bus *bus = sd_bus_ref(l->bus);
-        bool gone = false;
         int r = 1;
-        l->gone = &gone;
-        for (int i = 0; i < AT_ONCE && r > 0 && !gone; i++)
+        l->running = true;
+        for (int i = 0; i < AT_ONCE && r > 0 && !l->doomed; i++)
                 r = sd_bus_process(bus, NULL);
-        if (!gone) {
-                l->gone = NULL;
+        l->running = false;
+        if (l->doomed)
+                free(l);
+        else {
                 l->until = 0; /* whatever it was: it has to be set anew */
                 /* What it does not understand is its end, as with an attached one; the other end sees that.
                  */
@@ -114,9 +116,10 @@ BusLoop *bus_loop_free(BusLoop *l)
 {
         if (!l)
                 return NULL;
-        if (l->gone)
-                *l->gone = true;
         loop_close(l);
-        free(l);
+        if (l->running)
+                l->doomed = true;
+        else
+                free(l);
         return NULL;
 }

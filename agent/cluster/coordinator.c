@@ -787,7 +787,7 @@ int coord_resume(const CliRequest *rq, const Config *config, const CoordIo *io)
         /* What is said now counts, too. */
         for (size_t i = 0; i < rq->cluster.n_overrides && as.cluster.n_overrides < CLI_OVERRIDES_MAX; i++)
                 as.cluster.overrides[as.cluster.n_overrides++] = rq->cluster.overrides[i];
-        if ((r = coord_nodes_from_record(&nodes, record, &err)) < 0)
+        if (coord_nodes_from_record(&nodes, record, &err) < 0)
                 return resume_refused(io, rq, RESULT_REFUSED, err.text);
         Coord c = { .rq = &as, .config = config, .nodes = nodes, .io = io, .record = record };
         (void) snprintf(c.id, sizeof(c.id), "%s", id);

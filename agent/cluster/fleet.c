@@ -147,7 +147,7 @@ static void node_on_look(int r, sd_bus_message *m, const char *error, const char
                 node_trouble(n, contact_of(trouble.kind), trouble.text, trouble.hint);
         else if (r < 0)
                 node_trouble(n, PLAN_UNREACHABLE, text, NULL);
-        else if ((r = sd_bus_message_read(m, "s", &json)) < 0 ||
+        else if (sd_bus_message_read(m, "s", &json) < 0 ||
                  look_parse(json, strlen(json), &n->look[component], &err) < 0)
                 node_trouble(n, PLAN_OTHER_VERSION, *err.text ? err.text : "its answer is not understood",
                              "install the same release of edge-roll there");
