@@ -151,6 +151,30 @@ static void mates_probe(JobZk *zk, const cJSON *show)
         }
 }
 
+/* Kept for the day on which ZooKeeper does not answer: then this node is known not to be alone. */
+static void mates_keep(JobZk *zk, const cJSON *show)
+{
+        const char *dir = zk->job->env.config->state_dir, *component = zk->of[zk->at]->name;
+        const char *own = place_options(zk->places[zk->at])->uuid;
+        char names[sizeof(((Pool *) 0)->registered)] = "";
+        Pool pool = { 0 };
+        const cJSON *v;
+        cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(show, "members"))
+        {
+                const char *uuid = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "uuid"));
+                const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(v, "name"));
+                size_t used = strlen(names);
+                if (uuid && strcmp(uuid, own) != 0 && used + 1 < sizeof(names))
+                        (void) snprintf(names + used, sizeof(names) - used, "%s%.60s", used ? ", " : "",
+                                        name && *name ? name : uuid);
+        }
+        if (pool_read(dir, component, &pool, NULL) == 0 && strcmp(pool.registered, names) != 0) {
+                memcpy(pool.registered, names, sizeof(names));
+                (void) !pool_write(dir, component, &pool, NULL);
+        }
+        pool_done(&pool);
+}
+
 static void mates_shown(int r, const char *text, cJSON *show, void *userdata)
 {
         JobZk *zk = userdata;
@@ -159,8 +183,10 @@ static void mates_shown(int r, const char *text, cJSON *show, void *userdata)
         zk->mates_text[0] = '\0';
         if (r < 0)
                 (void) snprintf(zk->mates_text, sizeof(zk->mates_text), "%.200s", text);
-        else
+        else {
+                mates_keep(zk, show);
                 mates_probe(zk, show);
+        }
         if (zk->probing == 0)
                 mates_done(zk);
 }

@@ -54,6 +54,7 @@ int pool_from_json(Pool *ret, const cJSON *record, Err *err)
         get_text(record, "uuid", p.uuid, sizeof(p.uuid));
         get_text(record, "region", p.region, sizeof(p.region));
         get_text(record, "pod", p.pod, sizeof(p.pod));
+        get_text(record, "registered", p.registered, sizeof(p.registered));
         if (cJSON_IsNumber(wall) && wall->valuedouble > 0 && wall->valuedouble < 1e11)
                 p.wall_usec = (Usec) (wall->valuedouble * (double) USEC_PER_SEC);
         *ret = p;
@@ -84,6 +85,7 @@ cJSON *pool_to_json(const Pool *p)
         cJSON_AddStringToObject(o, "uuid", p->uuid);
         cJSON_AddStringToObject(o, "region", p->region);
         cJSON_AddStringToObject(o, "pod", p->pod);
+        cJSON_AddStringToObject(o, "registered", p->registered);
         return o;
 }
 
@@ -261,7 +263,10 @@ size_t pool_mates(const Config *config, const Pool *p, char *text, size_t size)
                 if (!list_has_word(p->members, p->n_members, *w) && !is_self(p, *w))
                         names_add(&mates, *w);
         names_end(&mates);
-        return mates.n;
+        if (mates.n > 0 || !*p->registered)
+                return mates.n;
+        (void) snprintf(text, size, "%s", p->registered);
+        return 1;
 }
 
 const char *pool_from(const Config *config, const Pool *p, char *buf, size_t size)

@@ -30,6 +30,7 @@ typedef struct Pool {
         char uuid[64];  /* of this node; "": not known. These three are as they were last seen. */
         char region[64];
         char pod[64];
+        char registered[200]; /* others of it that ZooKeeper has told last, for people; "" */
 } Pool;
 
 /* pool_done() - frees what is in it; it can be used again. */
@@ -65,7 +66,8 @@ const char *pool_name(const Config *config, const Component *component, const Po
 bool pool_differs(const Config *config, const Pool *p, const PoolMember *members, size_t n, char *text,
                   size_t size);
 
-/* pool_mates() - how many others are known. @text: "r2, r3 and 4 more"; "" for none. */
+/* pool_mates() - how many others are known; those of ZooKeeper count, as one, where nobody else tells.
+ * @text: "r2, r3 and 4 more"; "" for none. */
 size_t pool_mates(const Config *config, const Pool *p, char *text, size_t size);
 
 /* pool_from() - where the members are known from, for people: "configuration", "a roll by X at T", both, or

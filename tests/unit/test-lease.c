@@ -466,6 +466,12 @@ static void whom_a_list_leaves_out(void **state)
         assert_string_equal(pool_from(configured, &p, text, sizeof(text)), "configuration");
 
         assert_false(pool_same(&p, three, 0));
+        /* Whom ZooKeeper has told of counts where nobody else does. */
+        (void) snprintf(p.registered, sizeof(p.registered), "r2, r3");
+        assert_int_equal(pool_mates(c, &p, text, sizeof(text)), 1);
+        assert_string_equal(text, "r2, r3");
+        assert_int_equal(pool_mates(configured, &p, text, sizeof(text)), 3);
+
         assert_int_equal(pool_learn(&p, three, 3, "uid 0 (root)", 0), 0);
         assert_true(pool_same(&p, three, 3));
         assert_false(pool_same(&p, three, 2));
@@ -492,7 +498,7 @@ static void whom_a_list_leaves_out(void **state)
 
 static void a_pool_is_what_was_written(void **state)
 {
-        Pool p = { .uuid = "u1", .region = "dc-1", .pod = "gateway" }, read;
+        Pool p = { .uuid = "u1", .region = "dc-1", .pod = "gateway", .registered = "r2" }, read;
         Err err = { 0 };
         (void) state;
         assert_int_equal(pool_learn(&p, three, 3, "alice", 5 * SEC), 0);
@@ -502,6 +508,7 @@ static void a_pool_is_what_was_written(void **state)
         assert_memory_equal(read.members, p.members, 3 * sizeof(*p.members));
         assert_string_equal(read.pod, "gateway");
         assert_string_equal(read.by, "alice");
+        assert_string_equal(read.registered, "r2");
         assert_int_equal(read.wall_usec, 5 * SEC);
         pool_done(&read);
         cJSON_DeleteItemFromObject(o, "members");
