@@ -449,6 +449,15 @@ static void agent_told(Job *job, uint64_t seq, const char *json, void *userdata)
                 bus_api_event(a->bus, job, seq, json);
 }
 
+/* Its health port may be another one now: what was seen of it before counts no more. */
+static void agent_forget_ports(Agent *a, const Job *job)
+{
+        LeaseSlot *slot;
+        for (size_t i = 0; (slot = leases_get(a->leases, i)); i++)
+                if (job_concerns(job, slot->component))
+                        slot->health_port = 0;
+}
+
 static void agent_restarted(Agent *a, const Job *job)
 {
         const Component *partner = NULL;
@@ -595,8 +604,10 @@ static void agent_ended(Job *job, Result result, void *userdata)
         agent_places(a, job);
         agent_tickets_changed(a);
         /* Not from within the end of the job: what is kept is asked of the component, later. */
-        if (result == RESULT_DONE && roll_leads_past(roll_kind_from_name(job_kind(job)), PHASE_READY))
+        if (result == RESULT_DONE && roll_leads_past(roll_kind_from_name(job_kind(job)), PHASE_READY)) {
+                agent_forget_ports(a, job);
                 agent_restarted(a, job);
+        }
         agent_watch_holds(a, false);
 }
 

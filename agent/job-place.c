@@ -179,10 +179,6 @@ static void place_enter(Job *job)
                 job_progress(job, "waiting for the word of %s", job->options.roll);
                 return;
         }
-        if (job->options.lease && !place_leased(job, text, sizeof(text))) {
-                place_gone(job, RESULT_REFUSED, text);
-                return;
-        }
         /* The own lease first, then the place: never the other way. */
         if (job->options.covered) {
                 (void) snprintf(job->lock_text, sizeof(job->lock_text),
@@ -197,6 +193,10 @@ void job_place_without(Job *job)
         char text[300];
         if (!job->options.lease) {
                 place_unprotected(job);
+                return;
+        }
+        if (!place_leased(job, text, sizeof(text))) {
+                place_gone(job, RESULT_REFUSED, text);
                 return;
         }
         (void) snprintf(job->lock_text, sizeof(job->lock_text), "%s", text);
