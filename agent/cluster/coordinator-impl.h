@@ -18,6 +18,7 @@
 #define COORD_TICK_USEC  (1 * USEC_PER_SEC)      /* the display, and what has become old */
 #define COORD_GOOD_USEC  (3 * USEC_PER_SEC)      /* up without a break */
 #define COORD_WAIT_USEC  (5 * 60 * USEC_PER_SEC) /* for the place in a lock that others use, too */
+#define COORD_AGAIN_USEC (2 * USEC_PER_SEC)      /* between two looks while waiting for somebody */
 #define COORD_ASKS_MAX   3 /* orders for one step of which nobody knows whether they came */
 
 typedef enum CoordPhase {
@@ -109,6 +110,8 @@ typedef struct Coord {
 void coord_end(Coord *c, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
 void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...) _printf_(4, 5);
 const char *coord_node_name(const Coord *c, size_t node);
+/* coord_wait() - look again after @pause, and tell @why. */
+void coord_wait(Coord *c, Usec pause, const char *why);
 
 /* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot
  * be written stops the roll before anything more is begun. Return: false then. */
@@ -136,3 +139,10 @@ void coord_options_from_json(const cJSON *o, CliRequest *rq); /* strings stay @o
 cJSON *coord_roll_json(const Coord *c);
 void coord_add_who(cJSON *o); /* by, host, pid: of this process */
 int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err) _must_check_;
+
+/*
+ * coord_is_alone() - is there another roll of one of the pools? One that runs is waited for, one that was cut
+ * off has to be dealt with. Once this one has a journal, too, only the leases decide: two that wait for each
+ * other's end would wait for ever. Return: false: it is in the way, and said.
+ */
+bool coord_is_alone(Coord *c);

@@ -210,3 +210,56 @@ int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
         *ret = TAKE_PTR(nodes);
         return 0;
 }
+
+/* ---- other rolls ---- */
+
+/* The first of @ids that may be in the way; @ret: how it stands, NULL when that cannot be read. */
+static const char *coord_other(const Coord *c, const char *dir, char **ids, RollRecord **ret)
+{
+        for (size_t i = 0; ids[i]; i++) {
+                *ret = roll_record_free(*ret);
+                if (strcmp(ids[i], c->id) == 0 ||
+                    (roll_log_read(dir, ids[i], ret, NULL) == 0 && (*ret)->running && c->log))
+                        continue;
+                return ids[i];
+        }
+        return NULL;
+}
+
+bool coord_is_alone(Coord *c)
+{
+        _cleanup_(freep) char *dir = NULL;
+        Err err = { 0 };
+        int r = c->record ? 0 : roll_log_dir(c->config->cluster_journal_dir, &dir, &err);
+        for (size_t i = 0; dir && i < c->plan->n_pools && r >= 0; i++) {
+                _cleanup_(roll_ids_freep) char **ids = NULL;
+                _cleanup_(roll_record_freep) RollRecord *record = NULL;
+                const char *pool = c->plan->pools[i].name;
+                char hint[300];
+                /* Of a pool whose name nobody could say nothing can be said. */
+                if (!*pool)
+                        continue;
+                r = roll_log_unfinished(dir, pool, &ids, &err);
+                const char *id = r < 0 || !ids ? NULL : coord_other(c, dir, ids, &record);
+                if (!id)
+                        continue;
+                if (record && record->running) {
+                        char text[400];
+                        (void) snprintf(text, sizeof(text), "roll %s of pool %s is being run (%s)", id, pool,
+                                        record->by);
+                        if (time_now() < c->wait_until)
+                                coord_wait(c, COORD_AGAIN_USEC, text);
+                        else
+                                coord_end(c, RESULT_BUSY, "wait for it with --wait", "%s", text);
+                        return false;
+                }
+                (void) snprintf(hint, sizeof(hint), "edge-roll resume %s\n  edge-roll resume %s --give-up",
+                                id, id);
+                coord_end(c, RESULT_REFUSED, hint,
+                          "roll %s of pool %s has not ended: go on with it, or give it up", id, pool);
+                return false;
+        }
+        if (r < 0)
+                coord_end(c, RESULT_REFUSED, "", "%s", err.text);
+        return r >= 0;
+}

@@ -12,7 +12,6 @@
 
 #include "agent/render.h"
 
-#define AGAIN_USEC   (2 * USEC_PER_SEC)  /* between two looks while waiting for somebody */
 #define STALE_USEC   (10 * USEC_PER_SEC) /* a plan that was thought about for longer is made again */
 #define CONTEND_USEC (300 * USEC_PER_MSEC)
 
@@ -240,7 +239,7 @@ static int coord_on_again(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void coord_wait(Coord *c, Usec pause, const char *why)
+void coord_wait(Coord *c, Usec pause, const char *why)
 {
         char left[32];
         c->phase = COORD_WAITING;
@@ -358,42 +357,6 @@ static void coord_give_up(Coord *c)
         coord_on_gave(0, NULL, "", "", c);
 }
 
-/* Another roll of one of the pools: one that runs is waited for, one that was cut off has to be dealt with.
- * Return: false: it is in the way, and said. */
-static bool coord_is_alone(Coord *c)
-{
-        _cleanup_(freep) char *dir = NULL;
-        Err err = { 0 };
-        int r = c->record ? 0 : roll_log_dir(c->config->cluster_journal_dir, &dir, &err);
-        for (size_t i = 0; dir && i < c->plan->n_pools && r >= 0; i++) {
-                _cleanup_(roll_ids_freep) char **ids = NULL;
-                _cleanup_(roll_record_freep) RollRecord *record = NULL;
-                const char *pool = c->plan->pools[i].name;
-                char hint[300];
-                r = roll_log_unfinished(dir, pool, &ids, &err);
-                if (r < 0 || !ids || !ids[0])
-                        continue;
-                if (roll_log_read(dir, ids[0], &record, NULL) == 0 && record->running) {
-                        char text[400];
-                        (void) snprintf(text, sizeof(text), "roll %s of pool %s is being run (%s)", ids[0],
-                                        pool, record->by);
-                        if (time_now() < c->wait_until)
-                                coord_wait(c, AGAIN_USEC, text);
-                        else
-                                coord_end(c, RESULT_BUSY, "wait for it with --wait", "%s", text);
-                        return false;
-                }
-                (void) snprintf(hint, sizeof(hint), "edge-roll resume %s\n  edge-roll resume %s --give-up",
-                                ids[0], ids[0]);
-                coord_end(c, RESULT_REFUSED, hint,
-                          "roll %s of pool %s has not ended: go on with it, or give it up", ids[0], pool);
-                return false;
-        }
-        if (r < 0)
-                coord_end(c, RESULT_REFUSED, "", "%s", err.text);
-        return r >= 0;
-}
-
 static void coord_on_looked(void *userdata)
 {
         Coord *c = userdata;
@@ -437,7 +400,7 @@ static void coord_on_looked(void *userdata)
                 return;
         if (c->plan->refused) {
                 if (plan_waits(c->plan) && time_now() < c->wait_until)
-                        coord_wait(c, AGAIN_USEC, plan_summary(c->plan, text, sizeof(text)));
+                        coord_wait(c, COORD_AGAIN_USEC, plan_summary(c->plan, text, sizeof(text)));
                 else
                         coord_end(
                                 c, coord_refusal(c->plan),

@@ -529,6 +529,35 @@ static void somebody_elses_lease_is_respected_and_named(void **state)
         world_done(&w);
 }
 
+static void leased_once(World *w, size_t node, const char *member)
+{
+        (void) node;
+        if (w->done_once || strcmp(member, "LeaseTake") != 0)
+                return;
+        w->done_once = true;
+        for (size_t i = 0; i < 3; i++)
+                *(Lease *) (uintptr_t) fake_agent_lease(w->agent[i], "router") =
+                        (Lease){ .epoch = 7,
+                                 .held = true,
+                                 .holder = "another-roll",
+                                 .by = "uid 0 (root)",
+                                 .ttl_usec = 30 * USEC_PER_SEC,
+                                 .until_usec = time_boot() + USEC_PER_SEC };
+}
+
+/* Somebody else is quicker, when this one has begun its journal already: that is no reason to wait for
+ * oneself. */
+static void one_that_came_too_late_for_the_lease_waits_and_goes_on(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = leased_once;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
 static void steal_once(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
@@ -689,6 +718,7 @@ int main(void)
                 cmocka_unit_test(unreachable_is_failed_and_never_done),
                 cmocka_unit_test(an_agent_that_dies_and_comes_back_goes_on),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
+                cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
                 cmocka_unit_test(ctrl_c_finishes_the_node_and_resume_does_the_rest),
                 cmocka_unit_test(ctrl_c_twice_leaves_at_once_and_resume_finds_the_job),
