@@ -15,9 +15,10 @@ typedef struct Step {
         SeqStep spec;
         SeqState state;
         Result result;
-        bool ready;     /* waits for the word */
-        bool cancelled; /* ... or was told to go back */
-        Usec back_at;   /* soaking: since when */
+        bool ready;                     /* waits for the word */
+        bool cancelled;                 /* ... or was told to go back */
+        bool cures[SEQ_POOLS_PER_STEP]; /* it was given the word when that member was down */
+        Usec back_at;                   /* soaking: since when */
 } Step;
 
 struct Sequence {
@@ -148,17 +149,19 @@ static Tally tally_others(const Sequence *s, size_t member, bool hopeful)
         return t;
 }
 
-/* May it be out now, as far as its pools go? One that does not serve anyway takes nothing from those that do.
- */
+/* May it be out now, as far as its pools go? What is down takes nothing from those that serve; of what is
+ * only not heard of that is not known. */
 static bool step_fits(const Sequence *s, const Step *t, bool hopeful)
 {
         for (size_t i = 0; i < t->spec.n_members; i++) {
                 const Member *own = &s->members[t->spec.members[i]];
                 const SeqPool *pool = &s->pools[own->spec.pool];
                 Tally others = tally_others(s, t->spec.members[i], hopeful);
+                if (step_is_out(t) ? t->cures[i] : own->health == SEQ_DOWN)
+                        continue;
                 if (others.missing + 1 > pool->max_unavailable)
                         return false;
-                if (others.serving == 0 && !pool->allow_outage && own->health == SEQ_UP)
+                if (others.serving == 0 && !pool->allow_outage)
                         return false;
         }
         return true;
@@ -290,6 +293,8 @@ static SeqAction pick_go(Sequence *s, unsigned stage, Usec now, size_t *ret_step
                         missed = true;
                         continue;
                 }
+                for (size_t m = 0; m < t->spec.n_members; m++)
+                        t->cures[m] = s->members[t->spec.members[m]].health == SEQ_DOWN;
                 t->state = SEQ_STEP_GOING;
                 t->ready = false;
                 s->short_since = 0;
