@@ -245,8 +245,8 @@ static int check_busy(PlanMaker *m)
                         m, PLAN_C_LEASED, PLAN_REFUSE, NULL, &leases,
                         "another roll is at work: wait for it (--wait); if it is dead its leases end by "
                         "themselves, or edge-roll lock steal",
-                        "%zu node%s of the pools leased: %s", lease_text.n,
-                        lease_text.n == 1 ? " is" : "s are", lease_text.text);
+                        "%zu node%s leased: %s", lease_text.n, lease_text.n == 1 ? " is" : "s are",
+                        lease_text.text);
         return plan_add(m, PLAN_C_LEASED, PLAN_OK, NULL, NULL, NULL, "nobody else has a lease");
 }
 
