@@ -48,6 +48,11 @@ typedef struct CoordStep {
         bool unsure;     /* an order to begin may still be obeyed, until */
         Usec unsure_until;
         bool cancelled; /* it was told to go back */
+        bool back_due;  /* ... and nobody knows whether that came */
+        bool sent;      /* an order to begin has left this machine */
+        unsigned goes;  /* orders to go */
+        bool go_due;    /* the last one was not obeyed, or nobody knows; again from */
+        Usec go_at;
         bool told_short;
         Usec cut_since; /* the link is gone; 0: it is there */
         Follow *follow;
@@ -75,14 +80,18 @@ typedef struct Coord {
         bool grown;  /* members that only agents knew have been asked, too */
         bool agreed; /* the user has said yes */
         Usec soak_low_usec, soak_high_usec;
-        Usec wait_until; /* --wait */
+        char since[ROLL_ID_SIZE]; /* --since, in full; "" */
+        Usec wait_until;          /* --wait */
+        Usec wait_told;           /* when it was last said */
 
         /* the roll */
         char id[ROLL_ID_SIZE];
         RollLog *log;
         RollRecord *record; /* of the roll that is resumed; NULL */
         bool log_failed;    /* told: the journal cannot be written any more */
-        uint64_t step;      /* the last number used */
+        Result stop_result; /* why it stops, unless somebody asked or a node failed; RESULT_INVALID */
+        char stop_text[600];
+        uint64_t step; /* the last number used */
         Tenures *tenures;
         Sequence *seq;
         CoordMember *members;
@@ -92,7 +101,9 @@ typedef struct Coord {
         CoordStep *steps;
         ViewNode *view;
         Usec began;
-        Usec shown; /* the display, last */
+        Usec shown;    /* the display, last */
+        Usec aged;     /* when it was last looked whose word has become old */
+        Usec retry_at; /* those that are away are tried again */
 
         sd_event_source *tick, *again, *input, *signals[4];
         unsigned giving; /* --give-up: answers that are awaited, and one */
@@ -117,15 +128,24 @@ void coord_wait(Coord *c, Usec pause, const char *why);
  * be written stops the roll before anything more is begun. Return: false then. */
 bool coord_log(Coord *c, cJSON *event);
 
-/* --- coordinator-roll.c --- */
+/* coord_run() - all of it. Return: the exit status. */
+int coord_run(Coord *c);
+
+/* --- coordinator-begin.c --- */
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
-void coord_roll_turn(Coord *c);                        /* something has happened */
+void coord_roll_done(Coord *c);
+
+/* --- coordinator-roll.c --- */
+/* coord_roll_follow() - the job of a step to its end, unless that is done already. coord_roll_timer() - what
+ * wakes the sequence. */
+void coord_roll_follow(CoordStep *st);
+int coord_roll_timer(Coord *c, Err *err) _must_check_;
+void coord_roll_turn(Coord *c); /* something has happened */
 void coord_roll_tick(Coord *c, Usec now);
 void coord_roll_up(Coord *c, size_t node);
 void coord_roll_down(Coord *c, size_t node, const char *text);
 void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m);
-void coord_roll_stop(Coord *c);
-void coord_roll_done(Coord *c);
+void coord_roll_stop(Coord *c, const char *cause, const char *text); /* no further node is begun */
 
 /* --- coordinator-view.c --- */
 /* coord_show() - the display as it is now. coord_summary() - how it ended. */

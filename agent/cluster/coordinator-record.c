@@ -40,6 +40,7 @@ cJSON *coord_options_json(const CliRequest *rq)
         add_text(o, "management", cl->management);
         add_text(o, "limit", cl->limit);
         add_text(o, "exclude", cl->exclude);
+        add_text(o, "since", cl->since);
         cJSON_AddNumberToObject(o, "max_unavailable", cl->max_unavailable);
         add_true(o, "max_unavailable_percent", cl->max_unavailable_percent);
         cJSON_AddNumberToObject(o, "max_failures", cl->max_failures);
@@ -88,6 +89,7 @@ void coord_options_from_json(const cJSON *o, CliRequest *rq)
         cl->nodes = get_text(o, "nodes");
         cl->inventory = get_text(o, "inventory");
         cl->management = get_text(o, "management");
+        cl->since = get_text(o, "since");
         cl->max_unavailable = (unsigned) get_number(o, "max_unavailable");
         cl->max_unavailable_percent = get_true(o, "max_unavailable_percent");
         cl->max_failures = (unsigned) get_number(o, "max_failures");
@@ -165,6 +167,7 @@ cJSON *coord_roll_json(const Coord *c)
                 cJSON_AddStringToObject(n, "dest", node->host ? node->host : node->name);
                 add_text(n, "user", node->user);
                 add_text(n, "bridge", node->bridge);
+                add_text(n, "key", node->key);
                 if (node->port)
                         cJSON_AddNumberToObject(n, "port", node->port);
                 add_text(n, "pool", pool ? pool->name : NULL);
@@ -195,16 +198,18 @@ int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
                         return r;
                 Node *node = &nodes->nodes[nodes->n - 1];
                 const char *dest = get_text(v, "dest"), *user = get_text(v, "user"),
-                           *bridge = get_text(v, "bridge");
+                           *bridge = get_text(v, "bridge"), *key = get_text(v, "key");
                 free(node->host);
                 free(node->user);
                 free(node->bridge);
+                free(node->key);
                 node->host = strdup(dest ? dest : name);
                 node->user = user ? strdup(user) : NULL;
                 node->bridge = bridge ? strdup(bridge) : NULL;
+                node->key = key ? strdup(key) : NULL;
                 node->port = (uint16_t) get_number(v, "port");
                 node->selected = get_true(v, "selected");
-                if (!node->host || (user && !node->user) || (bridge && !node->bridge))
+                if (!node->host || (user && !node->user) || (bridge && !node->bridge) || (key && !node->key))
                         return err_set(err, -ENOMEM, "out of memory");
         }
         *ret = TAKE_PTR(nodes);

@@ -9,11 +9,12 @@
 
 #include "agent/phase.h"
 
-#define ORDER_USEC (20 * USEC_PER_SEC) /* until an order that nobody answers is called unanswered */
-#define AGAIN_USEC \
-        (5 * USEC_PER_SEC) /* between two tries to reach a node whose job is not known to be over */
+#define ORDER_USEC    (20 * USEC_PER_SEC) /* until an order that nobody answers is called unanswered */
+#define AGAIN_USEC    (5 * USEC_PER_SEC)  /* between two tries to reach a node, or to ask it to begin */
+#define GO_AGAIN_USEC (1 * USEC_PER_SEC)
 
 static void step_begin(CoordStep *st);
+static void step_cancel(CoordStep *st, const char *why); /* NULL: as the sequence says */
 
 /* ---- small things ---- */
 
@@ -45,10 +46,11 @@ static const char *json_text(const cJSON *o, const char *key)
         return cJSON_IsString(v) ? v->valuestring : "";
 }
 
-static double json_number(const cJSON *o, const char *key)
+static Usec json_usec(const cJSON *o, const char *key)
 {
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-        return cJSON_IsNumber(v) ? v->valuedouble : 0;
+        bool sane = cJSON_IsNumber(v) && v->valuedouble > 0 && v->valuedouble < 1e9;
+        return sane ? (Usec) (v->valuedouble * (double) USEC_PER_SEC) : 0;
 }
 
 static cJSON *step_event(const CoordStep *st, const char *state)
@@ -77,6 +79,22 @@ static bool result_is_out(Result result)
                result == RESULT_AGENT_UNREACHABLE || result == RESULT_INVALID;
 }
 
+/* What its agent says of a job that has ended well is as good as a Pulse, and becomes old like one. */
+static void step_heard(const CoordStep *st, Usec now)
+{
+        Coord *c = st->c;
+        const PlanStep *p = step_plan(st);
+        for (size_t i = 0; i < c->n_members; i++) {
+                CoordMember *x = &c->members[i];
+                if (x->node != st->node || (strcmp(x->component, step_component(st)) != 0 &&
+                                            (p->pool2 == PLAN_NONE ||
+                                             strcmp(x->component, c->plan->pools[p->pool2].component) != 0)))
+                        continue;
+                x->heard = now;
+                x->health = SEQ_UP;
+        }
+}
+
 /* @json: the job's own result event, NULL when there is none. */
 static void step_end(CoordStep *st, Result result, const cJSON *json, const char *text, const char *hint)
 {
@@ -98,9 +116,11 @@ static void step_end(CoordStep *st, Result result, const cJSON *json, const char
                 cJSON_AddStringToObject(own, "reason", text);
                 cJSON_AddStringToObject(own, "hint", st->hint);
         }
-        (void) coord_log(c, o);
         step_phase(st, result == RESULT_DONE ? "soak" : "");
+        if (result == RESULT_DONE)
+                step_heard(st, st->ended);
         seq_ended(c->seq, st->index, result < 0 ? RESULT_FAILED : result, result_is_out(result), time_now());
+        (void) coord_log(c, o);
         coord_roll_turn(c);
 }
 
@@ -124,7 +144,7 @@ static void step_on_phase(CoordStep *st, const cJSON *event)
         if (strcmp(json_text(event, "state"), "begin") != 0)
                 return;
         step_phase(st, phase);
-        st->limit_usec = (Usec) (json_number(event, "limit") * (double) USEC_PER_SEC);
+        st->limit_usec = json_usec(event, "limit");
         cJSON *o = step_event(st, "phase");
         cJSON_AddStringToObject(o, "phase", phase);
         (void) coord_log(c, o);
@@ -201,7 +221,7 @@ static void step_on_lost(const char *text, void *userdata)
                     "edge-roll status there; see its journal: journalctl -t edge-roll", "%s", text);
 }
 
-static void step_follow(CoordStep *st)
+void coord_roll_follow(CoordStep *st)
 {
         static const FollowHandlers handlers = { .event = step_on_event,
                                                  .ended = step_on_ended,
@@ -302,6 +322,7 @@ static int order_send(CoordStep *st, const char *method, int (*append)(CoordStep
             (r = sd_bus_message_close_container(m)) >= 0) {
                 st->call = remote_call_cancel(st->call);
                 r = remote_call_message(remote, &st->call, m, ORDER_USEC, fn, st, &err);
+                st->sent = st->sent || r >= 0;
         }
         sd_bus_message_unref(m);
         return r;
@@ -319,7 +340,7 @@ static void step_on_begun(int r, sd_bus_message *m, const char *error, const cha
         /* Not answered: it may have been obeyed, or be obeyed until it is too old. The agent will tell. */
         st->unsure = r < 0;
         st->unsure_until = time_add(time_now(), TENURE_ORDER_USEC);
-        step_follow(st);
+        coord_roll_follow(st);
 }
 
 static void step_begin(CoordStep *st)
@@ -349,10 +370,14 @@ static void step_on_gone(int r, sd_bus_message *m, const char *error, const char
         CoordStep *st = userdata;
         (void) m;
         st->call = NULL;
-        /* Whatever it was: how the job ends is what counts, and its agent ends it when no word comes. */
+        if (r == 0)
+                return;
         if (r == -EREMOTE)
                 coord_say(st->c, step_name(st), true, "the word to go was refused: %s (%s)", text,
                           error + MIN(strlen(error), strlen(REMOTE_ERROR)));
+        /* No job, or one that has gone already: how it ends is what counts. */
+        st->go_due = strcmp(error, REMOTE_ERROR "NoJob") != 0 && strcmp(error, REMOTE_ERROR "TooLate") != 0;
+        st->go_at = time_now() + GO_AGAIN_USEC;
 }
 
 static void step_go(CoordStep *st)
@@ -360,10 +385,27 @@ static void step_go(CoordStep *st)
         Coord *c = st->c;
         ++c->step;
         int r = order_send(st, "Go", order_append, step_on_gone);
-        if (r < 0)
-                coord_say(c, step_name(st), true,
-                          "the word to go cannot be given: %s; its agent will end the job",
-                          r == -ESTALE ? "the lease was not renewed in time" : strerror(-r));
+        st->go_due = r < 0;
+        st->go_at = time_now() + GO_AGAIN_USEC;
+        st->goes += r >= 0;
+        if (r < 0 && r != -ESTALE && r != -ENOTCONN) {
+                coord_say(c, step_name(st), true, "the word to go cannot be given: %s", strerror(-r));
+                st->goes++;
+        }
+}
+
+/* Its agent keeps a job that waits for the word for as long as the lease is renewed: a word of which nobody
+ * knows whether it came is given again. That it came twice does no harm: steps are obeyed once. */
+static void step_go_again(CoordStep *st, Usec now)
+{
+        Coord *c = st->c;
+        if (!st->go_due || st->call || st->cancelled || now < st->go_at || strcmp(st->phase, "place") != 0 ||
+            remote_state(fleet_remote(c->fleet, st->node)) != REMOTE_UP)
+                return;
+        if (st->goes >= COORD_ASKS_MAX)
+                step_cancel(st, "the word to go was not obeyed");
+        else if (tenures_fresh(c->tenures, now))
+                step_go(st);
 }
 
 static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
@@ -371,18 +413,20 @@ static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const
         CoordStep *st = userdata;
         (void) m;
         st->call = NULL;
+        st->back_due = r < 0 && r != -EREMOTE;
         if (r == -EREMOTE && !step_over(st) && strcmp(error, REMOTE_ERROR "NoJob") != 0)
                 coord_say(st->c, step_name(st), true, "%s", text);
 }
 
-static void step_cancel(CoordStep *st)
+static void step_cancel(CoordStep *st, const char *why)
 {
         Coord *c = st->c;
-        char why[400];
+        char text[400];
         Err err = { 0 };
-        seq_why(c->seq, time_now(), c->member_names, why, sizeof(why));
-        if (seq_state(c->seq, st->index) == SEQ_STEP_GOING)
-                (void) snprintf(why, sizeof(why), "others of its pool are missing");
+        if (!why && seq_state(c->seq, st->index) == SEQ_STEP_GOING)
+                why = "others of its pool are missing";
+        else if (!why)
+                why = seq_why(c->seq, time_now(), c->member_names, text, sizeof(text));
         coord_say(c, step_name(st), true, "told to go back: %s", why);
         st->cancelled = true;
         /* The order to begin is on its way, or lost: only its agent knows. */
@@ -393,10 +437,12 @@ static void step_cancel(CoordStep *st)
         st->call = remote_call_cancel(st->call);
         /* Where it cannot be told, its lease is not renewed either: what is not out yet goes back by itself.
          */
-        if (remote_call(fleet_remote(c->fleet, st->node), &st->call, NULL, NULL, "Cancel", ORDER_USEC,
-                        step_on_cancelled, st, &err, "ss", step_plan(st)->component, why) < 0)
-                coord_say(c, step_name(st), true, "it cannot be told: %s", err.text);
-        step_follow(st);
+        st->back_due =
+                remote_call(fleet_remote(c->fleet, st->node), &st->call, NULL, NULL, "Cancel", ORDER_USEC,
+                            step_on_cancelled, st, &err, "ss", step_plan(st)->component, why) < 0;
+        if (st->back_due)
+                coord_say(c, step_name(st), true, "it cannot be told now: %s", err.text);
+        coord_roll_follow(st);
 }
 
 /* ---- the machine ---- */
@@ -418,9 +464,51 @@ static void roll_ended(Coord *c)
         if (bad)
                 coord_end(c, result, bad->hint, "%s: %s%s%s; %zu of %zu done, %zu failed", step_name(bad),
                           bad->result, *bad->text ? ": " : "", bad->text, done, all, failed);
+        else if (c->stop_result >= 0)
+                coord_end(c, c->stop_result, "", "%s; %zu of %zu done", c->stop_text, done, all);
         else
                 coord_end(c, result, "", "%s; %zu of %zu done",
                           seq_why(c->seq, time_now(), c->member_names, why, sizeof(why)), done, all);
+}
+
+/* One whose job ended well, and that did not stay up: only here is that known. */
+static void steps_judge(Coord *c)
+{
+        for (size_t i = 0; i < c->plan->n_steps; i++) {
+                CoordStep *st = &c->steps[i];
+                if (!st->ended || seq_state(c->seq, i) != SEQ_STEP_FAILED ||
+                    strcmp(st->result, result_name(RESULT_DONE)) != 0)
+                        continue;
+                char limit[32];
+                cJSON *o = step_event(st, "end"), *own = cJSON_AddObjectToObject(o, "result");
+                (void) snprintf(st->result, sizeof(st->result), "%s", result_name(RESULT_FAILED));
+                (void) snprintf(
+                        st->text, sizeof(st->text),
+                        "restarted, but while it was watched it did not serve without a break within %s",
+                        time_format(time_now() - st->ended, limit, sizeof(limit)));
+                (void) snprintf(st->hint, sizeof(st->hint), "edge-roll status there says what it lacks");
+                cJSON_AddStringToObject(own, "result", st->result);
+                cJSON_AddStringToObject(own, "reason", st->text);
+                cJSON_AddStringToObject(own, "hint", st->hint);
+                (void) coord_log(c, o);
+        }
+}
+
+static void roll_member(Coord *c, size_t member, SeqHealth health, Usec now)
+{
+        c->members[member].health = health;
+        seq_member(c->seq, member, health, now);
+}
+
+/* Who has not been heard of for too long, and whether the leases are good. */
+static void roll_age(Coord *c, Usec now)
+{
+        c->aged = now;
+        for (size_t i = 0; i < c->n_members; i++)
+                if (c->members[i].health != SEQ_UNKNOWN &&
+                    now >= time_add(c->members[i].heard, COORD_PULSE_USEC))
+                        roll_member(c, i, SEQ_UNKNOWN, now);
+        seq_fresh(c->seq, tenures_fresh(c->tenures, now));
 }
 
 /* Guards against itself: doing one thing may tell the next one. */
@@ -433,6 +521,9 @@ void coord_roll_turn(Coord *c)
         c->turning = true;
         do {
                 c->turn_again = false;
+                /* When this process has stood still, what it knows is older than the last tick. */
+                if (c->phase == COORD_ROLLING && time_now() >= time_add(c->aged, 2 * COORD_TICK_USEC))
+                        roll_age(c, time_now());
                 size_t step = 0;
                 SeqAction action = SEQ_WAIT;
                 while (c->phase == COORD_ROLLING &&
@@ -442,8 +533,9 @@ void coord_roll_turn(Coord *c)
                         else if (action == SEQ_GO)
                                 step_go(&c->steps[step]);
                         else
-                                step_cancel(&c->steps[step]);
+                                step_cancel(&c->steps[step], NULL);
                 }
+                steps_judge(c);
                 if (c->phase == COORD_ROLLING && action == SEQ_END)
                         roll_ended(c);
         } while (c->turn_again && c->phase == COORD_ROLLING);
@@ -466,13 +558,15 @@ static int roll_on_again(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* ---- what the nodes tell ---- */
-
-static void roll_member(Coord *c, size_t member, SeqHealth health, Usec now)
+int coord_roll_timer(Coord *c, Err *err)
 {
-        c->members[member].health = health;
-        seq_member(c->seq, member, health, now);
+        c->again = sd_event_source_unref(c->again);
+        int r = sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, USEC_INFINITY, 1000, roll_on_again,
+                                  c);
+        return r < 0 ? err_errno(err, r, "no timer") : 0;
 }
+
+/* ---- what the nodes tell ---- */
 
 void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
 {
@@ -526,10 +620,19 @@ static void step_tick(CoordStep *st, Usec now)
         SeqState state = seq_state(c->seq, st->index);
         if (state == SEQ_STEP_WAITING || step_over(st) || st->ended)
                 return;
+        /* It was away already when its turn came. */
+        if (!st->cut_since && remote_state(remote) != REMOTE_UP && remote_state(remote) != REMOTE_ENDING) {
+                st->cut_since = now;
+                coord_say(c, step_name(st), true, "there is no link to it now; it is tried again");
+        }
         if (st->cut_since && now >= time_add(st->cut_since, c->config->cluster_lost_usec)) {
-                step_failed(st, RESULT_AGENT_UNREACHABLE, "edge-roll status there says how it ended",
-                            "not reached again within %.0f s while its job ran: its agent finishes it alone",
-                            time_sec(c->config->cluster_lost_usec));
+                step_failed(
+                        st, RESULT_AGENT_UNREACHABLE, "edge-roll status there says how it stands",
+                        st->seen || st->sent
+                                ? "not reached again within %.0f s while its job ran: its agent finishes it "
+                                  "alone"
+                                : "not reached within %.0f s when its turn came: nothing was begun there",
+                        time_sec(c->config->cluster_lost_usec));
                 return;
         }
         if (st->cut_since && remote_state(remote) == REMOTE_DOWN)
@@ -546,6 +649,11 @@ static void step_tick(CoordStep *st, Usec now)
                         step_begin(st);
                 return;
         }
+        if (state == SEQ_STEP_GOING)
+                step_go_again(st, now);
+        if (st->back_due && !st->call && st->follow && remote_state(remote) == REMOTE_UP &&
+            (state == SEQ_STEP_STARTED || state == SEQ_STEP_GOING))
+                step_cancel(st, NULL);
         bool lacking = seq_short(c->seq, st->index);
         if (lacking && !st->told_short && state == SEQ_STEP_STOPPED)
                 coord_say(
@@ -555,174 +663,34 @@ static void step_tick(CoordStep *st, Usec now)
         st->told_short = lacking;
 }
 
+/* Also those whose turn is yet to come, or is over: nobody goes while they are not heard of. */
+static void roll_retry(Coord *c, Usec now)
+{
+        c->retry_at = now + AGAIN_USEC;
+        for (size_t i = 0; i < c->n_members; i++) {
+                size_t node = c->members[i].node;
+                Remote *remote = node == PLAN_NONE ? NULL : fleet_remote(c->fleet, node);
+                if (remote && remote_state(remote) == REMOTE_DOWN)
+                        remote_retry(remote);
+        }
+}
+
 void coord_roll_tick(Coord *c, Usec now)
 {
-        for (size_t i = 0; i < c->n_members; i++)
-                if (c->members[i].health != SEQ_UNKNOWN &&
-                    now >= time_add(c->members[i].heard, COORD_PULSE_USEC))
-                        roll_member(c, i, SEQ_UNKNOWN, now);
-        seq_fresh(c->seq, tenures_fresh(c->tenures, now));
+        roll_age(c, now);
+        if (now >= c->retry_at)
+                roll_retry(c, now);
         for (size_t i = 0; i < c->plan->n_steps && c->phase == COORD_ROLLING; i++)
                 step_tick(&c->steps[i], now);
         coord_roll_turn(c);
 }
 
-void coord_roll_stop(Coord *c)
+void coord_roll_stop(Coord *c, const char *cause, const char *text)
 {
         cJSON *o = roll_log_event("stop");
-        cJSON_AddStringToObject(o, "text", c->log_failed ? "the journal cannot be written" : "asked to stop");
-        cJSON_AddStringToObject(o, "cause", c->log_failed ? "journal" : "signal");
+        cJSON_AddStringToObject(o, "text", text);
+        cJSON_AddStringToObject(o, "cause", cause);
         seq_stop(c->seq);
         (void) coord_log(c, o);
         coord_roll_turn(c);
-}
-
-/* ---- life ---- */
-
-/* Of the plan's findings: may what is out of this pool stay out of the count? */
-static bool pool_tolerates(const Coord *c, size_t pool)
-{
-        char name[PLAN_TEXT];
-        const PlanPool *p = &c->plan->pools[pool];
-        (void) snprintf(name, sizeof(name), "%s %s", p->component, p->name);
-        for (size_t i = 0; i < c->plan->n_findings; i++) {
-                const PlanFinding *f = &c->plan->findings[i];
-                if (f->condition == PLAN_C_DEGRADED && f->overridden && strcmp(f->pool, name) == 0)
-                        return true;
-        }
-        return false;
-}
-
-/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
-static bool step_skipped(const Coord *c, const PlanStep *p)
-{
-        const char *since = c->record ? c->id : c->rq->cluster.since;
-        const PlanNode *nodes;
-        size_t n;
-        if (!since)
-                return false;
-        nodes = fleet_nodes(c->fleet, &n);
-        for (size_t i = 0; i < nodes[p->node].n_looks; i++) {
-                const NodeLook *look = nodes[p->node].looks[i];
-                if (strcmp(look->component, c->plan->pools[p->pool].component) == 0)
-                        return look->has_last && strcmp(look->last_roll, since) == 0 &&
-                               roll_result_good(look->last_result);
-        }
-        return false;
-}
-
-static const NodeLook *step_look(const Coord *c, const PlanStep *p)
-{
-        size_t n;
-        const PlanNode *node = &fleet_nodes(c->fleet, &n)[p->node];
-        for (size_t i = 0; i < node->n_looks; i++)
-                if (strcmp(node->looks[i]->component, c->plan->pools[p->pool].component) == 0)
-                        return node->looks[i];
-        return NULL;
-}
-
-/* A job of this roll that a process before this one has begun. */
-static void step_adopt(CoordStep *st)
-{
-        const NodeLook *look = step_look(st->c, step_plan(st));
-        if (!st->c->record || !look || !look->has_job || strcmp(look->job_roll, st->c->id) != 0)
-                return;
-        st->number = look->job_step;
-        st->seen = true;
-        st->since = time_now();
-        seq_started(st->c->seq, st->index);
-        coord_say(st->c, step_name(st), false, "its job of this roll is under way (%s); going on with it",
-                  look->job_phase);
-        step_follow(st);
-}
-
-int coord_roll_begin(Coord *c, Err *err)
-{
-        const Plan *p = c->plan;
-        _cleanup_(freep) SeqPool *pools = calloc(p->n_pools + 1, sizeof(*pools));
-        _cleanup_(freep) SeqStep *steps = calloc(p->n_steps + 1, sizeof(*steps));
-        _cleanup_(freep) SeqMember *members = NULL;
-        SeqOptions options = {
-                .max_failures = c->rq->cluster.max_failures,
-                .soak_low_usec = c->soak_low_usec,
-                .soak_high_usec = c->soak_high_usec,
-                .good_usec = MIN(COORD_GOOD_USEC, c->soak_low_usec),
-                .patience_usec = MAX(c->soak_high_usec, COORD_PULSE_USEC),
-        };
-        Usec now = time_now();
-
-        for (size_t i = 0; i < p->n_pools; i++)
-                c->n_members += p->pools[i].n_members;
-        members = calloc(c->n_members + 1, sizeof(*members));
-        c->members = calloc(c->n_members + 1, sizeof(*c->members));
-        c->member_names = calloc(c->n_members + 1, sizeof(*c->member_names));
-        c->pool_first = calloc(p->n_pools + 1, sizeof(*c->pool_first));
-        c->steps = calloc(p->n_steps + 1, sizeof(*c->steps));
-        c->view = calloc(p->n_steps + 1, sizeof(*c->view));
-        if (!pools || !steps || !members || !c->members || !c->member_names || !c->pool_first || !c->steps ||
-            !c->view)
-                return err_set(err, -ENOMEM, "out of memory");
-
-        for (size_t i = 0, at = 0; i < p->n_pools; i++) {
-                pools[i] = (SeqPool){ .max_unavailable = p->pools[i].max_unavailable,
-                                      .allow_outage = c->rq->cluster.allow_outage };
-                c->pool_first[i] = at;
-                for (size_t m = 0; m < p->pools[i].n_members; m++, at++) {
-                        const PlanMember *pm = &p->pools[i].members[m];
-                        SeqHealth health = pm->state == PLAN_SERVING ? SEQ_UP
-                                           : pm->state == PLAN_OUT   ? SEQ_DOWN
-                                                                     : SEQ_UNKNOWN;
-                        members[at] = (SeqMember){ .pool = i,
-                                                   .health = health,
-                                                   .tolerated = health != SEQ_UP && pool_tolerates(c, i) };
-                        c->members[at] = (CoordMember){ .node = pm->node,
-                                                        .component = p->pools[i].component,
-                                                        .heard = now,
-                                                        .health = health };
-                        c->member_names[at] = pm->name;
-                }
-        }
-        for (size_t i = 0; i < p->n_steps; i++) {
-                const PlanStep *ps = &p->steps[i];
-                size_t in[SEQ_POOLS_PER_STEP] = { ps->pool, ps->pool2 };
-                steps[i].stage = (unsigned) ps->stage;
-                steps[i].skip = step_skipped(c, ps);
-                for (size_t k = 0; k < ELEMENTS(in) && in[k] != PLAN_NONE; k++)
-                        for (size_t m = 0; m < p->pools[in[k]].n_members; m++)
-                                if (p->pools[in[k]].members[m].node == ps->node)
-                                        steps[i].members[steps[i].n_members++] = c->pool_first[in[k]] + m;
-                c->steps[i] = (CoordStep){ .c = c, .index = i, .node = ps->node };
-                if (steps[i].skip)
-                        (void) snprintf(c->steps[i].result, sizeof(c->steps[i].result), "done");
-        }
-        int r = seq_new(&c->seq, &options, pools, p->n_pools, members, c->n_members, steps, p->n_steps);
-        if (r < 0)
-                return err_set(err, r, "the plan makes no sense");
-        c->again = sd_event_source_unref(c->again);
-        if ((r = sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, USEC_INFINITY, 1000, roll_on_again,
-                                   c)) < 0)
-                return err_errno(err, r, "no timer");
-        c->phase = COORD_ROLLING;
-        c->began = now;
-        if (c->result >= 0)
-                seq_stop(c->seq);
-        for (size_t i = 0; i < p->n_steps; i++)
-                if (!steps[i].skip)
-                        step_adopt(&c->steps[i]);
-        coord_roll_turn(c);
-        return 0;
-}
-
-void coord_roll_done(Coord *c)
-{
-        for (size_t i = 0; c->steps && i < c->plan->n_steps; i++) {
-                c->steps[i].call = remote_call_cancel(c->steps[i].call);
-                c->steps[i].follow = follow_free(c->steps[i].follow);
-        }
-        c->seq = seq_free(c->seq);
-        free(TAKE_PTR(c->steps));
-        free(TAKE_PTR(c->view));
-        free(TAKE_PTR(c->members));
-        free(TAKE_PTR(c->member_names));
-        free(TAKE_PTR(c->pool_first));
 }

@@ -10,10 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/render.h"
-
-#define STALE_USEC   (10 * USEC_PER_SEC) /* a plan that was thought about for longer is made again */
 #define CONTEND_USEC (300 * USEC_PER_MSEC)
+#define TELL_USEC    (30 * USEC_PER_SEC) /* that it still waits */
 
 static void coord_look(Coord *c, bool only_new);
 static void coord_lease(Coord *c);
@@ -37,7 +35,9 @@ void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...)
         va_start(ap, fmt);
         (void) vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        if (table_say(c->table, node, text, warning, &out) == 0)
+        if (!c->table) /* `resume`, before anything is shown */
+                (void) fprintf(c->io->err, "edge-roll: %s\n", text);
+        else if (table_say(c->table, node, text, warning, &out) == 0)
                 coord_write(c, out);
 }
 
@@ -62,8 +62,13 @@ bool coord_log(Coord *c, cJSON *event)
                 coord_say(c, "", true,
                           "the journal of the roll cannot be written (%s): no further node is begun",
                           err.text);
+                if (c->stop_result < 0) {
+                        c->stop_result = RESULT_FAILED;
+                        (void) snprintf(c->stop_text, sizeof(c->stop_text),
+                                        "the journal of the roll cannot be written: %.400s", err.text);
+                }
                 if (c->phase == COORD_ROLLING)
-                        coord_roll_stop(c);
+                        coord_roll_stop(c, "journal", "the journal cannot be written");
         }
         return false;
 }
@@ -128,7 +133,7 @@ static void coord_stop(Coord *c, int signal)
                         coord_say(
                                 c, "", false,
                                 "Stopping behind the node that is under way; Ctrl-C again leaves it to its agent.");
-                        coord_roll_stop(c);
+                        coord_roll_stop(c, "signal", "asked to stop");
                         return;
                 }
                 if (signal != SIGINT)
@@ -242,13 +247,17 @@ static int coord_on_again(sd_event_source *s, uint64_t usec, void *userdata)
 void coord_wait(Coord *c, Usec pause, const char *why)
 {
         char left[32];
+        Usec now = time_now();
         c->phase = COORD_WAITING;
         c->again = sd_event_source_unref(c->again);
-        coord_say(c, "", false, "Waiting%s%s: %s", c->wait_until == USEC_INFINITY ? "" : ", at most ",
-                  c->wait_until == USEC_INFINITY
-                          ? ""
-                          : time_format(time_left(c->wait_until, time_now()), left, sizeof(left)),
-                  why);
+        if (!c->wait_told || now >= time_add(c->wait_told, TELL_USEC)) {
+                c->wait_told = now;
+                coord_say(c, "", false, "Waiting%s%s: %s", c->wait_until == USEC_INFINITY ? "" : ", at most ",
+                          c->wait_until == USEC_INFINITY
+                                  ? ""
+                                  : time_format(time_left(c->wait_until, now), left, sizeof(left)),
+                          why);
+        }
         if (sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, time_now() + pause, 1000, coord_on_again,
                               c) < 0)
                 coord_end(c, RESULT_FAILED, "", "no timer");
@@ -447,12 +456,12 @@ static void coord_on_lost(size_t node, const char *text, void *userdata)
         if (c->phase != COORD_ROLLING)
                 return;
         coord_say(c, coord_node_name(c, node), true, "the lease is lost: %s", text);
-        coord_roll_stop(c);
-        if (c->result < 0) {
-                c->result = RESULT_BUSY;
-                (void) snprintf(c->text, sizeof(c->text), "the lease of %s was lost: %.400s",
+        if (c->stop_result < 0) {
+                c->stop_result = RESULT_BUSY;
+                (void) snprintf(c->stop_text, sizeof(c->stop_text), "the lease of %s was lost: %.400s",
                                 coord_node_name(c, node), text);
         }
+        coord_roll_stop(c, "lease", c->stop_text);
 }
 
 static void coord_on_given(void *userdata)
@@ -466,15 +475,17 @@ static void coord_on_taken(Result result, const char *text, const char *hint, vo
         Err err = { 0 };
         if (c->phase != COORD_LEASING)
                 return;
-        if (result == RESULT_BUSY && time_now() < c->wait_until) {
-                /* Not all in step: whoever was refused comes again after a time of its own. */
-                c->tenures = tenures_free(c->tenures);
-                coord_wait(c, CONTEND_USEC + (Usec) (random() % 1000) * USEC_PER_MSEC, text);
-                return;
-        }
         if (result != RESULT_DONE) {
+                /* What is told goes with the tenures. */
+                char why[600], what[300];
+                (void) snprintf(why, sizeof(why), "%s", text);
+                (void) snprintf(what, sizeof(what), "%s", hint);
                 c->tenures = tenures_free(c->tenures);
-                coord_end(c, result, hint, "%s", text);
+                /* Not all in step: whoever was refused comes again after a time of its own. */
+                if (result == RESULT_BUSY && time_now() < c->wait_until)
+                        coord_wait(c, CONTEND_USEC + (Usec) (random() % 1000) * USEC_PER_MSEC, why);
+                else
+                        coord_end(c, result, what, "%s", why);
                 return;
         }
         if (coord_roll_begin(c, &err) < 0)
@@ -590,6 +601,24 @@ static int coord_on_connect(const Node *node, void *userdata)
 
 /* ---- life ---- */
 
+/* Agents know rolls by their full ids. One that was begun on another machine has no journal here. */
+static int coord_since(Coord *c, const char *text, Err *err)
+{
+        _cleanup_(freep) char *dir = NULL;
+        Err why = { 0 };
+        int r = roll_log_dir(c->config->cluster_journal_dir, &dir, &why);
+        if (r >= 0)
+                r = roll_log_find(dir, text, false, c->since, &why);
+        if (r == -ENOTUNIQ || (r < 0 && !roll_log_id_valid(text)))
+                return err_set(err, -EINVAL, "--since: %s", why.text);
+        if (r >= 0)
+                return 0;
+        (void) snprintf(c->since, sizeof(c->since), "%s", text);
+        coord_say(c, "", true, "--since: %s; only nodes that have recorded just this id are left out",
+                  why.text);
+        return 0;
+}
+
 static int coord_options(Coord *c, Err *err)
 {
         const CliCluster *cl = &c->rq->cluster;
@@ -617,7 +646,7 @@ static int coord_options(Coord *c, Err *err)
         o->soak_low = time_sec(c->soak_low_usec);
         o->router_retry = c->rq->router_retry;
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
-        return 0;
+        return cl->since ? coord_since(c, cl->since, err) : 0;
 }
 
 static int coord_setup(Coord *c, Err *err)
@@ -642,7 +671,7 @@ static int coord_setup(Coord *c, Err *err)
         return 0;
 }
 
-static int coord_run(Coord *c)
+int coord_run(Coord *c)
 {
         sigset_t set, before;
         Err err = { 0 };
@@ -653,10 +682,9 @@ static int coord_run(Coord *c)
         (void) sigaddset(&set, SIGWINCH);
         (void) sigprocmask(SIG_BLOCK, &set, &before);
         (void) signal(SIGPIPE, SIG_IGN);
-        (void) signal(SIGXFSZ, SIG_IGN);
         srandom((unsigned) (time_now() ^ (Usec) getpid()));
 
-        c->result = RESULT_INVALID;
+        c->result = c->stop_result = RESULT_INVALID;
         c->mode = table_mode(fileno(c->io->out), c->rq->json, c->rq->verbose);
         int r = table_new(&c->table, &c->mode);
         if (r >= 0 && (r = coord_options(c, &err)) < 0) {
@@ -692,70 +720,6 @@ static int coord_run(Coord *c)
 int coord_restart(const CliRequest *rq, const Config *config, Nodes *nodes, const CoordIo *io)
 {
         Coord c = { .rq = rq, .config = config, .nodes = nodes, .io = io };
-        return coord_run(&c);
-}
-
-/* ---- resume ---- */
-
-static int coord_reopen(Coord *c, const char *dir, Err *err)
-{
-        char said[256] = "";
-        int r = roll_log_open(&c->log, dir, c->id, c->rq->give_up, said, sizeof(said), err);
-        if (r < 0)
-                return r;
-        if (*said)
-                (void) fprintf(c->io->err, "edge-roll: %s\n", said);
-        cJSON *o = roll_log_event("resume");
-        cJSON_AddStringToObject(o, "text", c->rq->give_up ? "to give it up" : "");
-        coord_add_who(o);
-        c->step = c->record->last_step;
-        return coord_log(c, o) ? 0 : err_set(err, -EIO, "the journal of roll %s cannot be written", c->id);
-}
-
-static int resume_refused(const CoordIo *io, const CliRequest *rq, Result result, const char *text)
-{
-        _cleanup_(freep) char *json = NULL;
-        if (rq->json && render_result_json(NULL, verb_name(rq->verb), result_name(result),
-                                           result_exit_code(result), text, "edge-roll history", &json) == 0)
-                (void) fprintf(io->out, "%s\n", json);
-        else
-                (void) fprintf(io->err, "edge-roll: %s\n", text);
-        return result_exit_code(result);
-}
-
-int coord_resume(const CliRequest *rq, const Config *config, const CoordIo *io)
-{
-        _cleanup_(roll_record_freep) RollRecord *record = NULL;
-        _cleanup_(nodes_freep) Nodes *nodes = NULL;
-        _cleanup_(freep) char *dir = NULL;
-        CliRequest as = *rq;
-        char id[ROLL_ID_SIZE];
-        Err err = { 0 };
-
-        int r = roll_log_dir(config->cluster_journal_dir, &dir, &err);
-        /* The last one that has not ended; else the last one, which may have ended with something left to do.
-         */
-        if (r < 0 ||
-            ((r = roll_log_find(dir, rq->roll, true, id, &err)) < 0 &&
-             (r != -ENOENT || (r = roll_log_find(dir, rq->roll, false, id, &err)) < 0)) ||
-            (r = roll_log_read(dir, id, &record, &err)) < 0)
-                return resume_refused(io, rq, r == -ENOENT ? RESULT_NOT_NEEDED : RESULT_REFUSED, err.text);
-        if (record->damaged > 0 && !rq->give_up)
-                return resume_refused(io, rq, RESULT_REFUSED, record->trouble);
-        if (record->ended && strcmp(record->result, "done") == 0)
-                return resume_refused(io, rq, RESULT_NOT_NEEDED,
-                                      "that roll is done: nothing is left to go on with");
-        coord_options_from_json(record->options, &as);
-        as.component = record->component;
-        /* What is said now counts, too. */
-        for (size_t i = 0; i < rq->cluster.n_overrides && as.cluster.n_overrides < CLI_OVERRIDES_MAX; i++)
-                as.cluster.overrides[as.cluster.n_overrides++] = rq->cluster.overrides[i];
-        if (coord_nodes_from_record(&nodes, record, &err) < 0)
-                return resume_refused(io, rq, RESULT_REFUSED, err.text);
-        Coord c = { .rq = &as, .config = config, .nodes = nodes, .io = io, .record = record };
-        (void) snprintf(c.id, sizeof(c.id), "%s", id);
-        if ((r = coord_reopen(&c, dir, &err)) < 0)
-                return resume_refused(io, rq, r == -EBUSY ? RESULT_BUSY : RESULT_REFUSED, err.text);
-        c.plan_options.holder = c.plan_options.roll = c.id;
+        (void) signal(SIGXFSZ, SIG_IGN); /* a journal that may not grow is an error, and no end */
         return coord_run(&c);
 }

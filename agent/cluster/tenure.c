@@ -7,6 +7,7 @@
 #define AT_ONCE   32 /* questions that are under way at the same time */
 #define TICK_USEC (500 * USEC_PER_MSEC)
 #define CALL_USEC (10 * USEC_PER_SEC)
+#define GIVE_UP   4 /* lives of a lease that is not renewed though its node is connected */
 
 typedef enum TenureState {
         TENURE_NONE,
@@ -23,7 +24,7 @@ typedef struct Tenure {
         uint64_t epoch;
         Usec ttl_usec;
         Usec renewed;         /* when the question was sent that was answered last */
-        Usec clock, clock_at; /* the node's clock, and ours when it was told: never later than it was read */
+        Usec clock, clock_at; /* the node's clock, and ours when we heard of it: never before it was read */
         Usec sent;
         RemoteCall *call;
 } Tenure;
@@ -167,7 +168,7 @@ static void tenure_renewed(Tenure *x, sd_bus_message *m, bool with_epoch)
         x->ttl_usec = ttl;
         x->renewed = x->sent;
         x->clock = clock;
-        x->clock_at = x->sent;
+        x->clock_at = time_now();
 }
 
 static void tenure_on_taken(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
@@ -368,6 +369,10 @@ static void tenure_on_renewed(int r, sd_bus_message *m, const char *error, const
         else if (r == -EREMOTE && strcmp(error, REMOTE_ERROR "LeaseLost") == 0 &&
                  tenure_take(x, tenure_on_retaken) < 0)
                 tenure_lost(x, text);
+        /* The link is there, and for a long time nothing but refusals: no order could ever be given again. */
+        else if (r != -ENOTCONN && x->state == TENURE_HELD && !x->call &&
+                 time_now() >= time_add(x->renewed, GIVE_UP * x->ttl_usec))
+                tenure_lost(x, text);
 }
 
 static int tenures_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
@@ -428,7 +433,7 @@ bool tenures_order(const Tenures *t, size_t node, const char *component, Usec no
         const Tenure *x = tenure_find(t, node, component);
         if (!x || !tenure_fresh(x, now))
                 return false;
-        /* Its clock was read after the question was sent: what this says is never later than the truth. */
+        /* Its clock was read before we heard of it: what this says is never later than the truth. */
         ret->epoch = x->epoch;
         ret->expires = x->clock + (now - x->clock_at) + TENURE_ORDER_USEC;
         return true;

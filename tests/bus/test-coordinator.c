@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,8 +39,11 @@ typedef struct World {
         char lines[256 * 1024]; /* what the last call wrote */
         int status;
         void (*on_call)(World *w, size_t node, const char *member); /* NULL */
+        bool swallow;       /* set by on_call: this call never arrives */
+        const char *refuse; /* ... or is refused with this error */
         bool done_once;
         sd_event_source *timer, *glance;
+        struct rlimit files;
 } World;
 
 static World *world_of; /* the present one */
@@ -78,16 +82,19 @@ static bool on_call(FakeAgent *a, sd_bus_message *m, const char *member, void *u
 {
         World *w = userdata;
         size_t node = node_of(w, a);
-        (void) m;
         look_around(w);
         if (strcmp(member, "Go") == 0) {
                 size_t len = strlen(w->order);
                 (void) snprintf(w->order + len, sizeof(w->order) - len, "%s%s", len ? " " : "",
                                 w->name[node]);
         }
+        w->swallow = false;
+        w->refuse = NULL;
         if (w->on_call)
                 w->on_call(w, node, member);
-        return false;
+        if (w->refuse)
+                (void) sd_bus_reply_method_errorf(m, w->refuse, "the call was too long on its way");
+        return w->swallow || w->refuse;
 }
 
 static void write_file(const World *w, const char *name, const char *text)
@@ -502,7 +509,159 @@ static void an_agent_that_dies_and_comes_back_goes_on(void **state)
         world_done(&w);
 }
 
+static void lose_the_word(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = w->swallow = true;
+        fake_agent_cut(w->agent[0]);
+}
+
+static void a_word_that_is_lost_with_its_link_is_given_again(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = lose_the_word;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n1 n1 n2 n3");
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(w.out_most, 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void refuse_the_word(World *w, size_t node, const char *member)
+{
+        if (strcmp(member, "Go") == 0 && node == 0)
+                w->refuse = "org.edgeroll.Error.Expired";
+}
+
+static void a_word_that_is_always_refused_ends_its_job(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = refuse_the_word;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        says(&w, "too long on its way");
+        assert_int_equal(restarts(&w), 0);
+        assert_true(fake_agent_calls(w.agent[0], "Go") <= 5);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void lose_the_order_back(World *w, size_t node, const char *member)
+{
+        if (node != 0)
+                return;
+        if (strcmp(member, "Go") == 0) {
+                fake_agent_script(w->agent[2])->parts[0].not_up = true;
+                fake_agent_pulse(w->agent[2]);
+        } else if (strcmp(member, "Cancel") == 0 && !w->done_once) {
+                w->done_once = w->swallow = true;
+                fake_agent_cut(w->agent[0]);
+        }
+}
+
+static void an_order_to_go_back_that_is_lost_is_given_again(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 8 * USEC_PER_SEC;
+        w.on_call = lose_the_order_back;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        assert_int_equal(restarts(&w), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "Cancel"), 2);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void away_for_good(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        fake_agent_script(w->agent[2])->open_errno = EHOSTUNREACH;
+        fake_agent_cut(w->agent[2]);
+}
+
+static void one_that_is_away_when_its_turn_comes_ends_the_roll(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aabb");
+        /* Longer than the first tries to reach it again. */
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
+        w.on_call = away_for_good;
+        ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_AGENT_UNREACHABLE);
+        says(&w, "n3: agent-unreachable");
+        assert_string_equal(w.order, "n1 n2");
+        assert_int_equal(fake_agent_restarts(w.agent[3]), 0);
+        world_done(&w);
+}
+
+static void away_for_a_while(World *w, size_t node, const char *member)
+{
+        away_for_good(w, node, member);
+        if (strcmp(member, "Go") == 0 && node == 1)
+                fake_agent_script(w->agent[2])->open_errno = 0;
+}
+
+static void one_that_was_away_long_before_its_turn_is_reached_again(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aabb");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
+        fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 6 * USEC_PER_SEC;
+        w.on_call = away_for_a_while;
+        ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_DONE);
+        assert_int_equal(restarts(&w), 4);
+        assert_int_equal(w.out_most, 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
 /* ---- leases ---- */
+
+static void overtake(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "LeaseTake") != 0 || node != 0)
+                return;
+        w->done_once = true;
+        Lease *lease = (Lease *) (uintptr_t) fake_agent_lease(w->agent[1], "router");
+        *lease = (Lease){ .epoch = 7,
+                          .held = true,
+                          .holder = "another-roll",
+                          .by = "uid 0 (root)",
+                          .ttl_usec = USEC_PER_SEC,
+                          .until_usec = time_boot() + USEC_PER_SEC };
+}
+
+/* Between the look and the lease: the other one was quicker. */
+static void a_lease_that_somebody_else_takes_first_is_named_and_waited_for(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = overtake;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
+        says(&w, "another-roll");
+        says(&w, "n2: router is leased");
+        says(&w, "--wait");
+        assert_int_equal(restarts(&w), 0);
+        assert_false(lease_current(fake_agent_lease(w.agent[0], "router"), time_boot()));
+        pump(&w, USEC_PER_SEC);
+        world_again(&w);
+        w.on_call = overtake;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(w.out_most, 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
 
 static void somebody_elses_lease_is_respected_and_named(void **state)
 {
@@ -585,6 +744,34 @@ static void a_lease_that_is_taken_away_stops_the_roll_behind_its_node(void **sta
         world_done(&w);
 }
 
+static void fall_over(World *w, size_t node, const char *member)
+{
+        if (strcmp(member, "Go") == 0 && node == 0)
+                fake_agent_script(w->agent[0])->parts[0].not_up = true;
+}
+
+static void one_that_falls_over_while_it_is_watched_is_called_failed(void **state)
+{
+        static World w;
+        RollRecord *record = NULL;
+        char dir[128], id[ROLL_ID_SIZE];
+        Err err = { 0 };
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->pulse_usec = 50 * USEC_PER_MSEC;
+        w.on_call = fall_over;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --soak 1s-2s", RESULT_FAILED);
+        says(&w, "n1: failed: ");
+        says(&w, "did not serve without a break");
+        assert_string_equal(w.order, "n1");
+        (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
+        assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
+        assert_int_equal(roll_log_read(dir, id, &record, &err), 0);
+        assert_string_equal(roll_record_node(record, "n1", "router")->result, "failed");
+        (void) roll_record_free(record);
+        world_done(&w);
+}
+
 /* ---- the user ---- */
 
 static void press(World *w, size_t node, const char *member)
@@ -609,6 +796,54 @@ static void ctrl_c_finishes_the_node_and_resume_does_the_rest(void **state)
         ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_string_equal(w.order, "n2 n3");
         assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void press_at_n2(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 1)
+                return;
+        w->done_once = true;
+        (void) kill(getpid(), SIGINT);
+}
+
+/* What an earlier roll has done stays done when the one that said so is itself taken up again. */
+static void what_since_leaves_out_stays_out_in_a_resume(void **state)
+{
+        static World w;
+        char dir[128], id[ROLL_ID_SIZE], line[256];
+        Err err = { 0 };
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = press;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
+        assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
+        world_again(&w);
+        w.on_call = press_at_n2;
+        (void) snprintf(line, sizeof(line), "edge-roll restart router --nodes n1,n2,n3 --yes --since %s", id);
+        ends(&w, line, RESULT_INTERRUPTED);
+        assert_string_equal(w.order, "n2");
+        world_again(&w);
+        /* The youngest: ids of one second are in no order. */
+        const char *at = strstr(w.lines, "edge-roll resume 2");
+        assert_non_null(at);
+        (void) snprintf(line, sizeof(line), "%.*s --yes", (int) strcspn(at, "\n"), at);
+        ends(&w, line, RESULT_DONE);
+        assert_string_equal(w.order, "n3");
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(fake_agent_restarts(w.agent[i]), 1);
+        world_done(&w);
+}
+
+static void nothing_to_take_up_and_no_such_roll_are_not_the_same(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        ends(&w, "edge-roll resume --yes", RESULT_NOT_NEEDED);
+        ends(&w, "edge-roll resume 20200101T000000-router-0000 --yes", RESULT_USAGE);
+        says(&w, "edge-roll history");
         world_done(&w);
 }
 
@@ -679,6 +914,64 @@ static void a_roll_that_cannot_be_remembered_is_not_begun(void **state)
         world_done(&w);
 }
 
+static void a_roll_whose_journal_is_full_is_not_taken_up_again(void **state)
+{
+        static World w;
+        char path[256], id[ROLL_ID_SIZE];
+        struct rlimit before, full;
+        struct stat st;
+        Err err = { 0 };
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = press;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        (void) snprintf(path, sizeof(path), "%s/rolls", w.dir);
+        assert_int_equal(roll_log_find(path, NULL, false, id, &err), 0);
+        (void) snprintf(path, sizeof(path), "%s/rolls/%s.jsonl", w.dir, id);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+        full = (struct rlimit){ .rlim_cur = (rlim_t) st.st_size, .rlim_max = before.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+        world_again(&w);
+        int status = roll(&w, "edge-roll resume --yes");
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(status, result_exit_code(RESULT_REFUSED));
+        says(&w, "cannot be written");
+        assert_int_equal(restarts(&w), 1);
+        /* With room again it goes on. */
+        world_again(&w);
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void full_at_the_second(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 1)
+                return;
+        w->done_once = true;
+        (void) setrlimit(RLIMIT_FSIZE, &(struct rlimit){ .rlim_cur = 10, .rlim_max = w->files.rlim_max });
+}
+
+static void a_journal_that_is_full_in_the_middle_ends_the_roll_behind_its_node(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &w.files), 0);
+        w.on_call = full_at_the_second;
+        int status = roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &w.files), 0);
+        assert_int_equal(status, result_exit_code(RESULT_FAILED));
+        assert_string_equal(w.order, "n1 n2");
+        assert_int_equal(restarts(&w), 2);
+        nobody_has_a_lease(&w);
+        world_again(&w);
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n3");
+        world_done(&w);
+}
+
 static void the_journal_tells_the_whole_story(void **state)
 {
         static World w;
@@ -717,12 +1010,23 @@ int main(void)
                 cmocka_unit_test(a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found),
                 cmocka_unit_test(unreachable_is_failed_and_never_done),
                 cmocka_unit_test(an_agent_that_dies_and_comes_back_goes_on),
+                cmocka_unit_test(a_word_that_is_lost_with_its_link_is_given_again),
+                cmocka_unit_test(a_word_that_is_always_refused_ends_its_job),
+                cmocka_unit_test(an_order_to_go_back_that_is_lost_is_given_again),
+                cmocka_unit_test(one_that_is_away_when_its_turn_comes_ends_the_roll),
+                cmocka_unit_test(one_that_was_away_long_before_its_turn_is_reached_again),
+                cmocka_unit_test(a_lease_that_somebody_else_takes_first_is_named_and_waited_for),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
                 cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
+                cmocka_unit_test(one_that_falls_over_while_it_is_watched_is_called_failed),
                 cmocka_unit_test(ctrl_c_finishes_the_node_and_resume_does_the_rest),
+                cmocka_unit_test(what_since_leaves_out_stays_out_in_a_resume),
+                cmocka_unit_test(nothing_to_take_up_and_no_such_roll_are_not_the_same),
                 cmocka_unit_test(ctrl_c_twice_leaves_at_once_and_resume_finds_the_job),
                 cmocka_unit_test(a_roll_that_cannot_be_remembered_is_not_begun),
+                cmocka_unit_test(a_roll_whose_journal_is_full_is_not_taken_up_again),
+                cmocka_unit_test(a_journal_that_is_full_in_the_middle_ends_the_roll_behind_its_node),
                 cmocka_unit_test(the_journal_tells_the_whole_story),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* From a plan to the roll that carries it out: what is skipped, what is under way already. */
+
+#include "agent/cluster/coordinator-impl.h"
+
+#include <string.h>
+
+/* Of the plan's findings: may what is out of this pool stay out of the count? */
+static bool pool_tolerates(const Coord *c, size_t pool)
+{
+        char name[PLAN_TEXT];
+        const PlanPool *p = &c->plan->pools[pool];
+        (void) snprintf(name, sizeof(name), "%s %s", p->component, p->name);
+        for (size_t i = 0; i < c->plan->n_findings; i++) {
+                const PlanFinding *f = &c->plan->findings[i];
+                if (f->condition == PLAN_C_DEGRADED && f->overridden && strcmp(f->pool, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
+static bool step_skipped(const Coord *c, const PlanStep *p)
+{
+        const PlanNode *nodes;
+        size_t n;
+        if (!c->record && !*c->since)
+                return false;
+        nodes = fleet_nodes(c->fleet, &n);
+        for (size_t i = 0; i < nodes[p->node].n_looks; i++) {
+                const NodeLook *look = nodes[p->node].looks[i];
+                if (strcmp(look->component, c->plan->pools[p->pool].component) == 0)
+                        return look->has_last && *look->last_roll &&
+                               ((c->record && strcmp(look->last_roll, c->id) == 0) ||
+                                strcmp(look->last_roll, c->since) == 0) &&
+                               roll_result_good(look->last_result);
+        }
+        return false;
+}
+
+static const NodeLook *step_look(const Coord *c, const PlanStep *p)
+{
+        size_t n;
+        const PlanNode *node = &fleet_nodes(c->fleet, &n)[p->node];
+        for (size_t i = 0; i < node->n_looks; i++)
+                if (strcmp(node->looks[i]->component, c->plan->pools[p->pool].component) == 0)
+                        return node->looks[i];
+        return NULL;
+}
+
+/* A job of this roll that a process before this one has begun. */
+static void step_adopt(CoordStep *st)
+{
+        const NodeLook *look = step_look(st->c, &st->c->plan->steps[st->index]);
+        if (!st->c->record || !look || !look->has_job || strcmp(look->job_roll, st->c->id) != 0)
+                return;
+        st->number = look->job_step;
+        st->seen = true;
+        st->since = time_now();
+        seq_started(st->c->seq, st->index);
+        coord_say(st->c, coord_node_name(st->c, st->node), false,
+                  "its job of this roll is under way (%s); going on with it", look->job_phase);
+        coord_roll_follow(st);
+}
+
+int coord_roll_begin(Coord *c, Err *err)
+{
+        const Plan *p = c->plan;
+        _cleanup_(freep) SeqPool *pools = calloc(p->n_pools + 1, sizeof(*pools));
+        _cleanup_(freep) SeqStep *steps = calloc(p->n_steps + 1, sizeof(*steps));
+        _cleanup_(freep) SeqMember *members = NULL;
+        SeqOptions options = {
+                .max_failures = c->rq->cluster.max_failures,
+                .soak_low_usec = c->soak_low_usec,
+                .soak_high_usec = c->soak_high_usec,
+                .good_usec = MIN(COORD_GOOD_USEC, c->soak_low_usec),
+                .patience_usec = MAX(c->soak_high_usec, COORD_PULSE_USEC),
+        };
+        Usec now = time_now();
+
+        for (size_t i = 0; i < p->n_pools; i++)
+                c->n_members += p->pools[i].n_members;
+        members = calloc(c->n_members + 1, sizeof(*members));
+        c->members = calloc(c->n_members + 1, sizeof(*c->members));
+        c->member_names = calloc(c->n_members + 1, sizeof(*c->member_names));
+        c->pool_first = calloc(p->n_pools + 1, sizeof(*c->pool_first));
+        c->steps = calloc(p->n_steps + 1, sizeof(*c->steps));
+        c->view = calloc(p->n_steps + 1, sizeof(*c->view));
+        if (!pools || !steps || !members || !c->members || !c->member_names || !c->pool_first || !c->steps ||
+            !c->view)
+                return err_set(err, -ENOMEM, "out of memory");
+
+        for (size_t i = 0, at = 0; i < p->n_pools; i++) {
+                pools[i] = (SeqPool){ .max_unavailable = p->pools[i].max_unavailable,
+                                      .allow_outage = c->rq->cluster.allow_outage };
+                c->pool_first[i] = at;
+                for (size_t m = 0; m < p->pools[i].n_members; m++, at++) {
+                        const PlanMember *pm = &p->pools[i].members[m];
+                        SeqHealth health = pm->state == PLAN_SERVING ? SEQ_UP
+                                           : pm->state == PLAN_OUT   ? SEQ_DOWN
+                                                                     : SEQ_UNKNOWN;
+                        members[at] = (SeqMember){ .pool = i,
+                                                   .health = health,
+                                                   .tolerated = health != SEQ_UP && pool_tolerates(c, i) };
+                        c->members[at] = (CoordMember){ .node = pm->node,
+                                                        .component = p->pools[i].component,
+                                                        .heard = now,
+                                                        .health = health };
+                        c->member_names[at] = pm->name;
+                }
+        }
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const PlanStep *ps = &p->steps[i];
+                size_t in[SEQ_POOLS_PER_STEP] = { ps->pool, ps->pool2 };
+                steps[i].stage = (unsigned) ps->stage;
+                steps[i].skip = step_skipped(c, ps);
+                for (size_t k = 0; k < ELEMENTS(in) && in[k] != PLAN_NONE; k++)
+                        for (size_t m = 0; m < p->pools[in[k]].n_members; m++)
+                                if (p->pools[in[k]].members[m].node == ps->node)
+                                        steps[i].members[steps[i].n_members++] = c->pool_first[in[k]] + m;
+                c->steps[i] = (CoordStep){ .c = c, .index = i, .node = ps->node };
+                if (steps[i].skip)
+                        (void) snprintf(c->steps[i].result, sizeof(c->steps[i].result), "done");
+        }
+        int r = seq_new(&c->seq, &options, pools, p->n_pools, members, c->n_members, steps, p->n_steps);
+        if (r < 0)
+                return err_set(err, r, "the plan makes no sense");
+        if ((r = coord_roll_timer(c, err)) < 0)
+                return r;
+        c->phase = COORD_ROLLING;
+        c->began = c->aged = now;
+        if (c->log_failed)
+                seq_stop(c->seq);
+        for (size_t i = 0; i < p->n_steps; i++)
+                if (!steps[i].skip)
+                        step_adopt(&c->steps[i]);
+        coord_roll_turn(c);
+        return 0;
+}
+
+void coord_roll_done(Coord *c)
+{
+        for (size_t i = 0; c->steps && i < c->plan->n_steps; i++) {
+                c->steps[i].call = remote_call_cancel(c->steps[i].call);
+                c->steps[i].follow = follow_free(c->steps[i].follow);
+        }
+        c->seq = seq_free(c->seq);
+        free(TAKE_PTR(c->steps));
+        free(TAKE_PTR(c->view));
+        free(TAKE_PTR(c->members));
+        free(TAKE_PTR(c->member_names));
+        free(TAKE_PTR(c->pool_first));
+}
