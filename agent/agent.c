@@ -18,6 +18,7 @@
 #include "agent/manager.h"
 #include "agent/places.h"
 #include "agent/pulse.h"
+#include "agent/standing.h"
 #include "agent/state.h"
 #include "agent/tickets.h"
 #include "agent/version.h"
@@ -471,7 +472,7 @@ static void agent_restarted(Agent *a, const Job *job)
 
 #define TICKET_RETRY_USEC (2 * USEC_PER_SEC)
 
-/* A hold is ended by a person, a lease by its roll; a ticket does neither. */
+/* A hold is ended by a person, a lease by its roll; a ticket does neither, and starts nothing. */
 static bool agent_ticket_may(const Ticket *ticket, void *userdata)
 {
         Agent *a = userdata;
@@ -481,10 +482,12 @@ static bool agent_ticket_may(const Ticket *ticket, void *userdata)
         const Component *of[] = { c, partner };
         for (size_t i = 0; i < ELEMENTS(of) && of[i]; i++) {
                 const LeaseSlot *slot = leases_slot(a->leases, of[i]->name);
-                bool held = false;
-                Hold hold;
-                if (hold_read(a->config->state_dir, of[i]->name, &hold, &held, NULL) < 0 || held || !slot ||
-                    *slot->unreadable || lease_current(&slot->lease, time_boot()))
+                Standing s;
+                if (!slot || *slot->unreadable || lease_current(&slot->lease, time_boot()))
+                        return false;
+                /* Also one that is not up yet, after a boot. */
+                standing_look(a->config, a->conns, of[i], NULL, 0, false, &s);
+                if (s.held || *s.error || (s.health_port && s.out))
                         return false;
         }
         return c;

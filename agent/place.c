@@ -236,6 +236,8 @@ static void place_register(Place *p)
 
 /* ---- giving back ---- */
 
+static void place_giving(Place *p);
+
 static void on_deleted(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
 {
         Place *p = userdata;
@@ -289,6 +291,34 @@ static void on_give_runs(ZkAnswer answer, const ZkReply *reply, uint64_t tag, vo
         on_deleted(ZK_OK, &none, p->tag, p);
 }
 
+/* Both at once, where both are known to be there: who waits looks once, and finds nobody in the way. */
+static void on_given(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
+{
+        Place *p = userdata;
+        (void) reply;
+        if (tag != p->tag || p->state != PLACE_GIVING)
+                return;
+        p->turn.own[0] = '\0';
+        if (answer == ZK_OK)
+                place_set(p, PLACE_GIVEN, "given back");
+        else if (answer == ZK_AWAY)
+                place_again(p, 0);
+        else
+                place_giving(p);
+}
+
+static bool place_give_both(Place *p)
+{
+        char out[PLACE_PATH_SIZE], own[PLACE_PATH_SIZE];
+        if (!*p->turn.own || zk_state(p->zk) != ZK_CONNECTED)
+                return false;
+        ZkOp ops[] = {
+                { ZK_OP_DELETE, place_path_of(p, "out", p->options.uuid, out, sizeof(out)), NULL, -1 },
+                { ZK_OP_DELETE, place_path_of(p, "run", p->turn.own, own, sizeof(own)), NULL, -1 },
+        };
+        return zk_multi(p->zk, ops, ELEMENTS(ops), on_given, p->tag) == 0;
+}
+
 /* What is in run/ is looked up: our node may be of a create that nobody answered. */
 static void place_giving(Place *p)
 {
@@ -309,10 +339,11 @@ void place_give(Place *p)
 {
         if (p->state == PLACE_GIVEN || p->state == PLACE_GIVING)
                 return;
+        bool out = p->state == PLACE_OUT;
         place_drop(p);
         p->state = PLACE_GIVING;
         (void) snprintf(p->text, sizeof(p->text), "being given back");
-        if (zk_state(p->zk) == ZK_CONNECTED)
+        if (!(out && place_give_both(p)) && zk_state(p->zk) == ZK_CONNECTED)
                 place_giving(p);
 }
 

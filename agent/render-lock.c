@@ -114,3 +114,21 @@ int render_request(const char *json, char **ret, Err *err)
         *ret = strdup(text);
         return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
+
+void render_ticket(const cJSON *ticket, FILE *f)
+{
+        const cJSON *asked = cJSON_GetObjectItemCaseSensitive(ticket, "asked");
+        (void) fputs("ticket: ", f);
+        put_clean(f, json_text(ticket, "component"));
+        (void) fputs(" is to be restarted when it is its turn, asked by ", f);
+        put_clean(f, json_text(ticket, "by"));
+        (void) fputs(", since ", f);
+        put_clean(f, json_text(ticket, "since"));
+        if (*json_text(ticket, "reason")) {
+                (void) fputs(": ", f);
+                put_clean(f, json_text(ticket, "reason"));
+        }
+        if (cJSON_IsNumber(asked) && asked->valueint > 1)
+                (void) fprintf(f, " (asked %d times)", asked->valueint);
+        (void) fputc('\n', f);
+}

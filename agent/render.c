@@ -827,6 +827,11 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
         item = cJSON_GetObjectItemCaseSensitive(o, "job");
         if (!cJSON_IsObject(item) || same_component(item, "component", component))
                 status_job(item, f);
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(o, "tickets"))
+        {
+                if (same_component(item, "component", component))
+                        render_ticket(item, f);
+        }
         cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(o, "last"))
         {
                 if (same_component(item, "component", component))

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/time.h"
@@ -104,3 +105,7 @@ int render_needed(const char *json, char **ret, int *ret_exit, Err *err) _must_c
  * -ENOMEM. In render-lock.c. */
 int render_lock(const char *json, char **ret, Err *err) _must_check_;
 int render_request(const char *json, char **ret, Err *err) _must_check_;
+
+/* render_ticket() - one line of Status' "tickets". In render-lock.c. */
+struct cJSON;
+void render_ticket(const struct cJSON *ticket, FILE *f);
