@@ -40,10 +40,13 @@ static void lock_place(FILE *f, const cJSON *place)
                                 ? "; without lock_auth_file everybody who reaches ZooKeeper can change this"
                                 : "");
         lock_line(f, "out", text);
-        cJSON_ArrayForEach(e, out) lock_entry(f, "", e,
-                                              cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e, "working"))
-                                                      ? ", a job is at work"
-                                                      : ", nobody is at work");
+        cJSON_ArrayForEach(e, out)
+        {
+                lock_entry(f, "", e,
+                           cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e, "working"))
+                                   ? ", a job is at work"
+                                   : ", nobody is at work");
+        }
         cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(place, "waiting"))
         {
                 (void) snprintf(text, sizeof(text), n == 0 ? "waiting" : "");
