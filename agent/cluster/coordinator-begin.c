@@ -9,12 +9,9 @@
 /* Of the plan's findings: may what is out of this pool stay out of the count? */
 static bool pool_tolerates(const Coord *c, size_t pool)
 {
-        char name[PLAN_TEXT];
-        const PlanPool *p = &c->plan->pools[pool];
-        (void) snprintf(name, sizeof(name), "%s %s", p->component, p->name);
         for (size_t i = 0; i < c->plan->n_findings; i++) {
                 const PlanFinding *f = &c->plan->findings[i];
-                if (f->condition == PLAN_C_DEGRADED && f->overridden && strcmp(f->pool, name) == 0)
+                if (f->condition == PLAN_C_DEGRADED && f->overridden && f->pool_index == pool)
                         return true;
         }
         return false;

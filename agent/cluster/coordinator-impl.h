@@ -157,6 +157,9 @@ void coord_write(Coord *c, char *text); /* taken; NULL allowed */
 cJSON *coord_options_json(const CliRequest *rq);
 void coord_options_from_json(const cJSON *o, CliRequest *rq); /* strings stay @o's */
 cJSON *coord_roll_json(const Coord *c);
+/* coord_left_out() - is @node (PLAN_NONE: any) to be restarted and was not asked, because somebody has
+ * overridden that it cannot be reached? What was asked for is not done then. NULL: no. */
+const PlanSkip *coord_left_out(const Coord *c, size_t node);
 void coord_add_who(cJSON *o); /* by, host, pid: of this process */
 int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err) _must_check_;
 

@@ -147,6 +147,14 @@ void coord_add_who(cJSON *o)
         cJSON_AddNumberToObject(o, "pid", getpid());
 }
 
+const PlanSkip *coord_left_out(const Coord *c, size_t node)
+{
+        for (size_t i = 0; c->plan && i < c->plan->n_skips; i++)
+                if (c->plan->skips[i].failed && (node == PLAN_NONE || c->plan->skips[i].node == node))
+                        return &c->plan->skips[i];
+        return NULL;
+}
+
 cJSON *coord_roll_json(const Coord *c)
 {
         cJSON *o = roll_log_event("roll");
@@ -173,7 +181,7 @@ cJSON *coord_roll_json(const Coord *c)
                 add_text(n, "pool", pool ? pool->name : NULL);
                 add_text(n, "uuid", member ? member->uuid : NULL);
                 add_text(n, "component", step ? step->component : NULL);
-                cJSON_AddBoolToObject(n, "selected", step != NULL);
+                cJSON_AddBoolToObject(n, "selected", step || coord_left_out(c, i));
                 cJSON_AddItemToArray(nodes, n);
         }
         return o;

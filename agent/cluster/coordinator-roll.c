@@ -453,6 +453,13 @@ static void roll_ended(Coord *c)
         size_t done, failed, all;
         char why[400];
         seq_counts(c->seq, &done, &failed, &all);
+        const PlanSkip *left_out = coord_left_out(c, PLAN_NONE);
+        if ((result == RESULT_DONE || result == RESULT_NOT_NEEDED) && left_out) {
+                coord_end(c, RESULT_AGENT_UNREACHABLE, "",
+                          "%zu of %zu restarted, and %s was left out: %.300s", done, all,
+                          coord_node_name(c, left_out->node), left_out->why);
+                return;
+        }
         if (result == RESULT_DONE || result == RESULT_NOT_NEEDED) {
                 coord_end(c, result, "", "%zu of %zu restarted", done, all);
                 return;

@@ -139,7 +139,7 @@ void coord_summary(Coord *c)
         v.exit = result_exit_code(c->result);
         v.text = c->text;
         v.hint = c->hint;
-        v.resumable = c->log && done < all;
+        v.resumable = c->log && (done < all || coord_left_out(c, PLAN_NONE));
         /* A plan has been shown; that it is one needs no summary. */
         if (!c->seq && c->result == RESULT_DONE && !c->mode.json)
                 return;

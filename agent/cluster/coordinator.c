@@ -418,7 +418,8 @@ static void coord_on_looked(void *userdata)
                 return;
         }
         if (c->plan->n_steps == 0) {
-                coord_end(c, RESULT_NOT_NEEDED, "", "no selected node is left to restart");
+                coord_end(c, coord_left_out(c, PLAN_NONE) ? RESULT_AGENT_UNREACHABLE : RESULT_NOT_NEEDED, "",
+                          "no selected node is left to restart");
                 return;
         }
         if (c->rq->cluster.yes || c->agreed)

@@ -70,7 +70,9 @@ int plan_add(PlanMaker *m, PlanCondition c, PlanVerdict verdict, const PlanPool 
                 return err_set(m->err, -ENOMEM, "Out of memory for the plan");
         p->findings = more;
         PlanFinding *f = &more[p->n_findings++];
-        *f = (PlanFinding){ .condition = c, .verdict = verdict };
+        *f = (PlanFinding){ .condition = c,
+                            .verdict = verdict,
+                            .pool_index = pool ? (size_t) (pool - p->pools) : PLAN_NONE };
         if (verdict == PLAN_REFUSE && override && plan_condition_overridable(c)) {
                 f->overridden = true;
                 (void) snprintf(f->reason, sizeof(f->reason), "%s", override->reason);

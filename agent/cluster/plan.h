@@ -134,6 +134,7 @@ typedef struct PlanFinding {
         bool overridden;
         char reason[PLAN_TEXT]; /* of the override */
         char pool[PLAN_TEXT];   /* its name; "": about no pool */
+        size_t pool_index;      /* into pools; PLAN_NONE: about none */
         char evidence[PLAN_TEXT];
         char hint[PLAN_TEXT]; /* what to do; "" */
         size_t *nodes;        /* indices into the PlanNode array */

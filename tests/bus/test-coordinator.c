@@ -225,6 +225,9 @@ static int roll(World *w, const char *line)
                 assert_int_equal(nodes_new(&nodes, "--nodes", &err), 0);
                 if (nodes_add_words(nodes, rq.cluster.nodes, &err) < 0)
                         fail_msg("%s", err.text);
+                const NodesFilter filter = { .limit = rq.cluster.limit };
+                if (rq.cluster.limit && nodes_select(nodes, &filter, &err) < 0)
+                        fail_msg("%s", err.text);
                 w->status = coord_restart(&rq, w->config, nodes, &io);
                 (void) nodes_free(nodes);
         }
@@ -416,6 +419,45 @@ static void nobody_who_cannot_be_reached_is_passed_over(void **state)
         ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
         assert_int_equal(restarts(&w), 0);
         says(&w, "n2");
+        world_done(&w);
+}
+
+/* One of the pool is known to be out for long, and somebody has said that it is no matter. */
+static void who_is_out_and_no_matter_does_not_keep_the_others_waiting(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaaa");
+        fake_agent_script(w.agent[3])->parts[0].not_up = true;
+        ends(&w, "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes", RESULT_REFUSED);
+        says(&w, "degraded");
+        world_again(&w);
+        ends(&w,
+             "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes --override degraded=being-rebuilt",
+             RESULT_DONE);
+        assert_string_equal(w.order, "n1 n2");
+        assert_int_equal(w.out_most, 1);
+        world_done(&w);
+}
+
+/* Somebody may go on without it, but what was asked for is not done then. */
+static void one_that_was_left_out_by_override_is_not_done(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[1])->open_errno = ECONNREFUSED;
+        ends(&w,
+             "edge-roll restart router --nodes n1,n2,n3 --yes --max-unavailable 2 --override unreachable=broken",
+             RESULT_AGENT_UNREACHABLE);
+        assert_string_equal(w.order, "n1 n3");
+        says(&w, "2 of 2 restarted, and n2 was left out");
+        says(&w, "edge-roll resume 2");
+        world_again(&w);
+        fake_agent_script(w.agent[1])->open_errno = 0;
+        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n2");
+        assert_int_equal(restarts(&w), 3);
         world_done(&w);
 }
 
@@ -1006,6 +1048,8 @@ int main(void)
                 cmocka_unit_test(another_one_that_dies_gives_back_the_one_that_is_blocked),
                 cmocka_unit_test(every_refusal_has_its_own_end),
                 cmocka_unit_test(nobody_who_cannot_be_reached_is_passed_over),
+                cmocka_unit_test(who_is_out_and_no_matter_does_not_keep_the_others_waiting),
+                cmocka_unit_test(one_that_was_left_out_by_override_is_not_done),
                 cmocka_unit_test(who_may_change_nothing_is_told_before_anything_is_begun),
                 cmocka_unit_test(a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found),
                 cmocka_unit_test(unreachable_is_failed_and_never_done),
