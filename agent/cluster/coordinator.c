@@ -366,11 +366,27 @@ static void coord_give_up(Coord *c)
         coord_on_gave(0, NULL, "", "", c);
 }
 
+/* What the first condition in the way says to do, which its summary quotes, too. */
+static const char *coord_refusal_hint(const Plan *p, char *buf, size_t size)
+{
+        const PlanFinding *first = NULL;
+        for (size_t i = 0; i < p->n_findings && !first; i++)
+                if (p->findings[i].verdict == PLAN_REFUSE && !p->findings[i].overridden)
+                        first = &p->findings[i];
+        bool own = first && *first->hint;
+        (void) snprintf(buf, size, "%.300s%ssee the conditions above%s", own ? first->hint : "",
+                        own ? "; " : "",
+                        first && plan_condition_overridable(first->condition)
+                                ? ", --override NAME=REASON goes on against one of them"
+                                : "");
+        return buf;
+}
+
 static void coord_on_looked(void *userdata)
 {
         Coord *c = userdata;
         Err err = { 0 };
-        char text[600];
+        char text[600], hint[512];
         size_t n;
 
         if (c->phase != COORD_LOOKING)
@@ -411,10 +427,8 @@ static void coord_on_looked(void *userdata)
                 if (plan_waits(c->plan) && time_now() < c->wait_until)
                         coord_wait(c, COORD_AGAIN_USEC, plan_summary(c->plan, text, sizeof(text)));
                 else
-                        coord_end(
-                                c, coord_refusal(c->plan),
-                                "see the conditions above; --override NAME=REASON goes on against one of them",
-                                "%s", plan_summary(c->plan, text, sizeof(text)));
+                        coord_end(c, coord_refusal(c->plan), coord_refusal_hint(c->plan, hint, sizeof(hint)),
+                                  "%s", plan_summary(c->plan, text, sizeof(text)));
                 return;
         }
         if (c->plan->n_steps == 0) {
