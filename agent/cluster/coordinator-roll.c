@@ -347,7 +347,6 @@ static void step_begin(CoordStep *st)
 {
         Coord *c = st->c;
         st->number = ++c->step;
-        st->asks++;
         if (!st->since)
                 st->since = time_now();
         st->unsure = false;
@@ -357,6 +356,7 @@ static void step_begin(CoordStep *st)
                 return;
         }
         int r = order_send(st, "Restart", restart_append, step_on_begun);
+        st->asks += r >= 0;
         if (r == -ESTALE || r == -ENOTCONN) {
                 /* Nothing was sent: asked again when the link and the lease are there. */
                 st->unsure = true;
@@ -491,7 +491,7 @@ static void steps_judge(Coord *c)
                 (void) snprintf(st->result, sizeof(st->result), "%s", result_name(RESULT_FAILED));
                 (void) snprintf(
                         st->text, sizeof(st->text),
-                        "restarted, but while it was watched it did not serve without a break within %s",
+                        "restarted, but while it was watched it was not seen to serve without a break within %s",
                         time_format(time_now() - st->ended, limit, sizeof(limit)));
                 (void) snprintf(st->hint, sizeof(st->hint), "edge-roll status there says what it lacks");
                 cJSON_AddStringToObject(own, "result", st->result);

@@ -27,6 +27,7 @@ typedef struct Tenure {
         Usec clock, clock_at; /* the node's clock, and ours when we heard of it: never before it was read */
         Usec sent;
         RemoteCall *call;
+        bool renewing; /* that is what the call is for */
 } Tenure;
 
 typedef struct TenurePool {
@@ -253,9 +254,16 @@ static void tenure_give(Tenure *x)
 
 static void tenures_give_back(Tenures *t)
 {
-        for (size_t i = 0; i < t->n; i++)
-                if (t->tenures[i].state == TENURE_HELD && !t->tenures[i].call)
-                        tenure_give(&t->tenures[i]);
+        for (size_t i = 0; i < t->n; i++) {
+                Tenure *x = &t->tenures[i];
+                /* A renewal that is under way is of no interest any more. */
+                if (x->renewing) {
+                        x->call = remote_call_cancel(x->call);
+                        x->renewing = false;
+                }
+                if (x->state == TENURE_HELD && !x->call)
+                        tenure_give(x);
+        }
 }
 
 static void tenures_refused(Tenures *t)
@@ -330,10 +338,6 @@ void tenures_give(Tenures *t)
         t->giving = true;
         t->taking = false;
         t->timer = sd_event_source_unref(t->timer);
-        /* A renewal that is under way is of no interest any more. */
-        for (size_t i = 0; i < t->n; i++)
-                if (t->tenures[i].state == TENURE_HELD)
-                        t->tenures[i].call = remote_call_cancel(t->tenures[i].call);
         tenures_go_on(t);
 }
 
@@ -352,6 +356,7 @@ static void tenure_on_retaken(int r, sd_bus_message *m, const char *error, const
         Tenure *x = userdata;
         (void) error;
         x->call = NULL;
+        x->renewing = false;
         if (r == 0) {
                 tenure_renewed(x, m, true);
                 x->all->handlers.told(x->node, tenure_pool_name(x), x->epoch, "take", x->all->userdata);
@@ -363,15 +368,18 @@ static void tenure_on_renewed(int r, sd_bus_message *m, const char *error, const
 {
         Tenure *x = userdata;
         x->call = NULL;
-        if (r == 0)
+        x->renewing = false;
+        if (r == 0) {
                 tenure_renewed(x, m, false);
+                return;
+        }
         /* Its time was over while the link was cut. Unless somebody else has taken it, it is taken again. */
-        else if (r == -EREMOTE && strcmp(error, REMOTE_ERROR "LeaseLost") == 0 &&
-                 tenure_take(x, tenure_on_retaken) < 0)
-                tenure_lost(x, text);
-        /* The link is there, and for a long time nothing but refusals: no order could ever be given again. */
-        else if (r != -ENOTCONN && x->state == TENURE_HELD && !x->call &&
-                 time_now() >= time_add(x->renewed, GIVE_UP * x->ttl_usec))
+        if (r == -EREMOTE && strcmp(error, REMOTE_ERROR "LeaseLost") == 0) {
+                x->renewing = tenure_take(x, tenure_on_retaken) >= 0;
+                if (!x->renewing)
+                        tenure_lost(x, text);
+        } else if (r != -ENOTCONN && time_now() >= time_add(x->renewed, GIVE_UP * x->ttl_usec))
+                /* The link is there, and for a long time nothing but refusals: no order could be given. */
                 tenure_lost(x, text);
 }
 
@@ -385,14 +393,14 @@ static int tenures_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         for (size_t i = 0; i < t->n; i++) {
                 Tenure *x = &t->tenures[i];
                 Remote *remote = fleet_remote(t->fleet, x->node);
-                if (x->state != TENURE_HELD || x->call || now < time_add(x->renewed, x->ttl_usec / 3) ||
-                    remote_state(remote) != REMOTE_UP)
+                if (x->state != TENURE_HELD || x->call || t->refusal >= 0 ||
+                    now < time_add(x->renewed, x->ttl_usec / 3) || remote_state(remote) != REMOTE_UP)
                         continue;
                 x->sent = now;
                 /* What cannot be sent now is tried again at the next tick. */
                 if (remote_call(remote, &x->call, NULL, NULL, "LeaseRenew", x->ttl_usec / 3,
-                                tenure_on_renewed, x, &err, "st", t->pools[x->pool].component, x->epoch) < 0)
-                        x->call = NULL;
+                                tenure_on_renewed, x, &err, "st", t->pools[x->pool].component, x->epoch) >= 0)
+                        x->renewing = true;
         }
         (void) sd_event_source_set_time(s, now + TICK_USEC);
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
