@@ -658,7 +658,9 @@ static void step_tick(CoordStep *st, Usec now)
         }
         if (state == SEQ_STEP_GOING)
                 step_go_again(st, now);
+        /* While the lease is ours no job of anybody else can be hit by it. */
         if (st->back_due && !st->call && st->follow && remote_state(remote) == REMOTE_UP &&
+            tenures_held(c->tenures, st->node, step_component(st), now) &&
             (state == SEQ_STEP_STARTED || state == SEQ_STEP_GOING))
                 step_cancel(st, NULL);
         bool lacking = seq_short(c->seq, st->index);
