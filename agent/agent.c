@@ -1014,15 +1014,10 @@ int agent_main(const Config *config, const char *trouble)
         return agent_run(&a);
 }
 
-static bool heal_leaves_work(const Config *config)
+static bool heal_leaves_places(const Config *config)
 {
-        static const char *const prefixes[] = { "place-", "ticket-" };
-        bool any = false;
-        for (size_t i = 0; i < ELEMENTS(prefixes); i++) {
-                _cleanup_(state_list_freep) char **names = NULL;
-                any = any || (state_list(config->state_dir, prefixes[i], &names, NULL) == 0 && names[0]);
-        }
-        return any;
+        _cleanup_(state_list_freep) char **names = NULL;
+        return state_list(config->state_dir, "place-", &names, NULL) == 0 && names[0];
 }
 
 int heal_main(const Config *config, const char *trouble)
@@ -1046,8 +1041,9 @@ int heal_main(const Config *config, const char *trouble)
                 status == 0
                         ? "the agent had gone; nothing of a job is left, and the next call starts it again"
                         : "the agent had gone; what it left is not as it should be: see `edge-roll status`");
-        /* Others wait for a place that only an agent gives back; a ticket waits for an agent. */
-        if (heal_leaves_work(config) && manager_start(AGENT_UNIT, &err) < 0)
+        /* Others wait for a place that only an agent gives back. A ticket waits for the next one: somebody
+         * may have stopped this one because of it. */
+        if (heal_leaves_places(config) && manager_start(AGENT_UNIT, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s", err.text);
         return status;
 }
