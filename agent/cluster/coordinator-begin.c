@@ -4,6 +4,7 @@
 
 #include "agent/cluster/coordinator-impl.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Of the plan's findings: may what is out of this pool stay out of the count? */
@@ -61,6 +62,44 @@ static void step_adopt(CoordStep *st)
         coord_roll_follow(st);
 }
 
+static void members_free(Coord *c)
+{
+        c->n_members = 0;
+        free(TAKE_PTR(c->members));
+        free(TAKE_PTR(c->member_names));
+        free(TAKE_PTR(c->pool_first));
+}
+
+int coord_members(Coord *c)
+{
+        const Plan *p = c->plan;
+        Usec now = time_now();
+        size_t n = 0;
+        members_free(c);
+        for (size_t i = 0; i < p->n_pools; i++)
+                n += p->pools[i].n_members;
+        c->members = calloc(n + 1, sizeof(*c->members));
+        c->member_names = calloc(n + 1, sizeof(*c->member_names));
+        c->pool_first = calloc(p->n_pools + 1, sizeof(*c->pool_first));
+        if (!c->members || !c->member_names || !c->pool_first)
+                return -ENOMEM;
+        for (size_t i = 0; i < p->n_pools; i++) {
+                c->pool_first[i] = c->n_members;
+                for (size_t m = 0; m < p->pools[i].n_members; m++) {
+                        const PlanMember *pm = &p->pools[i].members[m];
+                        c->member_names[c->n_members] = pm->name;
+                        c->members[c->n_members++] =
+                                (CoordMember){ .node = pm->node,
+                                               .component = p->pools[i].component,
+                                               .heard = now,
+                                               .health = pm->state == PLAN_SERVING ? SEQ_UP
+                                                         : pm->state == PLAN_OUT   ? SEQ_DOWN
+                                                                                   : SEQ_UNKNOWN };
+                }
+        }
+        return 0;
+}
+
 int coord_roll_begin(Coord *c, Err *err)
 {
         const Plan *p = c->plan;
@@ -76,35 +115,22 @@ int coord_roll_begin(Coord *c, Err *err)
         };
         Usec now = time_now();
 
-        for (size_t i = 0; i < p->n_pools; i++)
-                c->n_members += p->pools[i].n_members;
         members = calloc(c->n_members + 1, sizeof(*members));
-        c->members = calloc(c->n_members + 1, sizeof(*c->members));
-        c->member_names = calloc(c->n_members + 1, sizeof(*c->member_names));
-        c->pool_first = calloc(p->n_pools + 1, sizeof(*c->pool_first));
         c->steps = calloc(p->n_steps + 1, sizeof(*c->steps));
         c->view = calloc(p->n_steps + 1, sizeof(*c->view));
-        if (!pools || !steps || !members || !c->members || !c->member_names || !c->pool_first || !c->steps ||
-            !c->view)
+        if (!pools || !steps || !members || !c->steps || !c->view)
                 return err_set(err, -ENOMEM, "out of memory");
 
         for (size_t i = 0, at = 0; i < p->n_pools; i++) {
                 pools[i] = (SeqPool){ .max_unavailable = p->pools[i].max_unavailable,
                                       .allow_outage = c->rq->cluster.allow_outage };
-                c->pool_first[i] = at;
                 for (size_t m = 0; m < p->pools[i].n_members; m++, at++) {
-                        const PlanMember *pm = &p->pools[i].members[m];
-                        SeqHealth health = pm->state == PLAN_SERVING ? SEQ_UP
-                                           : pm->state == PLAN_OUT   ? SEQ_DOWN
-                                                                     : SEQ_UNKNOWN;
-                        members[at] = (SeqMember){ .pool = i,
-                                                   .health = health,
-                                                   .tolerated = health != SEQ_UP && pool_tolerates(c, i) };
-                        c->members[at] = (CoordMember){ .node = pm->node,
-                                                        .component = p->pools[i].component,
-                                                        .heard = now,
-                                                        .health = health };
-                        c->member_names[at] = pm->name;
+                        SeqHealth health = c->members[at].health;
+                        members[at] =
+                                (SeqMember){ .pool = i,
+                                             .health = health,
+                                             .tolerated = p->pools[i].members[m].state != PLAN_SERVING &&
+                                                          health != SEQ_UP && pool_tolerates(c, i) };
                 }
         }
         for (size_t i = 0; i < p->n_steps; i++) {
@@ -145,7 +171,5 @@ void coord_roll_done(Coord *c)
         c->seq = seq_free(c->seq);
         free(TAKE_PTR(c->steps));
         free(TAKE_PTR(c->view));
-        free(TAKE_PTR(c->members));
-        free(TAKE_PTR(c->member_names));
-        free(TAKE_PTR(c->pool_first));
+        members_free(c);
 }

@@ -132,6 +132,9 @@ bool coord_log(Coord *c, cJSON *event);
 int coord_run(Coord *c);
 
 /* --- coordinator-begin.c --- */
+/* coord_members() - all of the plan's pools, as it found them. What they tell from now on is kept. Return: 0;
+ * -ENOMEM. */
+int coord_members(Coord *c) _must_check_;
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
 void coord_roll_done(Coord *c);
 

@@ -504,7 +504,8 @@ static void steps_judge(Coord *c)
 static void roll_member(Coord *c, size_t member, SeqHealth health, Usec now)
 {
         c->members[member].health = health;
-        seq_member(c->seq, member, health, now);
+        if (c->seq)
+                seq_member(c->seq, member, health, now);
 }
 
 /* Who has not been heard of for too long, and whether the leases are good. */
@@ -596,7 +597,7 @@ void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
                 roll_member(c, i, health, now);
         }
         cJSON_Delete(o);
-        if (changed)
+        if (changed && c->seq)
                 coord_roll_turn(c);
 }
 

@@ -578,7 +578,7 @@ static void coord_lease(Coord *c)
         }
         coord_log_overrides(c);
         c->phase = COORD_LEASING;
-        if (coord_tenures(c) < 0) {
+        if (coord_members(c) < 0 || coord_tenures(c) < 0) {
                 coord_end(c, RESULT_FAILED, "", "out of memory");
                 return;
         }
@@ -604,7 +604,7 @@ static void coord_on_down(size_t node, const char *text, void *userdata)
 static void coord_on_remote_signal(size_t node, sd_bus_message *m, void *userdata)
 {
         Coord *c = userdata;
-        if (c->phase == COORD_ROLLING)
+        if (c->phase == COORD_ROLLING || c->phase == COORD_LEASING)
                 coord_roll_signal(c, node, m);
 }
 

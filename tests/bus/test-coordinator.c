@@ -795,6 +795,26 @@ static void a_lease_that_is_being_renewed_when_another_is_refused_is_given_back(
         world_done(&w);
 }
 
+static void fall_over_at_the_lease(World *w, size_t node, const char *member)
+{
+        if (strcmp(member, "LeaseTake") == 0 && node == 2)
+                fake_agent_script(w->agent[2])->parts[0].not_up = true;
+}
+
+/* It is told with the first Pulse, while others are yet to be asked. */
+static void one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = fall_over_at_the_lease;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
+        says(&w, "others of the pool did not serve in time");
+        assert_int_equal(restarts(&w), 0);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
 static void steal_once(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
@@ -1097,6 +1117,7 @@ int main(void)
                 cmocka_unit_test(one_that_was_away_long_before_its_turn_is_reached_again),
                 cmocka_unit_test(a_lease_that_somebody_else_takes_first_is_named_and_waited_for),
                 cmocka_unit_test(a_lease_that_is_being_renewed_when_another_is_refused_is_given_back),
+                cmocka_unit_test(one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
                 cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
