@@ -14,5 +14,7 @@ echo "== roll: what a node costs the coordinator, and what a plan takes (simulat
 "$build/tests/bench/bench-roll"
 echo "== restart of one node, cold call, idle and drain cost of the agent"
 tests/e2e/bench.sh
+echo "== a roll over six routers, and the status of eight nodes over ssh"
+tests/e2e/bench-cluster.sh
 echo "== faults in the middle of a restart: back after, checks let in by mistake, longest time out (all phases: make torture)"
 tests/e2e/run --only 'a-fault-of-each-kind-*'

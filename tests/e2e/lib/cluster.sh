@@ -298,7 +298,7 @@ TWELVE="r1 r2 r3 r4 r5 r6 $MORE_ROUTERS"
 # more_routers_up: they are in dc-1, its load balancer knows all twelve, and all twelve are one pool.
 more_routers_up() {
         local name
-        trap 'more_routers_down $?' EXIT
+        at_end more_routers_down
         for name in $MORE_ROUTERS; do
                 # shellcheck disable=SC2046
                 region_node "$name" dc-1 $(mps_of dc-1) && node_boot "$name" || return

@@ -100,7 +100,8 @@ node_kill() {
 node_destroy() {
         node_kill "$1"
         umount -l "$LAB/nodes/$1/root"
-        rm -rf "${LAB:?}/nodes/$1"
+        # Whatever is still mounted there is not gone into.
+        rm -rf --one-file-system "${LAB:?}/nodes/$1"
         net_remove "$1"
 }
 

@@ -28,11 +28,18 @@ killed_in() {
         regions_proof
 }
 
+# at_end COMMAND...: when the scenario ends, however it does, with its exit status behind.
+AT_END=()
+at_end() {
+        AT_END+=("$*")
+        trap 'status=$?; for command in "${AT_END[@]}"; do $command $status; done' EXIT
+}
+
 # lock_with_zookeeper NODE...: an ensemble of three, and these nodes take their places there.
 lock_with_zookeeper() {
         local name
         zk_start
-        trap zk_remove EXIT
+        at_end zk_remove
         for name; do config "$name" '[pool]' "lock = zookeeper://$(zk_connect_string)" 'lock_session = 4s'; done
 }
 
@@ -61,6 +68,17 @@ restart_start() {
 
 # node_began NODE PHASE: its call of restart_start has begun that phase.
 node_began() { grep -q "^{\"event\":\"phase\",\"phase\":\"$2\",\"state\":\"begin\"" "${CALLS[$1]}.json"; }
+
+# in_line FIRST NODE...: all of them are told to restart. FIRST is out when this comes back, the others stand in line behind it, in
+# that order. A node is known to others from when it has first stood in line, so FIRST cannot go before there is a second.
+in_line() {
+        local name
+        for name; do
+                restart_start "$name" --wait
+                wait_for 30 node_began "$name" place
+        done
+        wait_for 30 node_began "$1" notice
+}
 
 # restart_done NODE: its call of restart_start ends with a restart.
 restart_done() {
