@@ -145,7 +145,7 @@ node_tidy() {
         node_thaw "$name"
         # shellcheck disable=SC2016
         in_node "$name" sh -s "$component" "$(unit_of "$name")" 2>/dev/null <<-'TIDY' || return
-		systemctl stop edge-roll-agent.service edge-roll-heal.service edge-roll-hold.service
+		for unit in agent heal hold; do systemctl stop edge-roll-$unit.service; done
 		systemctl reset-failed
 		rm -rf /run/systemd/system/edge-roll-agent.service.d
 		systemctl daemon-reload
