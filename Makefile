@@ -260,7 +260,8 @@ lint:
 	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
-	$(Q)clang-tidy --quiet $(SOURCES) agent/main.c -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null
+	$(Q)printf '%s\n' $(SOURCES) agent/main.c | xargs -P "$$(nproc)" -n 8 sh -c \
+		'clang-tidy --quiet "$$@" -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null' clang-tidy
 
 # base <- {drain, probes} <- agent <- tests: nobody includes upwards or sideways.
 lint-deps:

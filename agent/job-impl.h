@@ -121,6 +121,8 @@ struct Job {
 
         JobHooks hooks;
         char finding[512]; /* what ended the phase, while hooks that come after it run */
+        bool undo_refused; /* somebody was refused before it was undone */
+        bool undo_waits;   /* ... and is waited for */
 
         /* what is known */
         JobChanges changes;

@@ -157,12 +157,13 @@ static void return_on_hooks(Job *job, const char *failed)
         job_ok(job, "%s", job->finding);
 }
 
-static void return_tick(Job *job)
+/* Whom the counters show to be let in. Return: true: everybody awaited is; else the next look is set.
+ * @ret_connections: new ones on the traffic ports since it was opened. */
+static bool return_look(Job *job, char *text, size_t size, uint64_t *ret_connections)
 {
         _cleanup_(freep) BlockSource *sources = NULL;
         Err err = { 0 };
         size_t n = 0;
-        char text[400];
         BlockState state = { 0 };
 
         int r = job_checks(job, &sources, &n, &err);
@@ -176,25 +177,32 @@ static void return_tick(Job *job)
                 checkers_return_begin(job->checkers, time_now(), again, n);
                 job->newconn_base = 0;
                 job_tick(job, JOB_POLL_USEC);
-                return;
+                return false;
         }
         if (r < 0) {
                 job_progress(job, "the counters cannot be read: %s", err.text);
                 job_tick(job, RETRY_USEC);
-                return;
+                return false;
         }
         checkers_feed(job->checkers, time_now(), sources, n);
-        checkers_text(job->checkers, time_now(), text, sizeof(text));
-        if (checkers_returned(job->checkers, time_now())) {
-                (void) snprintf(job->finding, sizeof(job->finding),
-                                "%s; %" PRIu64 " new connections on the traffic ports", text,
-                                state.total[BLOCK_NEWCONN] -
-                                        MIN(job->newconn_base, state.total[BLOCK_NEWCONN]));
-                job_hooks(job, HOOK_AFTER_RETURN, *job->failure ? "failed" : "done", return_on_hooks);
-                return;
-        }
+        checkers_text(job->checkers, time_now(), text, size);
+        *ret_connections = state.total[BLOCK_NEWCONN] - MIN(job->newconn_base, state.total[BLOCK_NEWCONN]);
+        if (checkers_returned(job->checkers, time_now()))
+                return true;
         job_progress(job, "%s", text);
         job_tick(job, JOB_POLL_USEC);
+        return false;
+}
+
+static void return_tick(Job *job)
+{
+        char text[400];
+        uint64_t connections;
+        if (!return_look(job, text, sizeof(text), &connections))
+                return;
+        (void) snprintf(job->finding, sizeof(job->finding),
+                        "%s; %" PRIu64 " new connections on the traffic ports", text, connections);
+        job_hooks(job, HOOK_AFTER_RETURN, *job->failure ? "failed" : "done", return_on_hooks);
 }
 
 static void return_enter(Job *job)
@@ -239,13 +247,46 @@ static void undo_on_hooks(Job *job, const char *failed)
 }
 
 /* Who was told before the block hears that it is over. */
-static void undo_done(Job *job, const char *finding)
+static void undo_over(Job *job)
 {
-        (void) snprintf(job->finding, sizeof(job->finding), "%s", finding);
         if (job->changes.hooks)
                 job_hooks(job, HOOK_AFTER_RETURN, "gave-back", undo_on_hooks);
         else
-                job_ok(job, "%s", finding);
+                job_ok(job, "%s", job->finding);
+}
+
+/*
+ * As it was is more than open: whoever was refused has it down for a while yet, and the next node of the pool
+ * may only go out when this one is back. The lease and the place end with the job.
+ */
+static void undo_wait(Job *job)
+{
+        char text[400], finding[sizeof(job->finding)];
+        uint64_t connections;
+        if (!return_look(job, text, sizeof(text), &connections))
+                return;
+        job->undo_waits = false;
+        (void) snprintf(finding, sizeof(finding), "%.250s; %.250s", job->finding, text);
+        (void) snprintf(job->finding, sizeof(job->finding), "%s", finding);
+        undo_over(job);
+}
+
+static void undo_done(Job *job, const char *finding)
+{
+        _cleanup_(freep) BlockSource *sources = NULL;
+        size_t n = 0;
+        (void) snprintf(job->finding, sizeof(job->finding), "%s", finding);
+        /* Whoever only settles what another agent left has no time for that. */
+        if (!job->undo_refused || job->held || job->env.settle || !job->block || !job->checkers ||
+            job_checks(job, &sources, &n, NULL) < 0) {
+                undo_over(job);
+                return;
+        }
+        job->undo_waits = true;
+        job_lengthen(job, MAX(component_limit(job->component, PHASE_RETURN),
+                              checkers_slowest(job->checkers) * (job->component->check_rise + 3)));
+        checkers_return_begin(job->checkers, time_now(), sources, n);
+        undo_wait(job);
 }
 
 static void undo_on_monit(int r, const char *text, const Err *err, void *userdata)
@@ -268,12 +309,19 @@ static void undo_tick(Job *job)
 {
         Err err = { 0 };
 
+        if (job->undo_waits) {
+                undo_wait(job);
+                return;
+        }
         /* Backwards, but the node is given back first: traffic is worth more than monit. */
         job_renewing(job, false);
         job_thaw(job);
         job_hold_back(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
+                if (block_read(job->block, &state, NULL) == 0 && state.table &&
+                    state.total[BLOCK_REFUSED] > 0)
+                        job->undo_refused = true;
                 int r = block_open(job->block, &err);
                 if (r == -EBUSY) {
                         /* The agent before is gone, its socket still lies in systemd's store for a moment. */
@@ -316,6 +364,14 @@ static void undo_timeout(Job *job)
         if (job->hooks.list) {
                 job_hooks_cancel(job);
                 undo_on_hooks(job, "systemd did not tell how a hook of after-return ended");
+                return;
+        }
+        if (job->undo_waits) {
+                char text[400];
+                checkers_text(job->checkers, time_now(), text, sizeof(text));
+                job->undo_waits = false;
+                job_warn(job, "the node is open, but not everybody has come back to it: %s", text);
+                undo_over(job);
                 return;
         }
         job_feed(job, ROLL_EV_TIMEOUT, "not within its limit: %s", job->awaiting);

@@ -712,8 +712,8 @@ static int emit_host(Parser *p, size_t at, Group *const *sorted, Group **in)
 
 static int emit(Parser *p)
 {
-        _cleanup_(freep) Group **sorted = calloc(p->n_groups, sizeof(Group *));
-        _cleanup_(freep) Group **in = calloc(p->n_groups, sizeof(Group *));
+        _cleanup_(freep) Group **sorted = calloc(p->n_groups + 1, sizeof(Group *));
+        _cleanup_(freep) Group **in = calloc(p->n_groups + 1, sizeof(Group *));
         p->out->hosts = calloc(p->n_hosts + 1, sizeof(InventoryHost));
         if (!sorted || !in || !p->out->hosts)
                 return no_memory(p);
