@@ -135,7 +135,7 @@ static const char *screen_text(Screen *s)
 /* ---- a roll ---- */
 
 static ViewNode nodes[300];
-static char names[300][16];
+static char names[300][32];
 
 static RollView view(size_t n)
 {
