@@ -7,6 +7,7 @@
 
 #include "agent/journal.h"
 
+#define NO_LIMIT_USEC (12 * 3600 * USEC_PER_SEC)
 #define PROGRESS_KEPT 256 /* progress events a late joiner is shown */
 
 static const PhaseOps *const job_ops[PHASE_END] = {
@@ -129,7 +130,9 @@ void job_progress(Job *job, const char *fmt, ...)
         cJSON *o = job_object("progress");
         cJSON_AddStringToObject(o, "phase", phase_name(phase));
         job_add_seconds(o, "elapsed", elapsed);
-        job_add_seconds(o, "limit", time_add(elapsed, time_left(roll_deadline(job->roll), now)));
+        /* A wait that is ended by others (a lease, a place) has a limit for form's sake only. */
+        Usec left = time_left(roll_deadline(job->roll), now);
+        job_add_seconds(o, "limit", left < NO_LIMIT_USEC ? time_add(elapsed, left) : USEC_INFINITY);
         cJSON_AddStringToObject(o, "text", job->awaiting);
         job_tell(job, o, true);
 }

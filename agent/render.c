@@ -311,7 +311,10 @@ static int event_progress(Render *r, const cJSON *e, FILE *f, Usec now)
 {
         (void) event_phase(e, r->phase, sizeof(r->phase));
         (void) snprintf(r->awaited, sizeof(r->awaited), "%s", json_text(e, "text"));
-        r->limit = json_number(e, "limit", r->limit);
+        /* null: others end it, and no clock of its own. */
+        r->limit = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(e, "limit"))
+                           ? -1
+                           : json_number(e, "limit", r->limit);
         r->elapsed = json_number(e, "elapsed", r->elapsed);
         r->elapsed_at = now;
         if (r->mode.live)

@@ -194,8 +194,10 @@ static void step_on_event(const char *text, void *userdata)
         }
         if (strcmp(what, "phase") == 0 && !within)
                 step_on_phase(st, event);
-        else if (strcmp(what, "progress") == 0)
+        else if (strcmp(what, "progress") == 0) {
                 (void) snprintf(st->awaiting, sizeof(st->awaiting), "%s", json_text(event, "text"));
+                st->limit_usec = json_usec(event, "limit");
+        }
         else if (strcmp(what, "warning") == 0 && !c->mode.json)
                 coord_say(c, step_name(st), true, "%s", json_text(event, "text"));
         cJSON_Delete(event);

@@ -240,7 +240,7 @@ static cJSON *node_json(const ViewNode *n, Usec now)
             add_text(o, "component", n->component) &&
             cJSON_AddStringToObject(o, "state", view_state_name(n->state)) &&
             (!view_is_active(n->state) || add_text(o, "phase", n->phase)) &&
-            add_text(o, "result", n->result) && add_text(o, "reason", n->text) &&
+            add_text(o, "result", n->result) && add_text(o, "reason", n->text) && add_text(o, "hint", n->hint) &&
             add_text(o, "hint", n->hint) && add_seconds(o, n->since, n->ended ? n->ended : now))
                 return o;
         cJSON_Delete(o);
