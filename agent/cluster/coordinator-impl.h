@@ -62,7 +62,11 @@ typedef struct CoordStep {
         char result[32], text[512], hint[512];
 } CoordStep;
 
-typedef struct Coord {
+typedef struct Coord Coord;
+typedef struct CoordLocks CoordLocks;
+typedef void (*CoordFn)(Coord *c);
+
+struct Coord {
         const CliRequest *rq;
         const Config *config;
         const CoordIo *io;
@@ -76,6 +80,8 @@ typedef struct Coord {
         /* the plan */
         PlanOverride overrides[CLI_OVERRIDES_MAX];
         PlanOptions plan_options;
+        CoordLocks *locks; /* whether ZooKeeper answers, where it is the lock */
+        bool locks_asked;  /* behind the present look */
         Plan *plan;
         bool grown;  /* members that only agents knew have been asked, too */
         bool agreed; /* the user has said yes */
@@ -114,7 +120,7 @@ typedef struct Coord {
 
         Result result;
         char text[600], hint[600];
-} Coord;
+};
 
 /* --- coordinator.c --- */
 /* coord_end() - how all this ends; the leases that are held are given back first. The first result stays. */
@@ -137,6 +143,12 @@ int coord_run(Coord *c);
 int coord_members(Coord *c) _must_check_;
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
 void coord_roll_done(Coord *c);
+
+/* --- coordinator-locks.c --- */
+/* coord_locks_ask() - then @then, perhaps at once. What is wrong goes into the plan's options. Return: 0;
+ * -ENOMEM. */
+int coord_locks_ask(Coord *c, CoordFn then) _must_check_;
+CoordLocks *coord_locks_free(CoordLocks *l);
 
 /* --- coordinator-roll.c --- */
 /* coord_roll_follow() - the job of a step to its end, unless that is done already. coord_roll_timer() - what

@@ -197,8 +197,7 @@ static void step_on_event(const char *text, void *userdata)
         else if (strcmp(what, "progress") == 0) {
                 (void) snprintf(st->awaiting, sizeof(st->awaiting), "%s", json_text(event, "text"));
                 st->limit_usec = json_usec(event, "limit");
-        }
-        else if (strcmp(what, "warning") == 0 && !c->mode.json)
+        } else if (strcmp(what, "warning") == 0 && !c->mode.json)
                 coord_say(c, step_name(st), true, "%s", json_text(event, "text"));
         cJSON_Delete(event);
 }

@@ -382,6 +382,13 @@ static const char *coord_refusal_hint(const Plan *p, char *buf, size_t size)
         return buf;
 }
 
+static void coord_on_looked(void *userdata);
+
+static void coord_locks_known(Coord *c)
+{
+        coord_on_looked(c);
+}
+
 static void coord_on_looked(void *userdata)
 {
         Coord *c = userdata;
@@ -400,6 +407,12 @@ static void coord_on_looked(void *userdata)
         }
         if (c->rq->give_up) {
                 coord_give_up(c);
+                return;
+        }
+        if (!c->locks_asked) {
+                c->locks_asked = true;
+                if (coord_locks_ask(c, coord_locks_known) < 0)
+                        coord_end(c, RESULT_FAILED, "", "out of memory");
                 return;
         }
         c->plan = plan_free(c->plan);
@@ -448,6 +461,7 @@ static void coord_look(Coord *c, bool only_new)
         size_t n = plan_components(c->plan_options.component, components);
         Err err = { 0 };
         c->phase = COORD_LOOKING;
+        c->locks_asked = false;
         if (fleet_look(c->fleet, components, n, only_new, coord_on_looked, c, &err) < 0)
                 coord_end(c, RESULT_FAILED, "", "%s", err.text);
 }
@@ -718,6 +732,7 @@ int coord_run(Coord *c)
                                       : result_exit_code(RESULT_FAILED);
         coord_roll_done(c);
         c->tenures = tenures_free(c->tenures);
+        c->locks = coord_locks_free(c->locks);
         c->fleet = fleet_free(c->fleet);
         c->plan = plan_free(c->plan);
         c->log = roll_log_free(c->log);

@@ -306,6 +306,14 @@ static int check_lock(PlanMaker *m, PlanPool *pool, size_t component)
         if (bare_text.n > 0)
                 return plan_add(m, PLAN_C_LOCK, PLAN_REFUSE, pool, &bare, "[pool] lock = auto on these nodes",
                                 "a restart on the node itself would not see this roll: %s", bare_text.text);
+        for (size_t i = 0; i < m->o->n_lock_troubles && zookeeper > 0; i++) {
+                const PlanTrouble *t = &m->o->lock_troubles[i];
+                if (strcmp(t->component, pool->component) == 0 && strcmp(t->pool, pool->name) == 0)
+                        return plan_add(
+                                m, PLAN_C_LOCK, PLAN_REFUSE, pool, NULL,
+                                "edge-roll lock show on one of its nodes; no node goes out without its place",
+                                "ZooKeeper keeps the places of this pool, and cannot be asked: %s", t->text);
+        }
         if (leases > 0 && zookeeper > 0)
                 return plan_add(
                         m, PLAN_C_LOCK, PLAN_WARNING, pool, NULL,

@@ -99,6 +99,11 @@ int plan_count_parse(const char *text, PlanCount *ret, Err *err) _must_check_;
 /* plan_count_of() - of a pool of @size: a share is rounded down; never less than 1. */
 unsigned plan_count_of(PlanCount count, size_t size);
 
+/* What keeps the lock of a pool from working. */
+typedef struct PlanTrouble {
+        const char *component, *pool, *text;
+} PlanTrouble;
+
 typedef struct PlanOptions {
         const char
                 *component; /* "router", "message-processor", "rmp", "all", or another one of the agents' */
@@ -112,6 +117,8 @@ typedef struct PlanOptions {
         double now;               /* wall clock, seconds since 1970; 0: not known, nothing is called recent */
         const char *holder;       /* own lease holder: its leases are no obstacle; NULL */
         const char *roll;         /* own roll: its jobs are no obstacle; NULL */
+        const PlanTrouble *lock_troubles;
+        size_t n_lock_troubles;
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
 } PlanOptions;
 

@@ -43,6 +43,7 @@ typedef struct World {
         bool swallow;       /* set by on_call: this call never arrives */
         const char *refuse; /* ... or is refused with this error */
         bool done_once;
+        const char *lock_says; /* the answer of Lock */
         sd_event_source *timer, *glance;
         struct rlimit files;
 } World;
@@ -92,6 +93,10 @@ static bool on_call(FakeAgent *a, sd_bus_message *m, const char *member, void *u
         w->swallow = false;
         w->refuse = NULL;
         w->call = m;
+        if (strcmp(member, "Lock") == 0 && w->lock_says) {
+                (void) sd_bus_reply_method_return(m, "s", w->lock_says);
+                return true;
+        }
         if (w->on_call)
                 w->on_call(w, node, member);
         if (w->refuse)
@@ -460,6 +465,27 @@ static void one_that_was_left_out_by_override_is_not_done(void **state)
         ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_string_equal(w.order, "n2");
         assert_int_equal(restarts(&w), 3);
+        world_done(&w);
+}
+
+static void a_zookeeper_that_does_not_answer_is_told_before_anything_is_begun(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aabb");
+        for (size_t i = 0; i < 4; i++)
+                fake_agent_script(w.agent[i])->lock = "zookeeper";
+        w.lock_says =
+                "{\"lock\":\"zookeeper\",\"place\":null,\"place_error\":\"no server of zk1:2181 answers\"}";
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_UNPROTECTED);
+        says(&w, "no server of zk1:2181 answers");
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        /* One of each pool is asked. */
+        assert_int_equal(fake_agent_calls(w.agent[0], "Lock") + fake_agent_calls(w.agent[1], "Lock"), 1);
+        assert_int_equal(fake_agent_calls(w.agent[2], "Lock") + fake_agent_calls(w.agent[3], "Lock"), 1);
+        world_again(&w);
+        w.lock_says = "{\"lock\":\"zookeeper\",\"place\":{},\"place_error\":\"\"}";
+        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_DONE);
         world_done(&w);
 }
 
@@ -1106,6 +1132,7 @@ int main(void)
                 cmocka_unit_test(nobody_who_cannot_be_reached_is_passed_over),
                 cmocka_unit_test(who_is_out_and_no_matter_does_not_keep_the_others_waiting),
                 cmocka_unit_test(one_that_was_left_out_by_override_is_not_done),
+                cmocka_unit_test(a_zookeeper_that_does_not_answer_is_told_before_anything_is_begun),
                 cmocka_unit_test(who_may_change_nothing_is_told_before_anything_is_begun),
                 cmocka_unit_test(a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found),
                 cmocka_unit_test(unreachable_is_failed_and_never_done),
