@@ -146,7 +146,7 @@ deps:
 tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 
 # Scenarios of the big cluster in `make check`: seconds of them, two at a time, others each day. `make cluster` runs all.
-ROTATE ?= 700
+ROTATE ?= 300
 
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: deps
