@@ -139,7 +139,7 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
 
-.PHONY: deps tests check check-unit check-asan replay e2e e2e-old cluster torture demo bench
+.PHONY: deps tests check check-unit check-asan replay e2e e2e-old cluster torture soak demo bench
 deps:
 	@tests/packages.sh build test
 
@@ -183,6 +183,11 @@ torture: deps
 cluster: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --cluster --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+
+# The whole cluster rolled again and again for HOURS (1; fractions are fine), each request counted.
+soak: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)HOURS=$(or $(HOURS),1) tests/e2e/soak.sh
 
 # The same on nodes that are forced to the ways of old kernels.
 e2e-old: deps
@@ -295,4 +300,4 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern] soak [HOURS=number] replay [ONLY=kind SEED=number] lint analyze format format-check clean'

@@ -212,7 +212,7 @@ lb_start() {
 			        server r1 $(ip4 r1):9001 check port 15999 inter ${LB_INTER:-500ms} fall 3 rise 2
 		CFG
         } >"$dir/haproxy.cfg"
-        RUN_AS="exec" in_net "${LB_NET:-lb}" haproxy -db -f "$dir/haproxy.cfg" >"$dir/log" 2>&1 </dev/null &
+        RUN_AS="exec" in_net "${LB_NET:-lb}" haproxy -db -f "$dir/haproxy.cfg" >>"$dir/log" 2>&1 </dev/null &
         echo $! >"$dir/pid"
         disown
         [ -z "${LB_OUT:-}" ] || return 0
