@@ -80,10 +80,11 @@ CLUSTER += agent/cluster/bus-loop.c agent/cluster/cluster.c agent/cluster/cluste
 CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/management.c \
            agent/cluster/nodes.c agent/cluster/nodes-view.c agent/cluster/plan.c agent/cluster/plan-check.c agent/cluster/plan-check-pool.c \
            agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
+EDGE := agent/edge/api.c agent/edge/password.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
-SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES)
+SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES) $(EDGE)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 .DEFAULT_GOAL := all
@@ -252,7 +253,7 @@ uninstall:
 
 # ---- care --------------------------------------------------------------------------------------------------
 
-C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h agent/cluster/*.h) $(wildcard tests/*/*.[ch])
+C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agent/*.h agent/cluster/*.h agent/edge/*.h) $(wildcard tests/*/*.[ch])
 
 # What cppcheck cannot see: __attribute__((cleanup)) releases (LeakSanitizer looks after that), an error that exists
 # exactly when the other pointer does not, and a function pointer chosen in place.
@@ -273,7 +274,7 @@ lint-deps:
 	@! grep -nE '^#include "(agent|drain|probes|tests)/' base/*.[ch] || { echo 'base/ includes upwards' >&2; false; }
 	@! grep -nE '^#include "(agent|probes|tests)/' drain/*.[ch] || { echo 'drain/ includes what it may not' >&2; false; }
 	@! grep -nE '^#include "(agent|drain|tests)/' probes/*.[ch] || { echo 'probes/ includes what it may not' >&2; false; }
-	@! grep -nE '^#include "tests/' agent/*.[ch] agent/cluster/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
+	@! grep -nE '^#include "tests/' agent/*.[ch] agent/cluster/*.[ch] agent/edge/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
 	@! grep -nE 'sd_journal|syslog\.h|fprintf\(stderr' base/*.c drain/*.c probes/*.c || { echo 'only agent/ logs' >&2; false; }
 
 # Tests wait for events, never for a time.

@@ -48,6 +48,8 @@ struct HttpCall {
         size_t header_bytes;
         bool connected, too_large, no_memory, certificate;
         struct curl_slist connect_to; /* our own: libcurl only reads it */
+        struct curl_slist headers[HTTP_EXTRA_MAX + 1];
+        char location[256];
 
         HttpOutcome outcome;
         long status;
@@ -96,6 +98,8 @@ static HttpCall *http_call_free(HttpCall *call)
                 call->http->curl->easy_cleanup(call->easy);
         }
         free(call->connect_to.data);
+        for (size_t i = 0; i < ELEMENTS(call->headers); i++)
+                free(call->headers[i].data);
         free(call->body);
         free(call->url);
         free(call);
@@ -231,6 +235,16 @@ static HttpOutcome http_judge(const HttpCall *call, CURLcode code)
         }
 }
 
+/* Source: CURLINFO_REDIRECT_URL(3). Behind '?' there may be what is nobody's business. */
+static void http_keep_location(HttpCall *call)
+{
+        char *url = NULL;
+        if (call->http->curl->easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &url) != CURLE_OK || !url)
+                return;
+        (void) snprintf(call->location, sizeof(call->location), "%.*s", (int) strcspn(url, "?#"), url);
+        http_ascii(call->location);
+}
+
 static void http_fail_all(Http *h)
 {
         while (!TAILQ_EMPTY(&h->running))
@@ -276,6 +290,8 @@ static void http_advance(Http *h, curl_socket_t fd, int events)
                         (void) h->curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
                 if (result == CURLE_OK && call->certificate)
                         http_keep_certificate(call);
+                if (call->status >= 300 && call->status < 400)
+                        http_keep_location(call);
                 HttpOutcome outcome = http_judge(call, result);
                 if (outcome != HTTP_ANSWER)
                         call->status = 0;
@@ -420,6 +436,7 @@ static int http_on_deliver(sd_event_source *source, void *userdata)
         HttpResult result = {
                 .outcome = call->outcome,
                 .status = call->status,
+                .location = call->location,
                 .body = whole && call->body ? call->body : "",
                 .body_len = whole ? call->body_len : 0,
                 .text = call->text,
@@ -535,6 +552,36 @@ bool http_host_is_name(const char *url)
         return len > 0 && !addr_parse(text, &addr) && strcasecmp(text, "localhost") != 0;
 }
 
+/* A name of letters and the like, a colon, and nothing that ends the line. */
+static bool http_header_ok(const char *header)
+{
+        const char *colon = strchr(header, ':');
+        if (!colon || colon == header || !http_is_visible(header, ' '))
+                return false;
+        for (const char *c = header; c < colon; c++)
+                if (*c == ' ' || strchr("()<>@,;\\\"/[]?={}", *c))
+                        return false;
+        return true;
+}
+
+static bool http_headers_ok(const char *const *headers)
+{
+        size_t n = 0;
+        for (; headers && headers[n]; n++)
+                if (n == HTTP_EXTRA_MAX || !http_header_ok(headers[n]))
+                        return false;
+        return true;
+}
+
+static bool http_method_ok(const char *method)
+{
+        static const char *const methods[] = { "GET", "PUT", "POST", "DELETE" };
+        for (size_t i = 0; method && i < ELEMENTS(methods); i++)
+                if (strcmp(method, methods[i]) == 0)
+                        return true;
+        return !method;
+}
+
 /*
  * Can this be sent at all? Nothing that could smuggle a second header or request into ours (old libcurl does
  * not check), and no name that would stop the loop.
@@ -543,7 +590,8 @@ bool http_host_is_name(const char *url)
 static HttpOutcome http_check(const Http *h, const HttpRequest *request, char *why, size_t size)
 {
         if (strlen(request->url) > HTTP_URL_MAX || !http_is_visible(request->url, '!') ||
-            (request->cookie && !http_is_visible(request->cookie, ' '))) {
+            (request->cookie && !http_is_visible(request->cookie, ' ')) ||
+            !http_headers_ok(request->headers) || !http_method_ok(request->method)) {
                 (void) snprintf(why, size, "too long, or characters that do not belong there");
                 return HTTP_BAD_URL;
         }
@@ -581,6 +629,25 @@ static int http_name_server(HttpCall *call, const HttpRequest *request, Err *err
         free(call->url);
         call->url = TAKE_PTR(url);
         call->connect_to = (struct curl_slist){ .data = TAKE_PTR(to) };
+        return 0;
+}
+
+/* Copies @request's headers behind each other; a body is sent at once, not after "Expect" was answered. */
+static int http_copy_headers(HttpCall *call, const HttpRequest *request, Err *err)
+{
+        size_t n = 0;
+        for (; request->headers && request->headers[n]; n++) {
+                call->headers[n].data = strdup(request->headers[n]);
+                if (!call->headers[n].data)
+                        return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
+        }
+        if (request->post_body) {
+                call->headers[n].data = strdup("Expect:");
+                if (!call->headers[n++].data)
+                        return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
+        }
+        for (size_t i = 0; i + 1 < n; i++)
+                call->headers[i].next = &call->headers[i + 1];
         return 0;
 }
 
@@ -625,6 +692,10 @@ static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
                 HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->post_len);
                 HTTP_SET(CURLOPT_COPYPOSTFIELDS, request->post_body);
         }
+        if (request->method)
+                HTTP_SET(CURLOPT_CUSTOMREQUEST, request->method);
+        if (call->headers[0].data)
+                HTTP_SET(CURLOPT_HTTPHEADER, call->headers);
         if (call->certificate) {
                 HTTP_SET(CURLOPT_CONNECT_ONLY, 1L);
                 HTTP_SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -666,6 +737,8 @@ int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, H
         char why[128];
         HttpOutcome outcome = http_check(h, request, why, sizeof(why));
         if (outcome == HTTP_ANSWER) {
+                if ((r = http_copy_headers(call, request, err)) < 0)
+                        return r;
                 r = http_call_setup(call, request, err);
                 if (r < 0)
                         return r;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * HTTP GETs (and small POSTs) on an sd-event loop: libcurl's multi interface, loaded with dlopen at the first
+ * HTTP requests on an sd-event loop: libcurl's multi interface, loaded with dlopen at the first
  * request, because it costs 15 ms and megabytes that most calls of the program never need.
  *
  * Everything the far end controls is bounded: connect time, whole time (dripping does not prolong it), header
@@ -24,18 +24,21 @@
 #include "base/err.h"
 #include "base/time.h"
 
+#define HTTP_EXTRA_MAX 32 /* headers of a request besides ours */
+
 typedef struct Http Http;
 typedef struct HttpCall HttpCall;
 
 /* One value per observable end, by layer. Anything but HTTP_ANSWER means: no whole answer. */
 typedef enum HttpOutcome {
-        HTTP_ANSWER,    /* a complete answer, whatever its status */
-        HTTP_BAD_URL,   /* not a URL, not http/https, or control characters in the URL or the cookie */
-        HTTP_RESOLVE,   /* the name has no address, was not found within the time, or may not be looked up */
-        HTTP_REFUSED,   /* connection refused: nobody listens, or it is blocked */
-        HTTP_CONNECT,   /* no connection for another reason, connect timeout included */
-        HTTP_TLS,       /* handshake or certificate, handshake timeout included */
-        HTTP_SEND,      /* connection lost before the whole request was sent */
+        HTTP_ANSWER,  /* a complete answer, whatever its status */
+        HTTP_BAD_URL, /* not a URL, not http/https, or characters in it, a header or the cookie that cannot be
+                         sent */
+        HTTP_RESOLVE, /* the name has no address, was not found within the time, or may not be looked up */
+        HTTP_REFUSED, /* connection refused: nobody listens, or it is blocked */
+        HTTP_CONNECT, /* no connection for another reason, connect timeout included */
+        HTTP_TLS,     /* handshake or certificate, handshake timeout included */
+        HTTP_SEND,    /* connection lost before the whole request was sent */
         HTTP_NO_ANSWER, /* connected and asked, but no byte of an answer: time, reset or closed */
         HTTP_TRUNCATED, /* the answer stopped before its end (time, reset, short body) */
         HTTP_TOO_LARGE, /* more than max_body_bytes, or more than 64 KiB of headers */
@@ -49,9 +52,12 @@ typedef enum HttpOutcome {
 const char *http_outcome_name(HttpOutcome outcome);
 
 typedef struct HttpRequest {
-        const char *url;       /* copied; at most 8 KiB */
-        const char *post_body; /* NULL: GET; else POST of application/x-www-form-urlencoded; copied */
-        const char *cookie;    /* NULL or the value of a Cookie header; copied */
+        const char *url;    /* copied; at most 8 KiB */
+        const char *method; /* NULL: GET, or POST with a body; else "GET", "PUT", "POST", "DELETE"; copied */
+        const char
+                *post_body; /* NULL: none; of application/x-www-form-urlencoded unless @headers say; copied */
+        const char *const *headers; /* NULL, or up to HTTP_EXTRA_MAX "Name: value", NULL-terminated; copied */
+        const char *cookie;         /* NULL or the value of a Cookie header; copied */
         const char *user,
                 *password;   /* NULL, or both: HTTP Basic, for this host only; copied, never in `text` */
         const char *ca_file; /* NULL: the system's certificates; else those in this PEM file */
@@ -67,7 +73,8 @@ typedef struct HttpRequest {
 
 typedef struct HttpResult {
         HttpOutcome outcome;
-        long status;      /* HTTP status; 0 unless HTTP_ANSWER, and of a certificate */
+        long status;          /* HTTP status; 0 unless HTTP_ANSWER, and of a certificate */
+        const char *location; /* where a status of 3xx sends to, without what is behind '?'; "" else */
         const char *body; /* NUL-terminated (may hold further NULs); valid during the callback; never NULL */
         size_t body_len;  /* 0 unless HTTP_ANSWER */
         const char *text; /* one ASCII sentence: URL, what happened, how long; valid during the callback */

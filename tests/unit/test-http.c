@@ -34,7 +34,7 @@ typedef struct Fixture {
         HttpOutcome outcome;
         long status;
         size_t body_len;
-        char body[64];
+        char body[64], location[256];
         char text[512];
         Usec elapsed_usec;
         HttpCall *other; /* to be cancelled by the callback */
@@ -65,6 +65,7 @@ static void on_result(const HttpResult *r, void *userdata)
         f->body_len = r->body_len;
         (void) snprintf(f->body, sizeof(f->body), "%.60s", r->body);
         (void) snprintf(f->text, sizeof(f->text), "%s", r->text);
+        (void) snprintf(f->location, sizeof(f->location), "%s", r->location);
         f->elapsed_usec = r->elapsed_usec;
 }
 
@@ -189,6 +190,58 @@ static void test_redirect_is_not_followed(void **state _unused_)
         assert_int_equal(f.outcome, HTTP_ANSWER);
         assert_int_equal(f.status, 302);
         assert_int_equal(origin_requests(f.origin), 1);
+        assert_non_null(strstr(f.location, "/y"));
+        origin_on(f.origin, "/x",
+                  (OriginReply){
+                          .text = "HTTP/1.1 307 Away\r\nLocation: https://other.example/a?token=s3cret\r\n"
+                                  "Content-Length: 0\r\n\r\n" });
+        fetch(&f, (HttpRequest){ .method = "DELETE" });
+        assert_string_equal(f.location, "https://other.example/a");
+        assert_null(strstr(f.text, "s3cret"));
+        assert_int_equal(origin_requests(f.origin), 2);
+        close_door(&f);
+}
+
+static void test_methods_and_headers(void **state _unused_)
+{
+        static const char *const headers[] = { "Content-Type: text/xml", "X-One: a b", NULL };
+        static const char *const bad[][2] = { { "X-A: b\r\nX-C: d" }, { "X-A" }, { ": a" }, { "X A: b" } };
+        const char *many[HTTP_EXTRA_MAX + 2];
+        Fixture f;
+        open_door(&f, ORIGIN_OPEN);
+        origin_serve(f.origin, "/x", 200, "");
+        fetch(&f, (HttpRequest){ .method = "PUT", .post_body = "<a/>", .headers = headers });
+        assert_int_equal(f.outcome, HTTP_ANSWER);
+        const char *seen = origin_last_request(f.origin);
+        assert_non_null(strstr(seen, "PUT /x HTTP/1.1\r\n"));
+        assert_non_null(strstr(seen, "\r\nContent-Type: text/xml\r\n"));
+        assert_non_null(strstr(seen, "\r\nX-One: a b\r\n"));
+        assert_null(strstr(seen, "urlencoded"));
+        assert_null(strstr(seen, "Expect"));
+        assert_non_null(strstr(seen, "\r\n\r\n<a/>"));
+        fetch(&f, (HttpRequest){ .method = "DELETE" });
+        assert_non_null(strstr(origin_last_request(f.origin), "DELETE /x HTTP/1.1\r\n"));
+        fetch(&f, (HttpRequest){ .method = "POST", .post_body = "" });
+        assert_non_null(strstr(origin_last_request(f.origin), "POST /x HTTP/1.1\r\n"));
+        assert_non_null(strstr(origin_last_request(f.origin), "Content-Length: 0\r\n"));
+
+        unsigned asked = origin_requests(f.origin);
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                const char *const list[] = { bad[i][0], NULL };
+                fetch(&f, (HttpRequest){ .headers = list });
+                assert_int_equal(f.outcome, HTTP_BAD_URL);
+        }
+        for (size_t i = 0; i <= HTTP_EXTRA_MAX; i++)
+                many[i] = "X-A: b";
+        many[HTTP_EXTRA_MAX + 1] = NULL;
+        fetch(&f, (HttpRequest){ .headers = many });
+        assert_int_equal(f.outcome, HTTP_BAD_URL);
+        fetch(&f, (HttpRequest){ .method = "GET / HTTP/1.1\r\nX: y" });
+        assert_int_equal(f.outcome, HTTP_BAD_URL);
+        assert_int_equal(origin_requests(f.origin), asked);
+        many[HTTP_EXTRA_MAX] = NULL;
+        fetch(&f, (HttpRequest){ .headers = many, .post_body = "a" });
+        assert_int_equal(f.outcome, HTTP_ANSWER);
         close_door(&f);
 }
 
@@ -802,6 +855,7 @@ int main(void)
                 cmocka_unit_test(test_status_is_no_failure),
                 cmocka_unit_test(test_redirect_is_not_followed),
                 cmocka_unit_test(test_post_and_cookie),
+                cmocka_unit_test(test_methods_and_headers),
                 cmocka_unit_test(test_proxy_of_the_environment_is_ignored),
                 cmocka_unit_test(test_bad_url),
                 cmocka_unit_test(test_resolve),

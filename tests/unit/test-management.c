@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "agent/cluster/management.h"
+#include "agent/edge/api.h"
+#include "agent/edge/password.h"
 #include "tests/lib/origin.h"
 
 #define ROW(uuid, type, region)                                               \
@@ -47,7 +49,7 @@ static void open_door(Fixture *f, OriginDoor door)
         (void) snprintf(f->dir, sizeof(f->dir), "/tmp/edge-roll-management-XXXXXX");
         assert_non_null(mkdtemp(f->dir));
         (void) snprintf(f->file, sizeof(f->file), "%s/password", f->dir);
-        (void) unsetenv(MANAGEMENT_PASSWORD_ENV);
+        (void) unsetenv(PASSWORD_ENV);
         (void) unsetenv("CREDENTIALS_DIRECTORY");
 }
 
@@ -58,7 +60,7 @@ static void close_door(Fixture *f)
         (void) servers_free(f->servers);
         (void) origin_free(f->origin);
         (void) sd_event_unref(f->event);
-        (void) unsetenv(MANAGEMENT_PASSWORD_ENV);
+        (void) unsetenv(PASSWORD_ENV);
         (void) unsetenv("CREDENTIALS_DIRECTORY");
 }
 
@@ -167,12 +169,12 @@ static void test_bad_urls(void **state _unused_)
         };
         Err err;
         for (size_t i = 0; i < ELEMENTS(urls); i++)
-                assert_int_equal(management_url_ok(urls[i], &err), -EINVAL);
+                assert_int_equal(api_url_ok(urls[i], &err), -EINVAL);
         /* A secret in it is not repeated. */
-        assert_int_equal(management_url_ok("http://admin:s3cret@x:8080", &err), -EINVAL);
+        assert_int_equal(api_url_ok("http://admin:s3cret@x:8080", &err), -EINVAL);
         assert_null(strstr(err.text, "s3cret"));
         assert_non_null(strstr(err.text, "management_password_file"));
-        assert_int_equal(management_url_ok("https://ms.example.com:8443/a@b", &err), 0);
+        assert_int_equal(api_url_ok("https://ms.example.com:8443/a@b", &err), 0);
 }
 
 /* Each with its own sentence, and what to do. */
@@ -183,25 +185,25 @@ static void test_statuses(void **state _unused_)
                 const char *text, *hint;
         } rows[] = {
                 { 401, -EACCES, "does not take user admin with the password from $EDGE_ROLL", "curl -u" },
-                { 403, -EACCES, "may not see the servers", "system administrator" },
-                { 404, -EPROTO, "there is no such API", "without /v1" },
+                { 403, -EACCES, "may not do that", "system administrator" },
+                { 404, -ENOENT, "there is no such API", "without /v1" },
                 { 301, -EPROTO, "answered 301", "sends to another place" },
                 { 302, -EPROTO, "answered 302", "sends to another place" },
                 { 500, -EPROTO, "answered 500", "system.log" },
                 { 503, -EPROTO, "answered 503", "system.log" },
-                { 418, -EPROTO, "answered 418", "right URL" },
+                { 418, -EPROTO, "answered 418", "the URL" },
                 { 204, -EPROTO, "answered 204", "the URL" },
         };
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 Fixture f;
                 open_door(&f, ORIGIN_OPEN);
-                assert_int_equal(setenv(MANAGEMENT_PASSWORD_ENV, "s3cret", 1), 0);
+                assert_int_equal(setenv(PASSWORD_ENV, "s3cret", 1), 0);
                 f.options.user = "admin";
                 origin_serve(f.origin, "*", rows[i].status, "");
                 int r = fetch(&f);
                 if (r != rows[i].code || !strstr(f.err.text, rows[i].text))
                         fail_msg("%d: %d %s", rows[i].status, r, f.err.text);
-                if (rows[i].status != 418 && !strstr(f.hint, rows[i].hint))
+                if (!strstr(f.hint, rows[i].hint))
                         fail_msg("%d: %s", rows[i].status, f.hint);
                 assert_null(strstr(f.err.text, "s3cret"));
                 assert_null(strstr(f.hint, "s3cret"));
@@ -244,12 +246,12 @@ static void test_slow_cut_and_endless(void **state _unused_)
         expect_reply((OriginReply){ .text = "", .end = ORIGIN_HANG }, -ETIMEDOUT, "no answer", "overloaded");
         expect_reply((OriginReply){ .text = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[",
                                     .end = ORIGIN_CLOSE },
-                     -EIO, "stopped before its end", "half a list");
+                     -EIO, "stopped before its end", "half an answer");
         expect_reply((OriginReply){ .text = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
                                     .filler = "x",
                                     .filler_bytes = 100,
                                     .drip_usec = 100 * USEC_PER_MSEC },
-                     -EIO, "stopped before its end", "half a list");
+                     -EIO, "stopped before its end", "half an answer");
         expect_reply((OriginReply){ .text = "SSH-2.0-OpenSSH\r\n", .end = ORIGIN_CLOSE }, -EBADMSG,
                      "not HTTP", "another service");
 
@@ -261,7 +263,7 @@ static void test_slow_cut_and_endless(void **state _unused_)
                   (OriginReply){ .text = "HTTP/1.1 200 OK\r\nContent-Length: 20971520\r\n\r\n",
                                  .filler = "[{\"uUID\":\"0\"},",
                                  .filler_bytes = 20971520 });
-        fetch_badly(&f, -E2BIG, "8 MiB at most", "no list of servers");
+        fetch_badly(&f, -E2BIG, "8 MiB at most", "no answer of the management API");
         assert_true(origin_bytes_sent(f.origin) < 20971520);
         close_door(&f);
 }
@@ -313,14 +315,14 @@ static void test_where_the_password_comes_from(void **state _unused_)
         assert_int_equal(setenv("CREDENTIALS_DIRECTORY", f.dir, 1), 0);
         fetch_well(&f); /* that credential is not there */
         assert_non_null(strstr(origin_last_request(f.origin), by_file));
-        (void) snprintf(path, sizeof(path), "%s/" MANAGEMENT_PASSWORD_CREDENTIAL, f.dir);
+        (void) snprintf(path, sizeof(path), "%s/" PASSWORD_CREDENTIAL, f.dir);
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
         assert_int_equal(write(fd, "cred", 4), 4);
         (void) close(fd);
         fetch_well(&f);
         assert_non_null(strstr(origin_last_request(f.origin), by_cred));
 
-        assert_int_equal(setenv(MANAGEMENT_PASSWORD_ENV, "env", 1), 0);
+        assert_int_equal(setenv(PASSWORD_ENV, "env", 1), 0);
         fetch_well(&f);
         assert_non_null(strstr(origin_last_request(f.origin), by_env));
         assert_int_equal(unlink(path), 0);
@@ -329,7 +331,7 @@ static void test_where_the_password_comes_from(void **state _unused_)
 
 static void test_bad_passwords(void **state _unused_)
 {
-        char longer[MANAGEMENT_PASSWORD_MAX + 2];
+        char longer[PASSWORD_MAX + 2];
         Fixture f;
         open_door(&f, ORIGIN_OPEN);
         f.options.user = "admin";
@@ -350,7 +352,7 @@ static void test_bad_passwords(void **state _unused_)
         assert_null(strstr(f.err.text, "sss"));
         f.options.password_file = f.dir;
         fetch_badly(&f, -EINVAL, "no ordinary file", "");
-        assert_int_equal(setenv(MANAGEMENT_PASSWORD_ENV, "", 1), 0);
+        assert_int_equal(setenv(PASSWORD_ENV, "", 1), 0);
         fetch_badly(&f, -EINVAL, "is empty in $EDGE_ROLL_MANAGEMENT_PASSWORD", "");
         assert_int_equal(origin_requests(f.origin), 0);
         close_door(&f);
@@ -361,7 +363,7 @@ static void test_no_user(void **state _unused_)
 {
         Fixture f;
         open_door(&f, ORIGIN_OPEN);
-        assert_int_equal(setenv(MANAGEMENT_PASSWORD_ENV, "s3cret", 1), 0);
+        assert_int_equal(setenv(PASSWORD_ENV, "s3cret", 1), 0);
         origin_serve(f.origin, "*", 401, "");
         fetch_badly(&f, -EACCES, "wants a user and a password", "management_user");
         assert_null(strcasestr(origin_last_request(f.origin), "authorization"));

@@ -24,17 +24,17 @@ while IFS='|' read -r mode text hint; do
         ms_mode "$mode"
         refused refused 11 "$text" "$hint"
 done <<-'MODES'
-	403|may not see the servers|system administrator
+	403|may not do that|system administrator
 	404|there is no such API|without /v1
 	500|answered 500|system.log
 	503|answered 503|system.log
 	redirect|answered 302|another place
 	html|an HTML or XML page|a proxy or the UI
-	half|stopped before its end|half a list
+	half|stopped before its end|half an answer
 	cut-json|Not JSON|a proxy or the UI
-	huge|8 MiB at most|no list of servers
+	huge|8 MiB at most|no answer of the management API
 	one-region|Region dc-2|system.log
-	slow|stopped before its end|half a list
+	slow|stopped before its end|half an answer
 MODES
 ms_mode good
 
