@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "probes/monit-xml.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
+#include "probes/xml-dl.h"
+
 #define MONIT_XML_VALUE_MAX 256 /* bytes of a text that is looked at */
-
-/* libxml2's own types are used, so the library must be the one of the headers: ABI 2. */
-typedef struct MonitXmlDl {
-        __typeof__(xmlReadMemory) *read_memory;
-        __typeof__(xmlDocGetRootElement) *root;
-        __typeof__(xmlFreeDoc) *free_doc;
-} MonitXmlDl;
-
-/* Never unloaded, as libxml2 keeps global state. */
-static int monit_xml_load(MonitXmlDl *ret, Err *err)
-{
-        static MonitXmlDl loaded;
-
-        if (!loaded.read_memory) {
-                void *library = dlopen("libxml2.so.2", RTLD_NOW | RTLD_LOCAL);
-                if (!library)
-                        return err_set(err, -ELIBACC,
-                                       "libxml2.so.2 cannot be loaded, and monit's state is XML; install the "
-                                       "package libxml2");
-                MonitXmlDl dl = {
-                        .read_memory = (__typeof__(xmlReadMemory) *) dlsym(library, "xmlReadMemory"),
-                        .root = (__typeof__(xmlDocGetRootElement) *) dlsym(library, "xmlDocGetRootElement"),
-                        .free_doc = (__typeof__(xmlFreeDoc) *) dlsym(library, "xmlFreeDoc"),
-                };
-                if (!dl.read_memory || !dl.root || !dl.free_doc) {
-                        (void) dlclose(library);
-                        return err_set(err, -ELIBACC, "libxml2.so.2 lacks functions that are needed");
-                }
-                loaded = dl;
-        }
-        *ret = loaded;
-        return 0;
-}
 
 static bool monit_xml_is(const xmlNode *node, const char *name)
 {
@@ -116,21 +82,21 @@ static int monit_xml_search(const xmlDoc *doc, const xmlNode *root, const char *
 
 int monit_xml_find(const char *xml, size_t len, const char *name, MonitCheck *ret, Err *err)
 {
-        MonitXmlDl dl = { 0 };
+        const XmlDl *dl = NULL;
 
         if (len > MONIT_XML_MAX)
                 return err_set(err, -E2BIG, "XML of %zu bytes, more than %d are not read", len,
                                MONIT_XML_MAX);
-        int r = monit_xml_load(&dl, err);
+        int r = xml_dl_load("monit's state", &dl, err);
         if (r < 0)
                 return r;
 
         /* No option that loads or replaces anything; the two only keep it from printing. */
-        xmlDoc *doc = dl.read_memory(xml, (int) len, NULL, NULL,
+        xmlDoc *doc = dl->ReadMemory(xml, (int) len, NULL, NULL,
                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         if (!doc)
                 return err_set(err, -EBADMSG, "Not XML");
-        r = monit_xml_search(doc, dl.root(doc), name, ret, err);
-        dl.free_doc(doc);
+        r = monit_xml_search(doc, dl->DocGetRootElement(doc), name, ret, err);
+        dl->FreeDoc(doc);
         return r;
 }
