@@ -176,10 +176,11 @@ e2e: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
 
+# POINT: only that one of the points at which an agent is killed (tests/README.md).
 torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY),--only "$(ONLY)")
-	$(if $(ONLY),,$(Q)tests/e2e/run --cluster --jobs 2)
+	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
+	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs 2)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps
@@ -302,4 +303,4 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern] soak [HOURS=number] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern POINT=call] soak [HOURS=number] replay [ONLY=kind SEED=number] lint analyze format format-check clean'

@@ -11,6 +11,7 @@ FAULTS_OTHER="bus bus-away reload reexec frozen given-up given-up-alone"
 FAULT_PHASES="preflight watch notice stop-monit drain stop start ready start-monit return"
 
 # fault_ready NODE: once before the faults of a node. Its own table is the foreign rules, and counts the checks that get through.
+#   FAULT_LOOK   seconds between two looks at that counter (0.03)
 fault_ready() {
         dirty "$1"
         in_node "$1" nft -f - <<-'NFT'
@@ -32,15 +33,15 @@ fault_ready() {
         monit_start "$1"
         FAULT_SEEN=$SCENE/$1.seen
         : >"$FAULT_SEEN"
-        # One line in 30 ms: when, how many checks got through by then.
+        # A line for each look: when, how many checks got through by then.
         # shellcheck disable=SC2016
         RUN_AS="exec" in_node "$1" bash -c '
                 exec 7<> <(:)
                 while :; do
                         set -- $(nft list counter inet lab_witness checks)
                         echo "$EPOCHREALTIME ${*: -4:1}"
-                        read -r -t 0.03 -u 7 _
-                done' >"$FAULT_SEEN" 2>/dev/null </dev/null &
+                        read -r -t "$0" -u 7 _
+                done' "${FAULT_LOOK:-0.03}" >"$FAULT_SEEN" 2>/dev/null </dev/null &
         FAULT_WATCH=$!
 }
 
@@ -109,26 +110,39 @@ agent_journal() {
 
 # fault_run NODE KIND PHASE: a restart with this fault as soon as that phase has begun.
 fault_run() {
-        local node=$1 kind=$2 phase=$3 before at back end let_in out state
+        local node=$1 kind=$2 phase=$3 before at out
         before=$(life "$node")
         er_start "$node" restart "$(component_name "$node")" --reason "$kind in $phase"
         wait_for 60 er_phase "$phase"
         at=$EPOCHREALTIME
         fault_inject "$node" "$kind"
+        fault_judge "$node" "$kind" "$phase" "$before" "$at"
+        out=$(fault_out "$node" "$at")
+        printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$kind" "$phase" "$FAULT_BACK" "$FAULT_LET_IN" "$out" "$FAULT_END" >>"$LAB/faults"
+        say "$kind in $phase: $FAULT_END, exit $ER_EXIT, back after $FAULT_BACK ms, $FAULT_LET_IN let in by mistake, out for $out s"
+}
+
+# fault_judge NODE KIND PHASE LIFE AT: waits for the end of the job of er_start, which began with LIFE and was hit AT that time in PHASE,
+# and looks whether it is one of those that may be. FAULT_END says which, FAULT_BACK after how many ms somebody went on with the job,
+# FAULT_LET_IN how many checks got through meanwhile; the journal since is $SCENE/journal.
+fault_judge() {
+        local node=$1 kind=$2 phase=$3 before=$4 at=$5 state
         wait_for 120 job_over "$node"
         fault_mend "$node" "$kind"
         # Its caller waits for an agent for longer than anybody here wants to.
         case $kind in given-up*) er_kill 2>/dev/null || : ;; esac
         ER_EXIT=0
         wait "$ER_PID" || ER_EXIT=$?
+        # Where the job had not begun yet its caller has asked again.
+        wait_for 120 job_over "$node"
         agent_journal "$node" "$at" >"$SCENE/journal"
         if has_hold "$node"; then
-                end=held
+                FAULT_END=held
                 er "$node" undrain "$(component_name "$node")"
         elif [ "$(life "$node")" = "$before" ]; then
-                end=as-it-was
+                FAULT_END=as-it-was
         else
-                end=restarted
+                FAULT_END=restarted
         fi
         assert component_ready "$node"
         [ -z "$(in_node "$node" nft list tables | grep edge_roll || :)" ] || fail "$kind in $phase: the node is left blocked"
@@ -137,17 +151,15 @@ fault_run() {
         wait_for 20 lb_says "$node" UP
         state=$(in_node "$node" systemctl is-active edge-roll-agent.service || :)
         [ "$state" != failed ] || fail "$kind in $phase: the agent's unit is left failed"
-        back=$(awk -v at="$at" '/(: [a-z-]+ goes on|: [a-z-]+ begins), asked by/ { printf "%.0f", ($1 - at) * 1000; exit }' "$SCENE/journal")
+        FAULT_BACK=$(awk -v at="$at" '/(: [a-z-]+ goes on|: [a-z-]+ begins), asked by/ { printf "%.0f", ($1 - at) * 1000; exit }' "$SCENE/journal")
+        FAULT_BACK=${FAULT_BACK:--}
         case $kind in
         given-up* | stopped) ;;
         *) ! grep -q 'the agent had gone' "$SCENE/journal" || fail "$kind in $phase: heal took the job that the next agent goes on with" ;;
         esac
-        let_in=$(fault_let_in "$phase" "$at" "$end")
-        out=$(fault_out "$node" "$at")
-        printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$kind" "$phase" "${back:--}" "$let_in" "$out" "$end" >>"$LAB/faults"
-        say "$kind in $phase: $end, exit $ER_EXIT, back after ${back:--} ms, $let_in let in by mistake, out for $out s"
+        FAULT_LET_IN=$(fault_let_in "$phase" "$at" "$FAULT_END")
         # Where the agent's program was whole, nobody may have been let in while it was away.
-        case $kind,$let_in in given-up*,* | *,- | *,0) ;; *) fail "$kind in $phase: $let_in checks were let in by mistake" ;; esac
+        case $kind,$FAULT_LET_IN in given-up*,* | *,- | *,0) ;; *) fail "$kind in $phase: $FAULT_LET_IN checks were let in by mistake" ;; esac
 }
 
 # Checks that got through between the fault and the moment at which the node was opened on purpose. "-": the fault came before the
@@ -155,7 +167,7 @@ fault_run() {
 fault_let_in() {
         local phase=$1 at=$2 end=$3 open
         case $phase,$end in
-        preflight,* | watch,* | unblock,* | return,* | *,as-it-was) echo - && return ;;
+        up,* | preflight,* | discover,* | watch,* | place,* | block,* | unblock,* | return,* | over,* | *,as-it-was) echo - && return ;;
         esac
         open=$(awk '/: (unblock|undo|hold): [a-z]+: / { print last; exit } { last = $1 }' "$SCENE/journal")
         awk -v from="$at" -v to="${open:-0}" '$1 >= from && !seen { first = $2; seen = 1 } $1 <= to { last = $2 }

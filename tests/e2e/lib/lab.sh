@@ -29,6 +29,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/ssh.sh"
 . "$E2E/lib/ansible.sh"
 . "$E2E/lib/fault.sh"
+. "$E2E/lib/killpoint.sh"
 . "$E2E/lib/zookeeper.sh"
 . "$E2E/lib/cluster.sh"
 . "$E2E/lib/bastion.sh"
