@@ -774,15 +774,30 @@ static void job_keep_result(Job *job, const cJSON *result)
         cJSON_Delete(copy);
 }
 
-static void job_finished(Result result, void *userdata)
+static void job_log_end(const Job *job, Result result)
 {
-        Job *job = userdata;
         JournalContext c = job_context(job);
         const char *id = roll_kind(job->roll) == ROLL_DOCTOR                          ? JOURNAL_JOB_DONE
                          : result == RESULT_DONE                                      ? JOURNAL_JOB_DONE
                          : result == RESULT_HELD                                      ? JOURNAL_HELD
                          : result == RESULT_FAILED || result == RESULT_NOT_READMITTED ? JOURNAL_BAD_END
                                                                                       : JOURNAL_JOB_ENDED;
+
+        if (roll_kind(job->roll) == ROLL_DOCTOR)
+                journal_log(LOG_NOTICE, id, &c, "%s: doctor: %s", job->component->name, job->failure);
+        else if (result == RESULT_NOT_NEEDED)
+                journal_log(LOG_INFO, id, &c, "%s: %s %s", job->component->name, job_kind(job), job->failure);
+        else if (result == RESULT_DONE)
+                journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
+        else
+                journal_log(result == RESULT_HELD || result == RESULT_FAILED ? LOG_ERR : LOG_WARNING, id, &c,
+                            "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
+                            job->failure);
+}
+
+static void job_finished(Result result, void *userdata)
+{
+        Job *job = userdata;
 
         job->deadline = sd_event_source_unref(job->deadline);
         job_renewing(job, false);
@@ -800,6 +815,17 @@ static void job_finished(Result result, void *userdata)
         }
         job->deaths = deaths_free(job->deaths);
         partner_uncount(job);
+        job->result = result;
+        /* Told to the disk and the journal before the record is gone: whoever dies here leaves a job that the
+         * next agent ends once more, not one of which nobody knows how it ended. What was not needed is no
+         * news: the last restart stays the last one that is told. A roll looks for it. */
+        if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR &&
+            (result != RESULT_NOT_NEEDED || !job->options.if_needed || *job->options.roll)) {
+                cJSON *kept = job_result_object(job, result);
+                job_keep_result(job, kept);
+                cJSON_Delete(kept);
+        }
+        job_log_end(job, result);
         Err err = { 0 };
         /* A job within another one is over when that one has written down how it ended. */
         if (!job->within &&
@@ -807,24 +833,7 @@ static void job_finished(Result result, void *userdata)
                 job_warn(job, "the record of this job cannot be removed: %s", err.text);
 
         job->over = true;
-        job->result = result;
-        if (roll_kind(job->roll) == ROLL_DOCTOR)
-                journal_log(LOG_NOTICE, id, &c, "%s: doctor: %s", job->component->name, job->failure);
-        else if (result == RESULT_NOT_NEEDED)
-                journal_log(LOG_INFO, id, &c, "%s: %s %s", job->component->name, job_kind(job), job->failure);
-        else if (result == RESULT_DONE)
-                journal_log(LOG_NOTICE, id, &c, "%s: %s done", job->component->name, job_kind(job));
-        else
-                journal_log(result == RESULT_HELD || result == RESULT_FAILED ? LOG_ERR : LOG_WARNING, id, &c,
-                            "%s: %s ended: %s: %s", job->component->name, job_kind(job), result_name(result),
-                            job->failure);
-        cJSON *o = job_result_object(job, result);
-        /* What was not needed is no news: the last restart stays the last one that is told. A roll looks for
-         * it. */
-        if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR &&
-            (result != RESULT_NOT_NEEDED || !job->options.if_needed || *job->options.roll))
-                job_keep_result(job, o);
-        job_tell(job, o, false);
+        job_tell(job, job_result_object(job, result), false);
         job->env.ended(job, result, job->env.userdata);
 }
 
