@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/kept.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,12 @@ static void kept_lines(char *text, FILE *out)
                         *origin = '\0';
                 (void) fprintf(out, "%s\n", line);
         }
+}
+
+static int directory_sync(const char *path)
+{
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int kept_write(const Config *config)
@@ -43,6 +50,10 @@ int kept_write(const Config *config)
         /* The configuration may be readable by less than all. */
         (void) fchmod(fileno(out), 0600);
         kept_lines(text, out);
+        /* On the disk before it takes the place of the old one: a power cut must not leave an empty one,
+         * which would read as the defaults. */
+        if (fflush(out) != 0 || fsync(fileno(out)) < 0)
+                r = -EIO;
         if (fclose(out) != 0)
                 r = -EIO;
         /* What does not read back would be worse than none. */
@@ -50,9 +61,11 @@ int kept_write(const Config *config)
                 r = config_load(&again, temporary, NOWHERE, NULL);
         if (r == 0 && rename(temporary, path) < 0)
                 r = -errno;
-        if (r < 0)
+        if (r < 0) {
                 (void) unlink(temporary);
-        return r;
+                return r;
+        }
+        return directory_sync(config->state_dir);
 }
 
 int kept_load(Config **ret, char *ret_trouble, size_t size)
