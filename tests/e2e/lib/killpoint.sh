@@ -52,8 +52,8 @@ kp_order() {
 # kp_said NODE: what killpoint has told since the last order.
 kp_said() { cat "$(node_file "$1" $KP_DIR/said)"; }
 
-# The process of the present order is gone.
-kp_gone() { kp_said "$1" | shows '^end'; }
+# kp_gone NODE [N]: the process of the present order, or N of them, is gone.
+kp_gone() { [ "$(kp_said "$1" | grep -c '^end')" -ge "${2:-1}" ]; }
 
 # kp_list NODE FILE: an undisturbed restart by an agent that is started for it and leaves by itself; what it did is in FILE.
 kp_list() {
@@ -230,24 +230,61 @@ kp_ready() {
 # The points of POINT.
 kp_given() { tr ';' '\n' <<<"$POINT" | sed 's/^ *//; s/ *$//'; }
 
-# kp_all NODE: each point of its restart, or those of POINT (several with ";" between them), under load.
-#   SEED, OTHERS   which calls besides, and how many of them (at random, 40)
-#   SIDES          as kp_points
+# kp_all NODE LISTER...: each point that the lister prints for NODE, or those of POINT (several with ";" between them), under load.
 kp_all() {
-        local node=$1 seed=${SEED:-$RANDOM} points point
+        local node=$1 points point
         kp_ready "$node" 3500
         if [ -n "${POINT:-}" ]; then
                 mapfile -t points < <(kp_given)
         else
-                kp_list "$node" "$SCENE/list"
-                kp_ordered "$SCENE/list"
-                mapfile -t points < <(kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" "${OTHERS:-40}")
-                say "$node: ${#points[@]} points, SEED=$seed"
+                "${@:2}" "$node" >"$SCENE/points"
+                mapfile -t points <"$SCENE/points"
+                say "$node: ${#points[@]} points"
         fi
-        for point in "${points[@]}"; do
-                kp_try "$node" "$point"
-        done
+        for point in "${points[@]}"; do kp_try "$node" "$point"; done
         kp_done
+}
+
+# kp_of_agent NODE: those of an undisturbed restart.
+#   SEED, OTHERS   which calls besides, and how many of them (at random, 40)
+kp_of_agent() {
+        local seed=${SEED:-$RANDOM}
+        kp_list "$1" "$SCENE/list"
+        kp_ordered "$SCENE/list"
+        kp_points "$SCENE/list"
+        kp_others "$SCENE/list" "$seed" "${OTHERS:-40}"
+        say "$1: SEED=$seed"
+}
+
+# kp_of_next POINT... NODE: those of the agent that goes on after each of these.
+kp_of_next() {
+        local node=${*: -1} first
+        for first in "${@:1:$#-1}"; do
+                in_node "$node" systemctl stop edge-roll-agent.service
+                kp_order "$node" agent "kill $first" list
+                er "$node" restart "$(component_name "$node")" --reason "to list what the next one does"
+                wait_for 20 kp_gone "$node" 2
+                kp_said "$node" >"$SCENE/list"
+                kp_order "$node" agent
+                kp_points "$SCENE/list" | sed "s|^|$first then |"
+        done
+}
+
+# kp_of_heal PHASE... NODE: those of heal for an agent that was stopped in each of these.
+kp_of_heal() {
+        local node=${*: -1} phase
+        for phase in "${@:1:$#-1}"; do
+                in_node "$node" systemctl stop edge-roll-agent.service
+                kp_order "$node" heal list
+                er_start "$node" restart "$(component_name "$node")" --reason "to list what heal does"
+                wait_for 60 er_phase "$phase"
+                in_node "$node" systemctl --no-block stop edge-roll-agent.service
+                er_wait
+                wait_for 20 kp_gone "$node"
+                kp_said "$node" >"$SCENE/list"
+                kp_order "$node" heal
+                kp_points "$SCENE/list" | sed "s|^|heal in $phase at |"
+        done
 }
 
 # kp_done: what the whole of the points was.
