@@ -22,21 +22,6 @@ static int edge_bad(const char *key, const cJSON *value, const char *expected, E
                        json_show(value, shown, sizeof(shown)), expected);
 }
 
-/* A string member that fits @size and stays what it says: cut names would be compared as if they were whole.
- */
-static int edge_get_text(const cJSON *self, const char *key, char *ret, size_t size, Err *err)
-{
-        const cJSON *value;
-        int r = json_get(self, key, &value, err);
-        if (r < 0 || !value)
-                return r;
-        if (!cJSON_IsString(value) || strlen(value->valuestring) >= size ||
-            !edge_is_visible(value->valuestring))
-                return edge_bad(key, value, "a string of at most 63 printable ASCII characters", err);
-        (void) snprintf(ret, size, "%s", value->valuestring);
-        return 0;
-}
-
 static int edge_get_bool(const cJSON *self, const char *key, bool *ret, bool *ret_has, Err *err)
 {
         const cJSON *value;
@@ -79,29 +64,6 @@ static int edge_get_type(const cJSON *self, EdgeSelf *ret, Err *err)
         return 0;
 }
 
-/* Return: the port, 0 if @value is none. */
-static uint16_t edge_port(const cJSON *value)
-{
-        unsigned port = 0;
-
-        if (cJSON_IsNumber(value)) {
-                double number = value->valuedouble;
-                if (!(number >= 1 && number <= UINT16_MAX))
-                        return 0;
-                port = (unsigned) number;
-                return (double) port == number ? (uint16_t) port : 0;
-        }
-        if (!cJSON_IsString(value))
-                return 0;
-        const char *s = value->valuestring;
-        size_t len = strspn(s, "0123456789");
-        if (len == 0 || len > 5 || s[len] || s[0] == '0')
-                return 0;
-        for (; *s; s++)
-                port = port * 10 + (unsigned) (*s - '0');
-        return port <= UINT16_MAX ? (uint16_t) port : 0;
-}
-
 static int edge_get_http_port(const cJSON *self, uint16_t *ret, Err *err)
 {
         const cJSON *tags, *properties, *tag, *name, *value;
@@ -132,7 +94,7 @@ static int edge_get_http_port(const cJSON *self, uint16_t *ret, Err *err)
                 r = json_get(tag, "value", &value, err);
                 if (r < 0)
                         return err_prefix(err, r, "http.port");
-                uint16_t port = value ? edge_port(value) : 0;
+                uint16_t port = value ? json_port(value) : 0;
                 if (port == 0)
                         return edge_bad("http.port", value ? value : tag, "a port from 1 to 65535", err);
                 if (*ret != 0 && *ret != port)
@@ -153,15 +115,15 @@ int edge_self_parse(const char *json, size_t len, EdgeSelf *ret, Err *err)
         if (!cJSON_IsObject(self))
                 return edge_bad("server", self, "an object", err);
 
-        r = edge_get_text(self, "uUID", found.uuid, sizeof(found.uuid), err);
+        r = json_get_text(self, "uUID", found.uuid, sizeof(found.uuid), err);
         if (r >= 0 && found.uuid[strspn(found.uuid, "0123456789-_."
                                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")])
                 r = err_set(err, -EBADMSG, "\"uUID\" is \"%s\", expected letters, digits and '-'",
                             found.uuid);
         if (r >= 0)
-                r = edge_get_text(self, "region", found.region, sizeof(found.region), err);
+                r = json_get_text(self, "region", found.region, sizeof(found.region), err);
         if (r >= 0)
-                r = edge_get_text(self, "pod", found.pod, sizeof(found.pod), err);
+                r = json_get_text(self, "pod", found.pod, sizeof(found.pod), err);
         if (r >= 0)
                 r = edge_get_bool(self, "isUp", &found.is_up, &found.has_is_up, err);
         if (r >= 0)

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 /* Counts without parsing; what is not JSON at all is left to cJSON to refuse. */
-static int json_check_bounds(const char *text, size_t len, Err *err)
+static int json_check_bounds(const char *text, size_t len, size_t max_values, Err *err)
 {
         size_t depth = 0, values = 1;
         bool in_string = false;
@@ -40,20 +41,25 @@ static int json_check_bounds(const char *text, size_t len, Err *err)
                 }
                 if (depth > JSON_DEPTH_MAX)
                         return err_set(err, -E2BIG, "JSON nested deeper than %d levels", JSON_DEPTH_MAX);
-                if (values > JSON_VALUES_MAX)
-                        return err_set(err, -E2BIG, "JSON with more than %d values", JSON_VALUES_MAX);
+                if (values > max_values)
+                        return err_set(err, -E2BIG, "JSON with more than %zu values", max_values);
         }
         return 0;
 }
 
 int json_open(const char *text, size_t len, size_t max_bytes, cJSON **ret, Err *err)
 {
+        return json_open_large(text, len, max_bytes, JSON_VALUES_MAX, ret, err);
+}
+
+int json_open_large(const char *text, size_t len, size_t max_bytes, size_t max_values, cJSON **ret, Err *err)
+{
         if (len > max_bytes)
                 return err_set(err, -E2BIG, "JSON of %zu bytes, more than %zu are not read", len, max_bytes);
         if (memchr(text, '\0', len))
                 return err_set(err, -EBADMSG, "Not JSON: a NUL byte in it");
 
-        int r = json_check_bounds(text, len, err);
+        int r = json_check_bounds(text, len, max_values, err);
         if (r < 0)
                 return r;
 
@@ -90,6 +96,68 @@ int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err)
         }
         *ret = found && !cJSON_IsNull(found) ? found : NULL;
         return 0;
+}
+
+static bool json_is_visible(const char *s)
+{
+        for (; *s; s++)
+                if (*s < ' ' || *s >= 0x7f)
+                        return false;
+        return true;
+}
+
+int json_get_text(const cJSON *object, const char *key, char *ret, size_t size, Err *err)
+{
+        const cJSON *value;
+        char shown[80];
+        int r = json_get(object, key, &value, err);
+        if (r < 0 || !value)
+                return r;
+        if (!cJSON_IsString(value) || strlen(value->valuestring) >= size ||
+            !json_is_visible(value->valuestring))
+                return err_set(err, -EBADMSG,
+                               "\"%s\" is %s, expected a string of at most %zu printable ASCII characters",
+                               key, json_show(value, shown, sizeof(shown)), size - 1);
+        (void) snprintf(ret, size, "%s", value->valuestring);
+        return 0;
+}
+
+int json_get_flag(const cJSON *object, const char *key, bool *ret, Err *err)
+{
+        const cJSON *value;
+        char shown[80];
+        int r = json_get(object, key, &value, err);
+        if (r < 0 || !value)
+                return r;
+        const char *word = cJSON_GetStringValue(value);
+        bool yes = cJSON_IsTrue(value) || (word && strcasecmp(word, "true") == 0);
+        if (!yes && !cJSON_IsFalse(value) && !(word && strcasecmp(word, "false") == 0))
+                return err_set(err, -EBADMSG, "\"%s\" is %s, expected true or false", key,
+                               json_show(value, shown, sizeof(shown)));
+        *ret = yes;
+        return 0;
+}
+
+uint16_t json_port(const cJSON *value)
+{
+        unsigned port = 0;
+
+        if (cJSON_IsNumber(value)) {
+                double number = value->valuedouble;
+                if (!(number >= 1 && number <= UINT16_MAX))
+                        return 0;
+                port = (unsigned) number;
+                return (double) port == number ? (uint16_t) port : 0;
+        }
+        if (!cJSON_IsString(value))
+                return 0;
+        const char *s = value->valuestring;
+        size_t len = strspn(s, "0123456789");
+        if (len == 0 || len > 5 || s[len] || s[0] == '0')
+                return 0;
+        for (; *s; s++)
+                port = port * 10 + (unsigned) (*s - '0');
+        return port <= UINT16_MAX ? (uint16_t) port : 0;
 }
 
 const char *json_show(const cJSON *value, char *buf, size_t size)

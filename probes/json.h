@@ -22,12 +22,30 @@
  */
 int json_open(const char *text, size_t len, size_t max_bytes, cJSON **ret, Err *err) _must_check_;
 
+/* json_open_large() - the same with @max_values in place of JSON_VALUES_MAX. */
+int json_open_large(const char *text, size_t len, size_t max_bytes, size_t max_values, cJSON **ret,
+                    Err *err) _must_check_;
+
 /*
  * json_get() - a member of an object, by its exact name. Absent and null are the same: Java writes both.
  * @ret: owned by @object; NULL when absent.
  * Return: 0; -EBADMSG (@object has the key more than once: which one would the sender mean?).
  */
 int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err) _must_check_;
+
+/*
+ * json_get_text() - a string member that fits @size, printable ASCII: a name that is cut would be compared as
+ * if it were whole. @ret: unchanged when absent. Return: 0; -EBADMSG.
+ */
+int json_get_text(const cJSON *object, const char *key, char *ret, size_t size, Err *err) _must_check_;
+
+/* json_get_flag() - true, false, or these words as a string, as Edge writes them in places. @ret: unchanged
+ * when absent. Return: 0; -EBADMSG. */
+int json_get_flag(const cJSON *object, const char *key, bool *ret, Err *err) _must_check_;
+
+/* json_port() - 1 to 65535, as a whole number or a string of nothing but its digits. Return: 0 when it is
+ * none. */
+uint16_t json_port(const cJSON *value);
 
 /* json_show() - a value as it is written, cut to @size, in ASCII, for an error sentence. Return: @buf. */
 const char *json_show(const cJSON *value, char *buf, size_t size);

@@ -64,21 +64,6 @@ static bool server_visible(const char *s)
         return true;
 }
 
-/* A text member; one of another type, too long, or with strange characters is an error of this row. */
-static int server_text(const cJSON *row, const char *key, char *ret, size_t size, Err *why)
-{
-        const cJSON *value;
-        char shown[80];
-        int r = json_get(row, key, &value, why);
-        if (r < 0 || !value)
-                return r;
-        if (!cJSON_IsString(value) || strlen(value->valuestring) >= size ||
-            !server_visible(value->valuestring))
-                return err_set(why, -EBADMSG, "\"%s\" is %s", key, json_show(value, shown, sizeof(shown)));
-        (void) snprintf(ret, size, "%s", value->valuestring);
-        return 0;
-}
-
 /* Booleans; the words "true" and "false" are taken for them. Anything else is as good as absent. */
 static int server_bool(const cJSON *row, const char *key, bool *ret, bool *ret_has, Err *why)
 {
@@ -161,13 +146,13 @@ static void server_hostname(const char *text, Server *s)
 static int server_places(const cJSON *row, Server *s, Err *why)
 {
         char ip[2][256] = { "", "" }, name[2][256] = { "", "" };
-        int r = server_text(row, "internalIP", ip[0], sizeof(ip[0]), why);
+        int r = json_get_text(row, "internalIP", ip[0], sizeof(ip[0]), why);
         if (r >= 0)
-                r = server_text(row, "externalIP", ip[1], sizeof(ip[1]), why);
+                r = json_get_text(row, "externalIP", ip[1], sizeof(ip[1]), why);
         if (r >= 0)
-                r = server_text(row, "internalHostName", name[0], sizeof(name[0]), why);
+                r = json_get_text(row, "internalHostName", name[0], sizeof(name[0]), why);
         if (r >= 0)
-                r = server_text(row, "externalHostName", name[1], sizeof(name[1]), why);
+                r = json_get_text(row, "externalHostName", name[1], sizeof(name[1]), why);
         for (size_t i = 0; r >= 0 && i < 2; i++) {
                 server_address(ip[i], s);
                 server_hostname(name[i], s);
@@ -180,14 +165,14 @@ static int server_parse(const cJSON *row, Server *s, Err *why)
         char shown[80];
         if (!cJSON_IsObject(row))
                 return err_set(why, -EBADMSG, "it is %s, no object", json_show(row, shown, sizeof(shown)));
-        int r = server_text(row, "uUID", s->uuid, sizeof(s->uuid), why);
+        int r = json_get_text(row, "uUID", s->uuid, sizeof(s->uuid), why);
         if (r >= 0 &&
             s->uuid[strspn(s->uuid, "0123456789-_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")])
                 r = err_set(why, -EBADMSG, "\"uUID\" is \"%s\"", s->uuid);
         if (r >= 0)
-                r = server_text(row, "region", s->region, sizeof(s->region), why);
+                r = json_get_text(row, "region", s->region, sizeof(s->region), why);
         if (r >= 0)
-                r = server_text(row, "pod", s->pod, sizeof(s->pod), why);
+                r = json_get_text(row, "pod", s->pod, sizeof(s->pod), why);
         if (r >= 0)
                 r = server_bool(row, "isUp", &s->up, &s->has_up, why);
         if (r >= 0)

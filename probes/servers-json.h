@@ -51,5 +51,6 @@ Servers *servers_free(Servers *s);
 DEFINE_CLEANUP(Servers, servers_free);
 
 /* servers_append() - move the rows and notes of @more behind those of @s; rows that are there already (by
- * uuid; alike in everything where there is none) are dropped. @more: empty afterwards. Return: 0; -E2BIG; -ENOMEM. */
+ * uuid; alike in everything where there is none) are dropped. @more: empty afterwards. Return: 0; -E2BIG;
+ * -ENOMEM. */
 int servers_append(Servers *s, Servers *more, Err *err) _must_check_;
