@@ -41,6 +41,8 @@ const OptionInfo option_table[] = {
         [OPTION_SOAK] = { "soak", 0, "LOW-HIGH", "watch a node that is back: at least LOW, good by HIGH" },
         [OPTION_SINCE] = { "since", 0, "ROLL", "leave alone what that roll has done" },
         [OPTION_GIVE_UP] = { "give-up", 0, NULL, "end the roll instead of going on with it" },
+        [OPTION_ORG] = { "org", 0, "NAME", "the organisation in Edge" },
+        [OPTION_ENV] = { "env", 0, "NAME", "the environment in it" },
         [OPTION_WATCH] = { "watch", 0, NULL, "again and again, until Ctrl-C" },
         [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
         [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
@@ -227,6 +229,19 @@ const VerbInfo verb_table[] = {
                             "edge-roll lock steal router 276bc250-7dd0-46a5-a583-fd11eba786f8 --reason \"node is gone\"\n"
                             "edge-roll lock size router 2 --reason \"twelve nodes\"\n",
         },
+        [VERB_TARGETS] = {
+                .name = "targets",
+                .what = "the target servers of an environment: list and change them",
+                .operand = OPERAND_TARGETS,
+                .options = BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT) | BIT(OPTION_DRY_RUN) |
+                           BIT(OPTION_YES) | BIT(OPTION_JSON),
+                .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
+                        "input. An update replaces the whole object; enable and disable keep all but that one\n"
+                        "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n",
+                .examples = "edge-roll targets list --org acme --env prod\n"
+                            "edge-roll targets create target1.xml --org acme --env prod\n"
+                            "edge-roll targets disable target1 --org acme --env prod\n",
+        },
         [VERB_BRIDGE] = {
                 .name = "bridge",
                 .what = "carries calls of a bastion to this node's agent; run by ssh",
@@ -304,6 +319,7 @@ static void help_usage(FILE *out, const VerbInfo *v)
                 [OPERAND_ROLL] = " ROLL",
                 [OPERAND_MAYBE_ROLL] = " [ROLL]",
                 [OPERAND_LOCK] = " show [COMPONENT] | steal COMPONENT NAME | size COMPONENT N",
+                [OPERAND_TARGETS] = " list | create FILE | update FILE | get|delete|enable|disable NAME",
         };
         (void) fprintf(out, "edge-roll %s%s%s\n", v->name, operands[v->operand],
                        v->options ? " [OPTIONS]" : "");

@@ -37,6 +37,8 @@ typedef enum Option {
         OPTION_SOAK,
         OPTION_SINCE,
         OPTION_GIVE_UP,
+        OPTION_ORG,
+        OPTION_ENV,
         OPTION_WATCH,
         OPTION_VERBOSE,
         OPTION_HELP,
@@ -73,6 +75,7 @@ typedef enum Operand {
         OPERAND_ROLL,
         OPERAND_MAYBE_ROLL,
         OPERAND_LOCK,
+        OPERAND_TARGETS,
 } Operand;
 
 typedef struct VerbInfo {

@@ -245,6 +245,12 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_SOAK:
         case OPTION_SINCE:
                 return option_cluster(&rq->cluster, option, value, err);
+        case OPTION_ORG:
+        case OPTION_ENV:
+                if (!*value)
+                        return option_bad(option, value, err);
+                *(option == OPTION_ORG ? &rq->org : &rq->env) = value;
+                return 0;
         case OPTION_HELP:
                 rq->help = rq->verb;
                 rq->verb = VERB_HELP;
@@ -273,6 +279,62 @@ static int operand_lock(CliRequest *rq, const char *arg, Err *err)
                 rq->lock_value = arg;
         else
                 return err_set(err, -EINVAL, "lock %s: \"%.40s\" is too much", rq->lock, arg);
+        return 0;
+}
+
+static const struct {
+        const char *name;
+        bool takes_name, takes_file;
+} targets_table[] = {
+        [TARGETS_LIST] = { "list", false, false },      [TARGETS_GET] = { "get", true, false },
+        [TARGETS_CREATE] = { "create", false, true },   [TARGETS_UPDATE] = { "update", false, true },
+        [TARGETS_DELETE] = { "delete", true, false },   [TARGETS_ENABLE] = { "enable", true, false },
+        [TARGETS_DISABLE] = { "disable", true, false },
+};
+_Static_assert(ELEMENTS(targets_table) == TARGETS_ACTION_COUNT, "every action has a row");
+
+/* list; get NAME; create FILE. */
+static int operand_targets(CliTargets *t, const char *arg, Err *err)
+{
+        char known[200] = "";
+        if (t->action >= 0) {
+                const char **where = targets_table[t->action].takes_name   ? &t->name
+                                     : targets_table[t->action].takes_file ? &t->file
+                                                                           : NULL;
+                if (!where || *where || !*arg)
+                        return err_set(err, -EINVAL, "targets %s: \"%.40s\" is too much",
+                                       targets_table[t->action].name, arg);
+                *where = arg;
+                return 0;
+        }
+        for (int i = 0; i < TARGETS_ACTION_COUNT; i++) {
+                size_t n = strlen(known);
+                if (strcmp(arg, targets_table[i].name) == 0) {
+                        t->action = (TargetsAction) i;
+                        return 0;
+                }
+                (void) snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", targets_table[i].name);
+        }
+        return err_set(err, -EINVAL, "targets takes one of %s, not \"%.40s\"", known, arg);
+}
+
+static int targets_check(const CliRequest *rq, Err *err)
+{
+        const CliTargets *t = &rq->targets;
+        if (t->action < 0)
+                return err_set(err, -EINVAL,
+                               "targets needs a word: list, get, create, update, delete, enable, disable");
+        if (targets_table[t->action].takes_name && !t->name)
+                return err_set(err, -EINVAL, "targets %s needs the name of a target server",
+                               targets_table[t->action].name);
+        if (targets_table[t->action].takes_file && !t->file)
+                return err_set(
+                        err, -EINVAL,
+                        "targets %s needs a file with a target server as XML or JSON; - is standard input",
+                        targets_table[t->action].name);
+        if (!rq->org || !rq->env)
+                return err_set(err, -EINVAL,
+                               "targets needs --org and --env: target servers belong to an environment");
         return 0;
 }
 
@@ -367,6 +429,8 @@ static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err
                 return 0;
         case OPERAND_LOCK:
                 return operand_lock(rq, arg, err);
+        case OPERAND_TARGETS:
+                return operand_targets(&rq->targets, arg, err);
         case OPERAND_NONE:
                 break;
         }
@@ -381,6 +445,7 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 .persistent = PERSISTENT_INVALID,
                 .at_cap = AT_CAP_INVALID,
                 .mp_leave = MP_LEAVE_INVALID,
+                .targets = { .action = TARGETS_ACTION_INVALID },
         };
         if (argc < 2) {
                 rq.verb = VERB_HELP;
@@ -443,6 +508,8 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
         if (rq.verb == VERB_SHOW && !rq.roll)
                 return err_set(err, -EINVAL, "show needs the id of a roll; edge-roll history lists them");
         if (rq.verb == VERB_LOCK && lock_check(&rq, err) < 0)
+                return -EINVAL;
+        if (rq.verb == VERB_TARGETS && targets_check(&rq, err) < 0)
                 return -EINVAL;
         if (v->operand == OPERAND_HOLD && rq.verb == VERB_HOLD && !rq.hold)
                 return err_set(err, -EINVAL, "hold takes one word: apply or remove");

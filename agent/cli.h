@@ -29,6 +29,7 @@ typedef enum Verb {
         VERB_SHOW,
         VERB_REQUEST,
         VERB_LOCK,
+        VERB_TARGETS,
         VERB_BRIDGE,
         VERB_AGENT,
         VERB_HOLD,
@@ -61,6 +62,25 @@ typedef struct CliCluster {
         bool yes, allow_outage;
 } CliCluster;
 
+typedef enum TargetsAction {
+        TARGETS_LIST,
+        TARGETS_GET,
+        TARGETS_CREATE,
+        TARGETS_UPDATE,
+        TARGETS_DELETE,
+        TARGETS_ENABLE,
+        TARGETS_DISABLE,
+        TARGETS_ACTION_COUNT,
+        TARGETS_ACTION_INVALID = -EINVAL,
+} TargetsAction;
+
+/* What `targets` is to do. */
+typedef struct CliTargets {
+        TargetsAction action; /* TARGETS_ACTION_INVALID: another verb */
+        const char *name;     /* of a target server; NULL: the action takes none */
+        const char *file;     /* with one in it, "-": standard input; NULL: the action takes none */
+} CliTargets;
+
 /* What was asked for. Strings belong to argv. */
 typedef struct CliRequest {
         Verb verb;
@@ -79,7 +99,9 @@ typedef struct CliRequest {
         const char *lock;         /* lock: "show", "steal" or "size" */
         const char *lock_value;   /* lock steal: whose; lock size: the number, as typed */
         bool dry_run, json, now, start, no_wait, verbose, if_needed, watch, give_up;
-        bool planned; /* plan: the word "restart" was there */
+        bool planned;          /* plan: the word "restart" was there */
+        const char *org, *env; /* of Edge; NULL: not given */
+        CliTargets targets;
         CliCluster cluster;
 } CliRequest;
 

@@ -1196,6 +1196,7 @@ static int client_verb(Client *c)
         case VERB_RESUME:
         case VERB_HISTORY:
         case VERB_SHOW:
+        case VERB_TARGETS:
         case VERB_BRIDGE:
         case VERB_CONFIG:
         case VERB_AGENT:

@@ -11,6 +11,7 @@
 #include "agent/cluster/cluster.h"
 #include "agent/cluster/history.h"
 #include "agent/config.h"
+#include "agent/edge/targets.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
 #include "agent/mapped.h"
@@ -49,7 +50,8 @@ static void known_components(const Config *config, char *buf, size_t size)
 static bool needs_config(Verb verb)
 {
         return verb == VERB_PLAN || verb == VERB_NODES || verb == VERB_RESUME || verb == VERB_RESTART ||
-               verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG;
+               verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG ||
+               verb == VERB_TARGETS;
 }
 
 /* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
@@ -100,6 +102,13 @@ static int run_client(const CliRequest *rq, const Config *config)
         return client_run(rq, component, &io);
 }
 
+/* What is asked of the Management Server alone. */
+static int run_edge(const CliRequest *rq, const Config *config)
+{
+        SessionIo io = { .out = stdout, .err = stderr, .in = isatty(STDIN_FILENO) ? STDIN_FILENO : -1 };
+        return targets_main(rq, config, &io);
+}
+
 static int run(const CliRequest *rq)
 {
         _cleanup_(config_freep) Config *config = NULL;
@@ -124,6 +133,8 @@ static int run(const CliRequest *rq)
                         (void) fprintf(stderr, "edge-roll: going on without the configuration: %s\n",
                                        err.text);
         }
+        if (rq->verb == VERB_TARGETS)
+                return run_edge(rq, config);
         if (rq->verb == VERB_RESUME || (rq->cluster.on && config))
                 return cluster_run(rq, config);
         switch (rq->verb) {
@@ -146,6 +157,7 @@ static int run(const CliRequest *rq)
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:
+        case VERB_TARGETS:
         case VERB_BRIDGE:
         case VERB_AGENT:
         case VERB_HEAL:

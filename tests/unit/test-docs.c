@@ -289,9 +289,9 @@ static void page_and_completion_have_every_verb_and_option(void **state)
 
 static void the_page_has_every_event(void **state)
 {
-        static const char *const events[] = { "job",   "phase",  "progress", "warning", "finding",
-                                              "hook",  "client", "result",   "roll",    "override",
-                                              "lease", "node",   "stop",     "resume",  "end" };
+        static const char *const events[] = { "job",    "phase",  "progress", "warning",  "finding", "hook",
+                                              "client", "result", "roll",     "override", "lease",   "node",
+                                              "stop",   "resume", "end",      "target" };
         _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
         (void) state;
         const char *json = strstr(page, "\n.Sh JSON\n");

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/edge/session.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/render.h"
+
+/* Names and sentences come from other machines. */
+static void session_ascii(char *text)
+{
+        for (char *c = text; *c; c++)
+                if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
+                        *c = '?';
+}
+
+int session_end(Session *s, Result result, const char *hint, const char *fmt, ...)
+{
+        _cleanup_(freep) char *json = NULL;
+        char text[1024];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        session_ascii(text);
+        int code = result_exit_code(result);
+        hint = hint ? hint : "";
+        if (s->rq->json) {
+                if (render_result_json(NULL, verb_name(s->rq->verb), result_name(result), code, text, hint,
+                                       &json) == 0)
+                        (void) fprintf(s->io->out, "%s\n", json);
+        } else if (*text)
+                (void) fprintf(code == 0 ? s->io->out : s->io->err, "%s%s\n%s%s%s",
+                               code == 0 ? "" : "edge-roll: ", text, *hint ? "  " : "", hint,
+                               *hint ? "\n" : "");
+        return fflush(s->io->out) == 0 || code != 0 ? code : result_exit_code(RESULT_FAILED);
+}
+
+int session_end_answer(Session *s, const ApiAnswer *a, const char *what)
+{
+        Result result = a->unsure ? RESULT_FAILED : api_kind_result(a->kind);
+        char hint[400];
+        if (a->unsure)
+                (void) snprintf(hint, sizeof(hint),
+                                "whether it was done is not known: look before it is done again; %.250s",
+                                a->hint);
+        return session_end(s, result, a->unsure ? hint : a->hint, "%s%s%s", what ? what : "",
+                           what ? ": " : "", a->text);
+}
+
+int session_end_err(Session *s, Result result, const Err *err)
+{
+        return session_end(s, result, NULL, "%s", err->text);
+}
+
+void session_event(Session *s, cJSON *object)
+{
+        _cleanup_(freep) char *text = cJSON_PrintUnformatted(object);
+        cJSON_Delete(object);
+        if (text)
+                (void) fprintf(s->io->out, "%s\n", text);
+}
+
+void session_warn(Session *s, const char *fmt, ...)
+{
+        char text[900];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        session_ascii(text);
+        s->warned = true;
+        if (!s->rq->json) {
+                (void) fprintf(s->io->err, "warning: %s\n", text);
+                return;
+        }
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "event", "warning");
+        cJSON_AddStringToObject(o, "text", text);
+        session_event(s, o);
+}
+
+bool session_ask(Session *s, const char *question, int *ret_exit)
+{
+        char answer[8] = "";
+        if (s->rq->cluster.yes)
+                return true;
+        if (s->io->in < 0 || s->rq->json) {
+                *ret_exit = session_end(s, RESULT_USAGE, "say --yes where nobody can be asked",
+                                        "%s Nobody is there to answer", question);
+                return false;
+        }
+        (void) fprintf(s->io->out, "%s [y/N] ", question);
+        (void) fflush(s->io->out);
+        ssize_t n = read(s->io->in, answer, sizeof(answer) - 1);
+        if (n > 0 && (answer[0] == 'y' || answer[0] == 'Y'))
+                return true;
+        *ret_exit = session_end(s, RESULT_REFUSED, NULL, "Nothing was changed");
+        return false;
+}
+
+int session_open(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, int *ret_exit)
+{
+        const char *url = rq->cluster.management ? rq->cluster.management : config->cluster_management_url;
+        ApiOptions options = {
+                .url = url,
+                .user = config->cluster_management_user,
+                .password_file = config->cluster_management_password_file,
+                .ca_file = config->cluster_management_ca,
+        };
+        char hint[300];
+        Err err = { 0 };
+
+        *s = (Session){ .rq = rq, .config = config, .io = io };
+        if (!url || !*url) {
+                *ret_exit = session_end(
+                        s, RESULT_USAGE,
+                        "name it with --management=URL, or set management_url in section [cluster] of "
+                        "edge-roll.conf(5)",
+                        "Where the Management Server is is not known");
+                return -EINVAL;
+        }
+        int r = sd_event_new(&s->event);
+        if (r < 0)
+                (void) err_errno(&err, r, "No event loop");
+        else {
+                options.event = s->event;
+                r = api_new(&s->api, &options, hint, sizeof(hint), &err);
+                if (r >= 0)
+                        return 0;
+        }
+        *ret_exit = session_end(s, r == -EINVAL ? RESULT_USAGE : RESULT_REFUSED, hint, "%s", err.text);
+        session_done(s);
+        return r;
+}
+
+void session_done(Session *s)
+{
+        s->api = api_free(s->api);
+        s->event = sd_event_unref(s->event);
+}

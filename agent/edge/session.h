@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What the verbs about Edge's management API have in common: the connection, what is written where, the end.
+ */
+
+#include <cjson/cJSON.h>
+
+#include "agent/cli.h"
+#include "agent/config.h"
+#include "agent/edge/api.h"
+#include "base/result.h"
+
+typedef struct SessionIo {
+        FILE *out, *err;
+        int in; /* where people answer; -1: nobody can be asked */
+} SessionIo;
+
+typedef struct Session {
+        const CliRequest *rq;
+        const Config *config;
+        const SessionIo *io;
+        sd_event *event;
+        Api *api;
+        bool warned; /* something was told that a person should know */
+} Session;
+
+/*
+ * session_open() - the API as the command line and section [cluster] of the configuration say.
+ * Return: 0; a negative errno when the session is at its end: @ret_exit is the exit status, all is told.
+ */
+int session_open(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, int *ret_exit);
+void session_done(Session *s);
+
+/* session_end() - tells how it ended, once. @hint: what to do; "" or NULL: nothing. Return: the exit status.
+ */
+int session_end(Session *s, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
+
+/* session_end_answer() - the same for a bad answer of the API. @what: in front, "Target server a"; NULL. */
+int session_end_answer(Session *s, const ApiAnswer *answer, const char *what);
+
+/* session_end_err() - the same for an error. */
+int session_end_err(Session *s, Result result, const Err *err);
+
+/* session_warn() - {"event":"warning"} or a line on standard error. */
+void session_warn(Session *s, const char *fmt, ...) _printf_(2, 3);
+
+/* session_event() - a line of JSON; @object is freed. */
+void session_event(Session *s, cJSON *object);
+
+/*
+ * session_ask() - "@question [y/N] ", where somebody can be asked. Return: true: yes, or --yes; false:
+ * @ret_exit is the exit status, all is told.
+ */
+bool session_ask(Session *s, const char *question, int *ret_exit);
