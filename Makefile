@@ -67,6 +67,7 @@ DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/edge-xml.c probes/edge-xml-tree.c probes/monit-xml.c probes/servers-json.c probes/snapshot.c probes/xml-dl.c
 PROBES += probes/deployments-json.c probes/store-json.c probes/target.c probes/vhost-json.c
+PROBES += probes/archive-dl.c probes/bundle.c
 AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-prepare.c \
@@ -82,6 +83,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
            agent/cluster/nodes.c agent/cluster/nodes-view.c agent/cluster/plan.c agent/cluster/plan-check.c agent/cluster/plan-check-pool.c \
            agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
+EDGE += agent/edge/lint.c agent/edge/lint-rules.c agent/edge/lint-run.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
@@ -110,6 +112,7 @@ UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
 UNIT_TESTS   += needed pem
 UNIT_TESTS   += edge-xml
 UNIT_TESTS   += deployments-json store-json targets
+UNIT_TESTS   += bundle lint
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/bus/fake-systemd1.c
@@ -135,7 +138,10 @@ $(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
-	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -ldl -lm -lpthread
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(EXTRA_LIBS) -lcmocka -ldl -lm -lpthread
+
+# It makes the zips that it reads.
+$(B)/tests/unit/test-bundle: EXTRA_LIBS := -larchive
 
 $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lssl -lcrypto -ldl -lm -lpthread
@@ -239,6 +245,7 @@ install: all $(OWN_UNITS:%=$(B)/units/%.service)
 	$(INSTALL) -D -m 644 units/man/edge-roll.conf.5 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5
 	$(INSTALL) -D -m 644 units/man/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7
 	$(INSTALL) -D -m 644 units/man/edge-roll-recovery.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
+	$(INSTALL) -D -m 644 units/man/edge-roll-targets.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-targets.7
 	$(Q)for f in $(ANSIBLE_FILES); do $(INSTALL) -D -m 644 units/$$f $(DESTDIR)$(DATADIR)/$$f || exit; done
 	$(if $(DESTDIR),,units/activate.sh)
 
@@ -251,7 +258,8 @@ uninstall:
 		$(DESTDIR)$(SYSUSERSDIR)/edge-roll.conf $(DESTDIR)$(TMPFILESDIR)/edge-roll.conf \
 		$(DESTDIR)$(CATALOGDIR)/edge-roll.catalog $(DESTDIR)$(BASHDIR)/edge-roll \
 		$(DESTDIR)$(MANDIR)/man1/edge-roll.1 $(DESTDIR)$(MANDIR)/man5/edge-roll.conf.5 \
-		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7
+		$(DESTDIR)$(MANDIR)/man7/edge-roll-inflight.7 $(DESTDIR)$(MANDIR)/man7/edge-roll-recovery.7 \
+		$(DESTDIR)$(MANDIR)/man7/edge-roll-targets.7
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)
 	$(if $(DESTDIR),,systemctl daemon-reload || true)
 

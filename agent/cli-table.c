@@ -44,6 +44,8 @@ const OptionInfo option_table[] = {
         [OPTION_ORG] = { "org", 0, "NAME", "the organisation in Edge" },
         [OPTION_ENV] = { "env", 0, "NAME", "the environment in it" },
         [OPTION_WATCH] = { "watch", 0, NULL, "again and again, until Ctrl-C" },
+        [OPTION_STRICT] = { "strict", 0, NULL, "warnings count as errors do" },
+        [OPTION_IGNORE] = { "ignore", 0, "RULE,...", "findings of these rules are left out" },
         [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
         [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
         [OPTION_HELP] = { "help", 'h', NULL, "this text" },
@@ -241,6 +243,18 @@ const VerbInfo verb_table[] = {
                 .examples = "edge-roll targets list --org acme --env prod\n"
                             "edge-roll targets create target1.xml --org acme --env prod\n"
                             "edge-roll targets disable target1 --org acme --env prod\n",
+        },
+        [VERB_LINT] = {
+                .name = "lint",
+                .what = "what is wrong with the way proxies use their target servers",
+                .operand = OPERAND_PATHS,
+                .options = BIT(OPTION_JSON) | BIT(OPTION_STRICT) | BIT(OPTION_IGNORE),
+                .text = "PATH is a bundle (zip), a folder with bundles below it, or one XML file. Each finding has\n"
+                        "its file and line, its rule, the reason and the fix; edge-roll-targets(7) lists the rules.\n"
+                        "Nothing is asked and nothing changed. Exit code 20 when there is an error, with --strict\n"
+                        "also when there is a warning.\n",
+                .examples = "edge-roll lint apiproxy/\n"
+                            "edge-roll lint --strict --ignore store-direct *.zip\n",
         },
         [VERB_BRIDGE] = {
                 .name = "bridge",

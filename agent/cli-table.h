@@ -40,6 +40,8 @@ typedef enum Option {
         OPTION_ORG,
         OPTION_ENV,
         OPTION_WATCH,
+        OPTION_STRICT,
+        OPTION_IGNORE,
         OPTION_VERBOSE,
         OPTION_HELP,
         OPTION_COUNT,
@@ -76,6 +78,7 @@ typedef enum Operand {
         OPERAND_MAYBE_ROLL,
         OPERAND_LOCK,
         OPERAND_TARGETS,
+        OPERAND_PATHS,
 } Operand;
 
 typedef struct VerbInfo {

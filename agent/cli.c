@@ -223,6 +223,12 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_IF_NEEDED:
                 rq->if_needed = true;
                 return 0;
+        case OPTION_STRICT:
+                rq->strict = true;
+                return 0;
+        case OPTION_IGNORE:
+                rq->ignore = value;
+                return 0;
         case OPTION_GIVE_UP:
                 rq->give_up = true;
                 return 0;
@@ -431,6 +437,7 @@ static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err
                 return operand_lock(rq, arg, err);
         case OPERAND_TARGETS:
                 return operand_targets(&rq->targets, arg, err);
+        case OPERAND_PATHS: /* cli_parse() keeps them */
         case OPERAND_NONE:
                 break;
         }
@@ -464,9 +471,16 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
 
         const VerbInfo *v = &verb_table[rq.verb];
         bool options_over = false;
+        int paths = 0; /* argv[0] ... */
         for (at++; at < argc; at++) {
                 const char *arg = argv[at], *value = NULL;
                 int r;
+                if ((options_over || arg[0] != '-' || !arg[1]) && v->operand == OPERAND_PATHS) {
+                        if (!*arg)
+                                return err_set(err, -EINVAL, "a path is empty");
+                        argv[paths++] = argv[at];
+                        continue;
+                }
                 if (options_over || arg[0] != '-' || !arg[1]) {
                         r = operand_apply(&rq, v, arg, err);
                         if (r < 0)
@@ -513,6 +527,13 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 return -EINVAL;
         if (v->operand == OPERAND_HOLD && rq.verb == VERB_HOLD && !rq.hold)
                 return err_set(err, -EINVAL, "hold takes one word: apply or remove");
+        if (v->operand == OPERAND_PATHS && rq.verb != VERB_HELP) {
+                if (paths == 0)
+                        return err_set(err, -EINVAL, "%s needs a path: a bundle, a folder or an XML file",
+                                       v->name);
+                argv[paths] = NULL;
+                rq.paths = argv;
+        }
         *ret = rq;
         return 0;
 }

@@ -30,6 +30,7 @@ typedef enum Verb {
         VERB_REQUEST,
         VERB_LOCK,
         VERB_TARGETS,
+        VERB_LINT,
         VERB_BRIDGE,
         VERB_AGENT,
         VERB_HOLD,
@@ -102,6 +103,9 @@ typedef struct CliRequest {
         bool planned;          /* plan: the word "restart" was there */
         const char *org, *env; /* of Edge; NULL: not given */
         CliTargets targets;
+        char **paths;       /* lint: NULL-terminated, at least one */
+        const char *ignore; /* lint: rules; NULL: not given */
+        bool strict;
         CliCluster cluster;
 } CliRequest;
 
@@ -110,7 +114,8 @@ const char *verb_name(Verb verb);
 Verb verb_from_name(const char *name);
 
 /*
- * cli_parse() - @argv[0] is skipped. Options may stand anywhere; "--" ends them; "--key value" is
+ * cli_parse() - @argv[0] is skipped; paths are moved to its front. Options may stand anywhere; "--" ends
+ * them; "--key value" is
  * "--key=value". -h, --help behind a verb asks for its help. No arguments at all ask for the help.
  * @ret: written only on success. Return: 0; -EINVAL (the sentence says what is wrong and what is accepted).
  */

@@ -1191,6 +1191,7 @@ static int client_verb(Client *c)
         case VERB_STATUS:
         case VERB_DISCOVER:
                 return verb_answer(c);
+        case VERB_LINT:
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:

@@ -11,6 +11,7 @@
 #include "agent/cluster/cluster.h"
 #include "agent/cluster/history.h"
 #include "agent/config.h"
+#include "agent/edge/lint-run.h"
 #include "agent/edge/targets.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
@@ -154,6 +155,8 @@ static int run(const CliRequest *rq)
         case VERB_HISTORY:
         case VERB_SHOW:
                 return history_main(rq, config);
+        case VERB_LINT:
+                return lint_main(rq);
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:

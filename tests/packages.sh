@@ -8,14 +8,14 @@
 set -eu
 
 debian_build='gcc make pkg-config libc6-dev libsystemd-dev libnftnl-dev libmnl-dev libcurl4-openssl-dev
-        libcjson-dev libinih-dev libxml2-dev libzookeeper-st-dev'
-debian_run='libcurl4 libxml2 libzookeeper-st2 dbus'
+        libcjson-dev libinih-dev libxml2-dev libarchive-dev libzookeeper-st-dev'
+debian_run='libcurl4 libxml2 libarchive13 libzookeeper-st2 dbus'
 debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptables iproute2 haproxy nginx-light
         libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssh-client
         ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless python3'
 debian_lint='clang clang-format clang-tidy cppcheck libclang-rt-14-dev'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
-        inih-devel libxml2-devel'
+        inih-devel libxml2-devel libarchive-devel'
 redhat_test='libcmocka-devel openssl-devel systemd-container nftables iptables-nft iproute haproxy nginx monit dbus-daemon jq
         procps-ng curl util-linux mandoc openssh-server openssh-clients ansible-core sudo openssl firewalld cronie python3'
 redhat_lint='clang clang-tools-extra cppcheck'

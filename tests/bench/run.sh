@@ -12,6 +12,8 @@ echo "== look: CPU of one look at established connections against ss -Htin"
 "$build/tests/bench/bench-look"
 echo "== roll: what a node costs the coordinator, and what a plan takes (simulated agents)"
 "$build/tests/bench/bench-roll"
+echo "== lint of 1,000 proxy bundles"
+tests/bench/lint.sh "$build"
 echo "== restart of one node, cold call, idle and drain cost of the agent"
 tests/e2e/bench.sh
 echo "== a roll over six routers, and the status of eight nodes over ssh"
