@@ -239,19 +239,25 @@ const VerbInfo verb_table[] = {
                            BIT(OPTION_YES) | BIT(OPTION_JSON),
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
-                        "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n",
+                        "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"
+                        "rotation shows each LoadBalancer of PATH... (bundles, folders, XML files), or of what is\n"
+                        "deployed, as it would act now: who gets which share, and what the next failure does.\n",
                 .examples = "edge-roll targets list --org acme --env prod\n"
                             "edge-roll targets create target1.xml --org acme --env prod\n"
-                            "edge-roll targets disable target1 --org acme --env prod\n",
+                            "edge-roll targets disable target1 --org acme --env prod\n"
+                            "edge-roll targets rotation apiproxy/ --org acme --env prod\n",
         },
         [VERB_LINT] = {
                 .name = "lint",
                 .what = "what is wrong with the way proxies use their target servers",
                 .operand = OPERAND_PATHS,
-                .options = BIT(OPTION_JSON) | BIT(OPTION_STRICT) | BIT(OPTION_IGNORE),
+                .options = BIT(OPTION_JSON) | BIT(OPTION_STRICT) | BIT(OPTION_IGNORE) | BIT(OPTION_ORG) |
+                           BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT),
                 .text = "PATH is a bundle (zip), a folder with bundles below it, or one XML file. Each finding has\n"
                         "its file and line, its rule, the reason and the fix; edge-roll-targets(7) lists the rules.\n"
-                        "Nothing is asked and nothing changed. Exit code 20 when there is an error, with --strict\n"
+                        "With --org and --env the target servers of that environment are known to the rules, and\n"
+                        "without PATH the proxies that are deployed there are looked at.\n"
+                        "Nothing is changed. Exit code 20 when there is an error, with --strict\n"
                         "also when there is a warning.\n",
                 .examples = "edge-roll lint apiproxy/\n"
                             "edge-roll lint --strict --ignore store-direct *.zip\n",

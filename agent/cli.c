@@ -292,10 +292,14 @@ static const struct {
         const char *name;
         bool takes_name, takes_file;
 } targets_table[] = {
-        [TARGETS_LIST] = { "list", false, false },      [TARGETS_GET] = { "get", true, false },
-        [TARGETS_CREATE] = { "create", false, true },   [TARGETS_UPDATE] = { "update", false, true },
-        [TARGETS_DELETE] = { "delete", true, false },   [TARGETS_ENABLE] = { "enable", true, false },
+        [TARGETS_LIST] = { "list", false, false },
+        [TARGETS_GET] = { "get", true, false },
+        [TARGETS_CREATE] = { "create", false, true },
+        [TARGETS_UPDATE] = { "update", false, true },
+        [TARGETS_DELETE] = { "delete", true, false },
+        [TARGETS_ENABLE] = { "enable", true, false },
         [TARGETS_DISABLE] = { "disable", true, false },
+        [TARGETS_ROTATION] = { "rotation", false, false }, /* takes paths */
 };
 _Static_assert(ELEMENTS(targets_table) == TARGETS_ACTION_COUNT, "every action has a row");
 
@@ -324,12 +328,27 @@ static int operand_targets(CliTargets *t, const char *arg, Err *err)
         return err_set(err, -EINVAL, "targets takes one of %s, not \"%.40s\"", known, arg);
 }
 
+/* What reads proxies: from paths, or those that are deployed in an environment. */
+static int documents_check(const CliRequest *rq, const char *what, Err *err)
+{
+        if (!rq->org != !rq->env)
+                return err_set(err, -EINVAL, "--org and --env belong together");
+        if (!rq->paths && !rq->org)
+                return err_set(
+                        err, -EINVAL,
+                        "%s needs a path (a bundle, a folder, an XML file), or --org and --env for what is "
+                        "deployed there",
+                        what);
+        return 0;
+}
+
 static int targets_check(const CliRequest *rq, Err *err)
 {
         const CliTargets *t = &rq->targets;
         if (t->action < 0)
-                return err_set(err, -EINVAL,
-                               "targets needs a word: list, get, create, update, delete, enable, disable");
+                return err_set(
+                        err, -EINVAL,
+                        "targets needs a word: list, get, create, update, delete, enable, disable, rotation");
         if (targets_table[t->action].takes_name && !t->name)
                 return err_set(err, -EINVAL, "targets %s needs the name of a target server",
                                targets_table[t->action].name);
@@ -338,6 +357,8 @@ static int targets_check(const CliRequest *rq, Err *err)
                         err, -EINVAL,
                         "targets %s needs a file with a target server as XML or JSON; - is standard input",
                         targets_table[t->action].name);
+        if (t->action == TARGETS_ROTATION)
+                return documents_check(rq, "targets rotation", err);
         if (!rq->org || !rq->env)
                 return err_set(err, -EINVAL,
                                "targets needs --org and --env: target servers belong to an environment");
@@ -444,6 +465,11 @@ static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err
         return err_set(err, -EINVAL, "%s takes no argument, found \"%.40s\"", v->name, arg);
 }
 
+static bool takes_paths(const CliRequest *rq, const VerbInfo *v)
+{
+        return v->operand == OPERAND_PATHS || rq->targets.action == TARGETS_ROTATION;
+}
+
 int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
 {
         CliRequest rq = {
@@ -475,7 +501,7 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
         for (at++; at < argc; at++) {
                 const char *arg = argv[at], *value = NULL;
                 int r;
-                if ((options_over || arg[0] != '-' || !arg[1]) && v->operand == OPERAND_PATHS) {
+                if ((options_over || arg[0] != '-' || !arg[1]) && takes_paths(&rq, v)) {
                         if (!*arg)
                                 return err_set(err, -EINVAL, "a path is empty");
                         argv[paths++] = argv[at];
@@ -523,17 +549,16 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 return err_set(err, -EINVAL, "show needs the id of a roll; edge-roll history lists them");
         if (rq.verb == VERB_LOCK && lock_check(&rq, err) < 0)
                 return -EINVAL;
+        if (paths > 0) {
+                argv[paths] = NULL;
+                rq.paths = argv;
+        }
+        if (rq.verb == VERB_LINT && documents_check(&rq, "lint", err) < 0)
+                return -EINVAL;
         if (rq.verb == VERB_TARGETS && targets_check(&rq, err) < 0)
                 return -EINVAL;
         if (v->operand == OPERAND_HOLD && rq.verb == VERB_HOLD && !rq.hold)
                 return err_set(err, -EINVAL, "hold takes one word: apply or remove");
-        if (v->operand == OPERAND_PATHS && rq.verb != VERB_HELP) {
-                if (paths == 0)
-                        return err_set(err, -EINVAL, "%s needs a path: a bundle, a folder or an XML file",
-                                       v->name);
-                argv[paths] = NULL;
-                rq.paths = argv;
-        }
         *ret = rq;
         return 0;
 }

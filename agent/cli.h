@@ -71,6 +71,7 @@ typedef enum TargetsAction {
         TARGETS_DELETE,
         TARGETS_ENABLE,
         TARGETS_DISABLE,
+        TARGETS_ROTATION,
         TARGETS_ACTION_COUNT,
         TARGETS_ACTION_INVALID = -EINVAL,
 } TargetsAction;
@@ -103,7 +104,7 @@ typedef struct CliRequest {
         bool planned;          /* plan: the word "restart" was there */
         const char *org, *env; /* of Edge; NULL: not given */
         CliTargets targets;
-        char **paths;       /* lint: NULL-terminated, at least one */
+        char **paths;       /* lint, targets rotation: NULL-terminated; NULL: none */
         const char *ignore; /* lint: rules; NULL: not given */
         bool strict;
         CliCluster cluster;

@@ -12,6 +12,7 @@
 #include "agent/cluster/history.h"
 #include "agent/config.h"
 #include "agent/edge/lint-run.h"
+#include "agent/edge/rotation.h"
 #include "agent/edge/targets.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
@@ -48,11 +49,12 @@ static void known_components(const Config *config, char *buf, size_t size)
  * A file that somebody is just editing must not keep anybody from seeing or ending what runs; what begins
  * something needs a good one.
  */
-static bool needs_config(Verb verb)
+static bool needs_config(const CliRequest *rq)
 {
+        Verb verb = rq->verb;
         return verb == VERB_PLAN || verb == VERB_NODES || verb == VERB_RESUME || verb == VERB_RESTART ||
                verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG ||
-               verb == VERB_TARGETS;
+               verb == VERB_TARGETS || (verb == VERB_LINT && rq->org);
 }
 
 /* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
@@ -107,7 +109,10 @@ static int run_client(const CliRequest *rq, const Config *config)
 static int run_edge(const CliRequest *rq, const Config *config)
 {
         SessionIo io = { .out = stdout, .err = stderr, .in = isatty(STDIN_FILENO) ? STDIN_FILENO : -1 };
-        return targets_main(rq, config, &io);
+        if (rq->verb == VERB_LINT)
+                return lint_main(rq, config, &io);
+        return rq->targets.action == TARGETS_ROTATION ? rotation_main(rq, config, &io)
+                                                      : targets_main(rq, config, &io);
 }
 
 static int run(const CliRequest *rq)
@@ -128,13 +133,13 @@ static int run(const CliRequest *rq)
         if (rq->verb == VERB_BRIDGE)
                 return bridge_run(NULL);
         if (config_load(&config, NULL, NULL, &err) < 0) {
-                if (needs_config(rq->verb))
+                if (needs_config(rq))
                         return refuse(rq->json, rq->component, verb_name(rq->verb), err.text);
                 if (rq->component)
                         (void) fprintf(stderr, "edge-roll: going on without the configuration: %s\n",
                                        err.text);
         }
-        if (rq->verb == VERB_TARGETS)
+        if (rq->verb == VERB_TARGETS || rq->verb == VERB_LINT)
                 return run_edge(rq, config);
         if (rq->verb == VERB_RESUME || (rq->cluster.on && config))
                 return cluster_run(rq, config);
@@ -155,12 +160,11 @@ static int run(const CliRequest *rq)
         case VERB_HISTORY:
         case VERB_SHOW:
                 return history_main(rq, config);
-        case VERB_LINT:
-                return lint_main(rq);
         case VERB_NODES:
         case VERB_PLAN:
         case VERB_RESUME:
         case VERB_TARGETS:
+        case VERB_LINT:
         case VERB_BRIDGE:
         case VERB_AGENT:
         case VERB_HEAL:

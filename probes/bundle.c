@@ -370,3 +370,11 @@ int bundle_read(const char *path, const BundleHandlers *handlers, void *userdata
         free(rd.buffer);
         return r < 0 ? r : (int) rd.documents;
 }
+
+int bundle_read_zip(int fd, const char *shown, const BundleHandlers *handlers, void *userdata, Err *err)
+{
+        Reading rd = { .handlers = handlers, .userdata = userdata };
+        int r = is_zip(fd) ? zip_file_read(&rd, fd, shown, err) : tell(&rd, shown, "it is no zip");
+        free(rd.buffer);
+        return r < 0 ? r : (int) rd.documents;
+}

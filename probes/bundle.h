@@ -50,6 +50,13 @@ typedef struct BundleHandlers {
 int bundle_read(const char *path, const BundleHandlers *handlers, void *userdata, Err *err) _must_check_;
 
 /*
+ * bundle_read_zip() - the same for a zip that is open already. @fd: of a file, read from its beginning.
+ * @shown: what stands in front of the paths. Return: as above.
+ */
+int bundle_read_zip(int fd, const char *shown, const BundleHandlers *handlers, void *userdata,
+                    Err *err) _must_check_;
+
+/*
  * bundle_wants() - is this the path of a document that would be read? @path: within a bundle, "/" between its
  * parts. Pure. Return: 1; 0; -EINVAL (it leaves the bundle: absolute, "..", a backslash, a NUL is not
  * possible).

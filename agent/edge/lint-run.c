@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/edge/lint-run.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/client.h"
 #include "agent/put.h"
-#include "agent/render.h"
 #include "probes/bundle.h"
 #include "probes/json.h"
 
-typedef struct Run {
-        const LintRun *options;
-        bool ignored[LINT_RULE_COUNT];
-        bool explained[LINT_RULE_COUNT]; /* to people, each rule once is enough */
-        LintSums sums;
-        Err *err;
-} Run;
-
-static int ignore_parse(Run *run, const char *text, Err *err)
+static int ignore_parse(LintRun *run, const char *text, Err *err)
 {
         char name[64];
         for (const char *p = text ? text : "";;) {
@@ -79,7 +67,7 @@ static int finding_text(FILE *f, const char *file, const LintFinding *fi, bool e
         return ferror(f) ? -EIO : 0;
 }
 
-static int tell(Run *run, const char *path, const LintFindings *findings)
+static int tell(LintRun *run, const char *path, const LintFindings *findings)
 {
         for (size_t i = 0; i < findings->n; i++) {
                 const LintFinding *fi = &findings->items[i];
@@ -90,9 +78,8 @@ static int tell(Run *run, const char *path, const LintFindings *findings)
                 run->sums.notes += fi->level == LINT_NOTE;
                 bool explained = run->explained[fi->rule];
                 run->explained[fi->rule] = true;
-                int r = run->options->json
-                                ? finding_json(run->options->out, path, fi)
-                                : finding_text(run->options->out, path, fi, explained, run->options->colour);
+                int r = run->json ? finding_json(run->out, path, fi)
+                                  : finding_text(run->out, path, fi, explained, run->colour);
                 if (r < 0)
                         return err_set(run->err, r, "The findings cannot be written");
         }
@@ -103,7 +90,7 @@ static int tell(Run *run, const char *path, const LintFindings *findings)
 
 static int on_document(const char *path, const char *text, size_t len, void *userdata)
 {
-        Run *run = userdata;
+        LintRun *run = userdata;
         _cleanup_(edge_xml_freep) EdgeXml *x = NULL;
         _cleanup_(lint_done) LintFindings findings = { 0 };
         Err err = { 0 };
@@ -116,14 +103,14 @@ static int on_document(const char *path, const char *text, size_t len, void *use
                 return err_set(run->err, r, "%s", err.text);
         else if (x->kind != EDGE_XML_OTHER) {
                 run->sums.documents++;
-                r = lint_document(x, run->options->servers, &findings);
+                r = lint_document(x, run->servers, &findings);
         }
         return r < 0 ? err_set(run->err, r, "Out of memory") : tell(run, path, &findings);
 }
 
 static int on_problem(const char *path, const char *problem, void *userdata)
 {
-        Run *run = userdata;
+        LintRun *run = userdata;
         _cleanup_(lint_done) LintFindings findings = { 0 };
         if (lint_unreadable(problem, &findings) < 0)
                 return err_set(run->err, -ENOMEM, "Out of memory");
@@ -132,72 +119,23 @@ static int on_problem(const char *path, const char *problem, void *userdata)
 
 /* ---- all ---- */
 
-static void sums_text(const Run *run)
+const BundleHandlers lint_handlers = { .document = on_document, .problem = on_problem };
+
+int lint_begin(LintRun *run, Err *err)
+{
+        run->err = err;
+        return ignore_parse(run, run->ignore, err);
+}
+
+Result lint_result(const LintRun *run)
 {
         const LintSums *s = &run->sums;
-        (void) fprintf(run->options->out, "%zu error%s, %zu warning%s, %zu note%s in %zu document%s\n",
-                       s->errors, s->errors == 1 ? "" : "s", s->warnings, s->warnings == 1 ? "" : "s",
-                       s->notes, s->notes == 1 ? "" : "s", s->documents, s->documents == 1 ? "" : "s");
+        return s->errors > 0 || (run->strict && s->warnings > 0) ? RESULT_PROBLEMS : RESULT_DONE;
 }
 
-Result lint_run(const LintRun *options, LintSums *ret, Err *err)
+void lint_counts(const LintSums *s, char *buf, size_t size)
 {
-        static const BundleHandlers handlers = { .document = on_document, .problem = on_problem };
-        Run run = { .options = options, .err = err };
-
-        if (ignore_parse(&run, options->ignore, err) < 0)
-                return RESULT_USAGE;
-        for (char *const *path = options->paths; *path; path++) {
-                int r = bundle_read(*path, &handlers, &run, err);
-                if (r < 0)
-                        return r == -ENOMEM || r == -EIO || r == -ELIBACC ? RESULT_FAILED : RESULT_USAGE;
-        }
-        *ret = run.sums;
-        if (run.sums.documents == 0 && run.sums.errors == 0) {
-                (void) err_set(
-                        err, -ENOENT,
-                        "there is no TargetEndpoint, ServiceCallout or TargetServer in %.200s%s: bundles have them in "
-                        "apiproxy/targets and apiproxy/policies",
-                        options->paths[0], options->paths[1] ? " and the others" : "");
-                return RESULT_USAGE;
-        }
-        if (!options->json)
-                sums_text(&run);
-        return run.sums.errors > 0 || (options->strict && run.sums.warnings > 0) ? RESULT_PROBLEMS
-                                                                                 : RESULT_DONE;
-}
-
-/* With --json the last line is a result, as with every verb. */
-static int end_json(Result result, const LintSums *sums, const char *reason)
-{
-        _cleanup_(freep) char *json = NULL;
-        char counts[160];
-
-        (void) snprintf(counts, sizeof(counts), "%zu errors, %zu warnings, %zu notes in %zu documents",
-                        sums->errors, sums->warnings, sums->notes, sums->documents);
-        int r = render_result_json(NULL, "lint", result_name(result), result_exit_code(result),
-                                   *reason ? reason : counts, "", &json);
-        return r < 0 || printf("%s\n", json) < 0 ? -EIO : 0;
-}
-
-int lint_main(const CliRequest *rq)
-{
-        LintRun run = {
-                .paths = rq->paths,
-                .ignore = rq->ignore,
-                .strict = rq->strict,
-                .json = rq->json,
-                .colour = client_mode(STDOUT_FILENO, rq->json, false).live,
-                .out = stdout,
-        };
-        LintSums sums = { 0 };
-        Err err = { 0 };
-
-        Result result = lint_run(&run, &sums, &err);
-        if (rq->json) {
-                if (end_json(result, &sums, err.text) < 0)
-                        result = RESULT_FAILED;
-        } else if (err.code != 0)
-                (void) fprintf(stderr, "edge-roll: %s\n", err.text);
-        return result_exit_code(result);
+        (void) snprintf(buf, size, "%zu error%s, %zu warning%s, %zu note%s in %zu document%s", s->errors,
+                        s->errors == 1 ? "" : "s", s->warnings, s->warnings == 1 ? "" : "s", s->notes,
+                        s->notes == 1 ? "" : "s", s->documents, s->documents == 1 ? "" : "s");
 }

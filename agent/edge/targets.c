@@ -428,6 +428,7 @@ static int targets_run(Targets *t)
                 return targets_switch(t, true);
         case TARGETS_DISABLE:
                 return targets_switch(t, false);
+        case TARGETS_ROTATION: /* rotation.h */
         case TARGETS_ACTION_COUNT:
         case TARGETS_ACTION_INVALID:
                 break;

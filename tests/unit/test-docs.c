@@ -17,6 +17,7 @@
 #include "agent/cli.h"
 #include "agent/cluster/plan.h"
 #include "agent/config.h"
+#include "agent/edge/lint.h"
 #include "agent/phase.h"
 #include "base/result.h"
 
@@ -287,6 +288,20 @@ static void page_and_completion_have_every_verb_and_option(void **state)
         }
 }
 
+/* --ignore takes these names, so they must be found somewhere. */
+static void the_page_has_every_rule_of_lint(void **state)
+{
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll-targets.7");
+        (void) state;
+        for (int i = 0; i < LINT_RULE_COUNT; i++) {
+                const LintRuleInfo *rule = lint_rule((LintRule) i);
+                char line[96];
+                (void) snprintf(line, sizeof(line), "\n.It Sy %s Pq %s\n", rule->name,
+                                lint_level_name(rule->level));
+                has("units/man/edge-roll-targets.7", page, line);
+        }
+}
+
 static void the_page_has_every_event(void **state)
 {
         static const char *const events[] = { "job",    "phase",  "progress", "warning",  "finding", "hook",
@@ -365,6 +380,7 @@ int main(void)
                 cmocka_unit_test(the_catalog_has_every_message_id),
                 cmocka_unit_test(the_page_of_recovery_is_named_where_it_is_needed),
                 cmocka_unit_test(page_and_completion_have_every_verb_and_option),
+                cmocka_unit_test(the_page_has_every_rule_of_lint),
                 cmocka_unit_test(the_page_has_every_event),
                 cmocka_unit_test(the_example_is_all_defaults),
         };

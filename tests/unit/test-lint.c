@@ -14,6 +14,8 @@
 
 #include "agent/edge/lint-run.h"
 #include "agent/edge/lint.h"
+#include "agent/edge/rotation.h"
+#include "tests/lib/standin.h"
 
 #define CASES "tests/unit/data/lint.txt"
 
@@ -193,102 +195,130 @@ static void test_too_many_servers(void **state _unused_)
         free(xml);
 }
 
-/* ---- a run ---- */
+/* ---- the verb: from its command line to its end ---- */
+
+#define TARGET(balancer)                                                           \
+        "<TargetEndpoint name=\"a\"><HTTPTargetConnection><LoadBalancer>" balancer \
+        "</LoadBalancer></HTTPTargetConnection>"                                   \
+        "</TargetEndpoint>"
+#define ONE_WARNING TARGET("<Server name=\"b\"/><Server name=\"b\"/>")
+#define ONE_ERROR   TARGET("")
 
 typedef struct Said {
-        Result result;
-        LintSums sums;
-        Err err;
-        char *text;
+        int exit;
+        char *out, *err;
 } Said;
 
 static void said_done(Said *s)
 {
-        free(s->text);
+        free(s->out);
+        free(s->err);
 }
 
-static Said run_on(const char *xml, const char *ignore, bool strict, bool json)
+/* @line: words separated by blanks; the path goes behind them. @config: NULL: none. */
+static Said call(const char *line, const char *path, const Config *config)
+{
+        char text[512], program[] = "edge-roll", *argv[24] = { program };
+        _cleanup_(freep) char *own = path ? strdup(path) : NULL;
+        int argc = 1;
+        size_t out_size, err_size;
+        CliRequest rq;
+        Said said = { .exit = 2 };
+        Err why = { 0 };
+
+        (void) snprintf(text, sizeof(text), "%s", line);
+        for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+                argv[argc++] = word;
+        if (own)
+                argv[argc++] = own;
+        SessionIo io = { .out = open_memstream(&said.out, &out_size),
+                         .err = open_memstream(&said.err, &err_size),
+                         .in = -1 };
+        if (cli_parse(argc, argv, &rq, &why) < 0)
+                (void) fprintf(io.err, "%s\n", why.text);
+        else if (rq.verb == VERB_LINT)
+                said.exit = lint_main(&rq, config, &io);
+        else
+                said.exit = rotation_main(&rq, config, &io);
+        (void) fclose(io.out);
+        (void) fclose(io.err);
+        return said;
+}
+
+/* The verb over a document of its own. */
+static Said call_on(const char *line, const char *xml)
 {
         char folder[] = "/tmp/edge-roll-lint.XXXXXX", path[64];
-        char *const paths[] = { path, NULL };
-        Said said = { 0 };
-        size_t size;
-        FILE *out = open_memstream(&said.text, &size);
-
         assert_non_null(mkdtemp(folder));
         (void) snprintf(path, sizeof(path), "%s/default.xml", folder);
         FILE *f = fopen(path, "we");
         assert_non_null(f);
         assert_true(fputs(xml, f) >= 0);
         (void) fclose(f);
-        LintRun run = { .paths = paths, .ignore = ignore, .strict = strict, .json = json, .out = out };
-        said.result = lint_run(&run, &said.sums, &said.err);
-        (void) fclose(out);
+        Said said = call(line, path, NULL);
         (void) unlink(path);
         (void) rmdir(folder);
         return said;
 }
 
-#define ONE_WARNING                                                                                               \
-        "<TargetEndpoint name=\"a\"><HTTPTargetConnection><LoadBalancer><Server name=\"b\"/><Server name=\"b\"/>" \
-        "</LoadBalancer></HTTPTargetConnection></TargetEndpoint>"
-#define ONE_ERROR \
-        "<TargetEndpoint name=\"a\"><HTTPTargetConnection><LoadBalancer/></HTTPTargetConnection></TargetEndpoint>"
-
 static void test_exit(void **state _unused_)
 {
         static const struct {
-                const char *xml, *ignore;
-                bool strict;
-                Result result;
+                const char *line, *xml;
+                int exit;
         } cases[] = {
-                { ONE_ERROR, NULL, false, RESULT_PROBLEMS },
-                { ONE_ERROR, "balancer-empty", false, RESULT_DONE },
-                { ONE_WARNING, NULL, false, RESULT_DONE },
-                { ONE_WARNING, NULL, true, RESULT_PROBLEMS },
-                { ONE_WARNING, "balancer-empty, server-twice", true, RESULT_DONE },
-                { ONE_WARNING, "server-twise", false, RESULT_USAGE },
-                { "<Quota/>", NULL, false, RESULT_USAGE },
-                { "<TargetEndpoint>", NULL, false, RESULT_PROBLEMS },
-                { "", NULL, false, RESULT_PROBLEMS },
-                { "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><TargetEndpoint>&b;</TargetEndpoint>",
-                  NULL, false, RESULT_PROBLEMS },
+                { "lint", ONE_ERROR, 20 },
+                { "lint --ignore balancer-empty", ONE_ERROR, 0 },
+                { "lint", ONE_WARNING, 0 },
+                { "lint --strict", ONE_WARNING, 20 },
+                { "lint --strict --ignore=balancer-empty,server-twice", ONE_WARNING, 0 },
+                { "lint --ignore server-twise", ONE_WARNING, 2 },
+                { "lint", "<Quota/>", 2 },
+                { "lint", "<TargetEndpoint>", 20 },
+                { "lint", "", 20 },
+                { "lint",
+                  "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><TargetEndpoint>&b;</TargetEndpoint>",
+                  20 },
+                { "lint --org acme", ONE_WARNING, 2 },
+                { "targets rotation", ONE_WARNING, 0 },
+                { "targets rotation", ONE_ERROR, 20 },
+                { "targets rotation", "<Quota/>", 2 },
+                { "targets rotation", "<TargetEndpoint>", 20 },
         };
         for (size_t i = 0; i < ELEMENTS(cases); i++)
                 for (int json = 0; json < 2; json++) {
-                        _cleanup_(said_done) Said said =
-                                run_on(cases[i].xml, cases[i].ignore, cases[i].strict, json);
-                        if (said.result != cases[i].result)
-                                fail_msg("case %zu: %s: %s %s", i, result_name(said.result), said.err.text,
-                                         said.text);
-                        assert_int_equal(said.result == RESULT_USAGE, said.err.code != 0);
+                        char line[200], last[40];
+                        (void) snprintf(line, sizeof(line), "%s%s", cases[i].line, json ? " --json" : "");
+                        _cleanup_(said_done) Said said = call_on(line, cases[i].xml);
+                        if (said.exit != cases[i].exit)
+                                fail_msg("%s: exit %d\n%s%s", line, said.exit, said.out, said.err);
+                        (void) snprintf(last, sizeof(last), "\"exit\":%d", cases[i].exit);
+                        /* A command line that is refused is main()'s. */
+                        if (json && !strstr(line, "--org") && !strstr(said.out, last))
+                                fail_msg("%s: no result\n%s%s", line, said.out, said.err);
                 }
 }
 
 static void test_text(void **state _unused_)
 {
-        _cleanup_(said_done) Said said = run_on(ONE_ERROR, NULL, false, false);
+        _cleanup_(said_done) Said said = call_on("lint", ONE_ERROR);
         assert_non_null(
-                strstr(said.text,
+                strstr(said.out,
                        "/default.xml:1: error: there is no Server in it [balancer-empty]\n    why: "));
-        assert_non_null(strstr(said.text, "\n    fix: Name a target server.\n"));
-        assert_non_null(strstr(said.text, "\n1 error, 0 warnings, 0 notes in 1 document\n"));
+        assert_non_null(strstr(said.out, "\n    fix: Name a target server.\n"));
+        assert_non_null(strstr(said.err, "1 error, 0 warnings, 0 notes in 1 document\n"));
 }
 
 /* To people a rule is explained once, to programs always. */
 static void test_explained_once(void **state _unused_)
 {
-        static const char twice[] =
-                "<TargetEndpoint name=\"a\"><HTTPTargetConnection><LoadBalancer><Server name=\"b\"/>"
-                "<Server name=\"b\"/><Server name=\"b\"/></LoadBalancer></HTTPTargetConnection>"
-                "</TargetEndpoint>";
-        _cleanup_(said_done) Said text = run_on(twice, NULL, false, false),
-                                  json = run_on(twice, NULL, false, true);
-        const char *first = strstr(text.text, "    why: ");
-        assert_int_equal(text.sums.warnings, 2);
+        static const char twice[] = TARGET("<Server name=\"b\"/><Server name=\"b\"/><Server name=\"b\"/>");
+        _cleanup_(said_done) Said text = call_on("lint", twice), json = call_on("lint --json", twice);
+        const char *first = strstr(text.out, "    why: ");
+        assert_non_null(strstr(text.out, "2 warnings"));
         assert_non_null(first);
         assert_null(strstr(first + 1, "    why: "));
-        first = strstr(json.text, "\"why\":");
+        first = strstr(json.out, "\"why\":");
         assert_non_null(first);
         assert_non_null(strstr(first + 1, "\"why\":"));
 }
@@ -296,23 +326,84 @@ static void test_explained_once(void **state _unused_)
 /* A name from a document must not reach the terminal as it is. */
 static void test_escapes(void **state _unused_)
 {
-        _cleanup_(said_done) Said said = run_on(
-                "<TargetEndpoint name=\"a\"><HTTPTargetConnection><LoadBalancer><Server name=\"b&#x9b;31m\"/>"
-                "</LoadBalancer></HTTPTargetConnection></TargetEndpoint>",
-                NULL, false, false);
-        assert_null(strstr(said.text, "\xc2\x9b"));
-        assert_non_null(strstr(said.text, "[name-forbidden]"));
+        _cleanup_(said_done) Said said = call_on("lint", TARGET("<Server name=\"b&#x9b;31m\"/>"));
+        assert_null(strstr(said.out, "\xc2\x9b"));
+        assert_non_null(strstr(said.out, "[name-forbidden]"));
 }
 
 static void test_nothing_there(void **state _unused_)
 {
-        char path[] = "/nonexistent/edge-roll";
-        char *const paths[] = { path, NULL };
-        LintRun run = { .paths = paths, .out = stdout };
-        LintSums sums;
+        _cleanup_(said_done) Said said = call("lint", "/nonexistent/edge-roll", NULL);
+        assert_int_equal(said.exit, 2);
+        assert_non_null(strstr(said.err, "/nonexistent/edge-roll cannot be opened"));
+        _cleanup_(said_done) Said none = call("lint", NULL, NULL);
+        assert_int_equal(none.exit, 2);
+        assert_non_null(strstr(none.err, "lint needs a path"));
+}
+
+/* ---- with the Management Server ---- */
+
+#define SERVER "{\"status\":\"deployed\",\"type\":[\"message-processor\"],\"uUID\":\"u1\"}"
+#define EDGE                                                                                                                         \
+        "{\"acme\":{\"prod\":{\"targetservers\":{"                                                                                   \
+        "\"one\":{\"name\":\"one\",\"host\":\"10.0.0.1\",\"port\":80,\"isEnabled\":true},"                                           \
+        "\"two\":{\"name\":\"two\",\"host\":\"10.0.0.2\",\"port\":80,\"isEnabled\":false}},"                                         \
+        "\"deployments\":[{\"proxy\":\"billing\",\"revision\":\"3\",\"state\":\"deployed\",\"server\":[" SERVER                      \
+        "],\"files\":{"                                                                                                              \
+        "\"apiproxy/targets/default.xml\":\"<TargetEndpoint name='default'><HTTPTargetConnection><LoadBalancer>"                     \
+        "<Server name='one'/><Server name='two'/><Server name='three'/></LoadBalancer></HTTPTargetConnection></TargetEndpoint>\"}}," \
+        "{\"proxy\":\"lost\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[" SERVER "]},"                                    \
+        "{\"proxy\":\"old\",\"revision\":\"1\",\"state\":\"undeployed\",\"server\":[],\"files\":{}}]},\"empty\":{}}}"
+
+static Config *config_of(const Standin *s)
+{
+        char path[200];
+        Config *config = NULL;
         Err err = { 0 };
-        assert_int_equal(lint_run(&run, &sums, &err), RESULT_USAGE);
-        assert_non_null(strstr(err.text, "/nonexistent/edge-roll cannot be opened"));
+        (void) snprintf(path, sizeof(path), "%s/edge-roll.conf", standin_dir(s));
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        (void) fprintf(f, "[cluster]\nmanagement_url = %s\n", standin_url(s));
+        assert_int_equal(fclose(f), 0);
+        if (config_load(&config, path, "/nonexistent", &err) < 0)
+                fail_msg("%s", err.text);
+        (void) unlink(path);
+        return config;
+}
+
+static void test_what_is_deployed(void **state _unused_)
+{
+        Standin *s = standin_new(EDGE, "[]");
+        _cleanup_(config_freep) Config *config = config_of(s);
+
+        _cleanup_(said_done) Said lint = call("lint --org acme --env prod", NULL, config);
+        assert_int_equal(lint.exit, 20);
+        assert_non_null(strstr(
+                lint.out,
+                "billing:3/apiproxy/targets/default.xml:1: warning: two is disabled in this environment "
+                "[server-disabled]"));
+        assert_non_null(
+                strstr(lint.out,
+                       "error: there is no target server three in this environment [server-unknown]"));
+        assert_non_null(strstr(lint.out, "lost:1:1: error: "));
+        assert_null(strstr(lint.out, "old:1"));
+
+        _cleanup_(said_done) Said rotation = call("targets rotation --org acme --env prod", NULL, config);
+        assert_int_equal(rotation.exit, 20);
+        assert_non_null(strstr(rotation.out, "  one     100 %  in rotation  10.0.0.1:80\n"));
+        assert_non_null(strstr(rotation.out, "  two         -  disabled  10.0.0.2:80\n"));
+        assert_non_null(strstr(rotation.out, "  three       -  no such target server in this environment\n"));
+        assert_non_null(strstr(rotation.err, "warning: lost:1: "));
+
+        /* The environment beside a document of one's own. */
+        _cleanup_(said_done) Said bad = call("lint --org acme --env prod", "/nonexistent", config);
+        assert_int_equal(bad.exit, 2);
+        _cleanup_(said_done) Said empty = call("lint --org acme --env empty", NULL, config);
+        assert_int_equal(empty.exit, 10);
+        _cleanup_(said_done) Said absent = call("lint --org acme --env nowhere", NULL, config);
+        assert_true(absent.exit != 0 && absent.exit != 20);
+        assert_non_null(strstr(absent.err, "nowhere"));
+        (void) standin_free(s);
 }
 
 int main(void)
@@ -322,7 +413,7 @@ int main(void)
                 cmocka_unit_test(test_rules_by_name),  cmocka_unit_test(test_too_many_servers),
                 cmocka_unit_test(test_exit),           cmocka_unit_test(test_text),
                 cmocka_unit_test(test_explained_once), cmocka_unit_test(test_escapes),
-                cmocka_unit_test(test_nothing_there),
+                cmocka_unit_test(test_nothing_there),  cmocka_unit_test(test_what_is_deployed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

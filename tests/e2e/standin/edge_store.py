@@ -4,9 +4,10 @@
 # keystores, virtual hosts and deployments. Changes are kept in DIR/edge.json, in the shapes that Edge's API answers with:
 #
 #   {ORG: {ENV: {"targetservers": {NAME: {...}}, "references": {NAME: {...}}, "keystores": {NAME: {ALIAS: PEM}},
-#                "virtualhosts": {NAME: {...}}, "servers": [UUID], "deployments": [{"proxy", "revision", "state", "server": [...]}]}}}
+#                "virtualhosts": {NAME: {...}}, "servers": [UUID], "deployments": [{"proxy", "revision", "state", "server": [...],
+#                                                        "files": {PATH: TEXT}}]}}}
 
-import json, os, threading, xml.etree.ElementTree
+import io, json, os, threading, zipfile, xml.etree.ElementTree
 
 KINDS = {"targetservers": "TargetServer", "references": "ResourceReference", "virtualhosts": "VirtualHost"}
 LIMIT = {"targetservers": 500}
@@ -114,6 +115,8 @@ class Store:
             raise Refusal(404, "messaging.config.beans.OrganizationDoesNotExist", f"Organization {parts[0]} does not exist")
         if len(parts) == 1:
             return 200, {"name": parts[0], "environments": sorted(org)}
+        if parts[1] == "apis" and len(parts) == 5 and parts[3] == "revisions":
+            return self.bundle(org, parts[2], parts[4])
         if parts[1] == "apis" and len(parts) == 6 and parts[3] == "revisions" and parts[5] == "deployments":
             return self.of_revision(parts[0], org, parts[2], parts[4])
         if parts[1] not in ("e", "environments"):
@@ -180,6 +183,19 @@ class Store:
         if len(parts) == 4 and (parts[1], parts[3]) in (("aliases", "certificate"), ("certs", "export")) and parts[2] in store:
             return 200, store[parts[2]].encode()
         raise absent("Alias", parts[2] if len(parts) > 2 else "", env)
+
+    # ---- what a revision is made of: "files" of its deployment, as the zip that ?format=bundle gives
+
+    def bundle(self, envs, proxy, revision):
+        for env in envs.values():
+            for d in env.get("deployments", []):
+                if d["proxy"] == proxy and d["revision"] == revision and "files" in d:
+                    out = io.BytesIO()
+                    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+                        for name, text in d["files"].items():
+                            z.writestr(name, text)
+                    return 200, out.getvalue()
+        raise Refusal(404, "messaging.config.beans.ApplicationRevisionDoesNotExist", f"APIProxy revision {revision} does not exist in {proxy}")
 
     # ---- the three shapes of deployments
 

@@ -152,7 +152,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "done-cut":
             self.cut()
         elif isinstance(answer, bytes):
-            self.answer(status, answer, "application/x-pem-file")
+            self.answer(status, answer, "application/zip" if answer[:2] == b"PK" else "application/x-pem-file")
         elif mode == "xml" and isinstance(answer, dict) and "host" in answer:
             self.answer(status, edge_store.target_to_xml(answer), "application/xml")
         else:
