@@ -26,19 +26,28 @@ kp_load() {
 
 # kp_watch NODE: from the next start of an own unit on its processes are watched.
 kp_watch() {
-        local node=$1 unit
+        local node=$1
         [ -e "$LAB/bin/killpoint" ] || tool_build killpoint killpoint-call
         cp "$LAB/bin/killpoint" "$(node_file "$node" /usr/bin/killpoint)"
         in_node "$node" mkdir -p $KP_DIR
         RUN_AS="exec" in_node "$node" killpoint serve $KP_DIR </dev/null &
         KP_SERVER=$!
-        for unit in agent heal; do
-                in_node "$node" mkdir -p "/run/systemd/system/edge-roll-$unit.service.d"
-                printf '[Service]\nExecStart=\nExecStart=/usr/bin/killpoint run %s %s /usr/bin/edge-roll %s\nWatchdogSec=10\n' $KP_DIR $unit $unit \
-                        >"$(node_file "$node" "/run/systemd/system/edge-roll-$unit.service.d/killpoint.conf")"
-        done
+        kp_wrap "$node" agent ExecStart agent WatchdogSec=10
+        kp_wrap "$node" heal ExecStart heal
+        kp_wrap "$node" hold ExecStart 'hold apply'
+        kp_wrap "$node" hold ExecReload 'hold apply'
+        kp_wrap "$node" hold ExecStop 'hold remove'
         in_node "$node" systemctl daemon-reload
         wait_for 5 in_node "$node" test -e $KP_DIR/socket
+        # Asked for again and again.
+        KP_SAID=$(node_file "$node" $KP_DIR/said)
+}
+
+# kp_wrap NODE UNIT EXEC ARGUMENTS [LINE...]: that command of an own unit is watched; its role is the unit's name.
+kp_wrap() {
+        local dir=/run/systemd/system/edge-roll-$2.service.d
+        in_node "$1" mkdir -p "$dir"
+        printf '%s\n' '[Service]' "$3=" "$3=/usr/bin/killpoint run $KP_DIR $2 /usr/bin/edge-roll $4" "${@:5}" >"$(node_file "$1" "$dir/killpoint-$3.conf")"
 }
 
 # kp_order NODE ROLE LINE...: what its next processes of that role are to suffer (killpoint.c).
@@ -46,14 +55,14 @@ kp_order() {
         local file
         file=$(node_file "$1" "$KP_DIR/$2")
         printf '%s\n' "${@:3}" >"$file"
-        : >"$(node_file "$1" $KP_DIR/said)"
+        : >"$KP_SAID"
 }
 
-# kp_said NODE: what killpoint has told since the last order.
-kp_said() { cat "$(node_file "$1" $KP_DIR/said)"; }
+# What killpoint has told since the last order.
+kp_said() { cat "$KP_SAID"; }
 
-# kp_gone NODE [N]: the process of the present order, or N of them, is gone.
-kp_gone() { [ "$(kp_said "$1" | grep -c '^end')" -ge "${2:-1}" ]; }
+# kp_gone [N]: the process of the present order, or N of them, is gone.
+kp_gone() { [ "$(kp_said | grep -c '^end')" -ge "${1:-1}" ]; }
 
 # kp_list NODE FILE: an undisturbed restart by an agent that is started for it and leaves by itself; what it did is in FILE.
 kp_list() {
@@ -61,8 +70,8 @@ kp_list() {
         kp_order "$1" agent list
         er "$1" restart "$(component_name "$1")" --reason "to list what it does"
         assert_result "done" 0
-        wait_for 20 kp_gone "$1"
-        kp_said "$1" >"$2"
+        wait_for 20 kp_gone
+        kp_said >"$2"
         kp_order "$1" agent
 }
 
@@ -88,11 +97,18 @@ kp_others() {
                 }' "$1"
 }
 
-# All processes of the present order that were to be killed are, or its caller has an answer and nothing is to come any more.
+# kp_struck NAME N: the N processes that were to be killed are, the last one at NAME; or the caller has an answer and nothing is to
+# come any more.
 kp_struck() {
-        [ "$(kp_said "$1" | grep -c '^kill')" -lt "$3" ] || return 0
+        local said left=$2
+        said=$(<"$KP_SAID")
+        while [ "$left" -gt 0 ] && [[ $said == *$'kill\t'* ]]; do
+                said=${said#*$'kill\t'}
+                left=$((left - 1))
+        done
+        [ "$left" -gt 0 ] || return 0
         gone "$ER_PID" || return 1
-        case $2 in over/*) kp_gone "$1" ;; esac
+        case $1 in over/*) kp_gone ;; esac
 }
 
 # kp_run NODE POINT: a restart whose agent dies there. KP_END: how it ended, or missed (it never came there). A POINT is
@@ -117,8 +133,8 @@ kp_run() {
                 wait_for 60 er_phase "${point%% *}"
                 in_node "$node" systemctl --no-block stop edge-roll-agent.service
         fi
-        wait_for 60 kp_struck "$node" "$name" ${#orders[@]}
-        at=$(kp_said "$node" | awk -F '\t' '$1 == "kill" { at = $4 } END { print at }')
+        wait_for 60 kp_struck "$name" ${#orders[@]}
+        at=$(kp_said | awk -F '\t' '$1 == "kill" { at = $4 } END { print at }')
         if [ -z "$at" ]; then
                 ER_EXIT=0
                 wait "$ER_PID" || ER_EXIT=$?
@@ -231,15 +247,16 @@ kp_ready() {
 kp_given() { tr ';' '\n' <<<"$POINT" | sed 's/^ *//; s/ *$//'; }
 
 # kp_all NODE LISTER...: each point that the lister prints for NODE, or those of POINT (several with ";" between them), under load.
+#   PICK   only so many of them, at random; SEED which
 kp_all() {
-        local node=$1 points point
+        local node=$1 points point seed=${SEED:-$RANDOM}
         kp_ready "$node" 3500
         if [ -n "${POINT:-}" ]; then
                 mapfile -t points < <(kp_given)
         else
-                "${@:2}" "$node" >"$SCENE/points"
-                mapfile -t points <"$SCENE/points"
-                say "$node: ${#points[@]} points"
+                SEED=$seed "${@:2}" "$node" >"$SCENE/points"
+                mapfile -t points < <(if [ -n "${PICK:-}" ]; then kp_shuffle "$seed" | sed -n "1,${PICK}p"; else cat; fi <"$SCENE/points")
+                say "$node: ${#points[@]} of $(wc -l <"$SCENE/points") points, SEED=$seed"
         fi
         for point in "${points[@]}"; do kp_try "$node" "$point"; done
         kp_done
@@ -248,12 +265,10 @@ kp_all() {
 # kp_of_agent NODE: those of an undisturbed restart.
 #   SEED, OTHERS   which calls besides, and how many of them (at random, 40)
 kp_of_agent() {
-        local seed=${SEED:-$RANDOM}
         kp_list "$1" "$SCENE/list"
         kp_ordered "$SCENE/list"
         kp_points "$SCENE/list"
-        kp_others "$SCENE/list" "$seed" "${OTHERS:-40}"
-        say "$1: SEED=$seed"
+        kp_others "$SCENE/list" "$SEED" "${OTHERS:-40}"
 }
 
 # kp_of_next POINT... NODE: those of the agent that goes on after each of these.
@@ -263,8 +278,8 @@ kp_of_next() {
                 in_node "$node" systemctl stop edge-roll-agent.service
                 kp_order "$node" agent "kill $first" list
                 er "$node" restart "$(component_name "$node")" --reason "to list what the next one does"
-                wait_for 20 kp_gone "$node" 2
-                kp_said "$node" >"$SCENE/list"
+                wait_for 20 kp_gone 2
+                kp_said >"$SCENE/list"
                 kp_order "$node" agent
                 kp_points "$SCENE/list" | sed "s|^|$first then |"
         done
@@ -280,8 +295,8 @@ kp_of_heal() {
                 wait_for 60 er_phase "$phase"
                 in_node "$node" systemctl --no-block stop edge-roll-agent.service
                 er_wait
-                wait_for 20 kp_gone "$node"
-                kp_said "$node" >"$SCENE/list"
+                wait_for 20 kp_gone
+                kp_said >"$SCENE/list"
                 kp_order "$node" heal
                 kp_points "$SCENE/list" | sed "s|^|heal in $phase at |"
         done
@@ -327,7 +342,7 @@ kp_sample() {
         kp_list "$node" "$SCENE/list"
         kp_ordered "$SCENE/list"
         mapfile -t points < <(sed -n "s/^$(component_name "$node") //p" "$KP_KNOWN"
-                { kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" 40; } | shuf --random-source=<(kp_bytes "$seed"))
+                { kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" 40; } | kp_shuffle "$seed")
         [ -z "${POINT:-}" ] || mapfile -t points < <(kp_given)
         for point in "${points[@]}"; do
                 [ "$(now_ms)" -lt "$end" ] || break
@@ -338,5 +353,5 @@ kp_sample() {
         kp_done
 }
 
-# kp_bytes SEED: as many as shuf wants, always the same.
-kp_bytes() { awk -v seed="$1" 'BEGIN { srand(seed); for (i = 0; i < 200000; i++) printf "%c", 33 + int(rand() * 90) }'; }
+# kp_shuffle SEED: lines, always in the same other order.
+kp_shuffle() { shuf --random-source=<(awk -v seed="$1" 'BEGIN { srand(seed); for (i = 0; i < 200000; i++) printf "%c", 33 + int(rand() * 90) }'); }
