@@ -95,6 +95,14 @@ fault_mend() {
         esac
 }
 
+# Whoever sends it requests does so again.
+fault_readmitted() {
+        case $1 in
+        r*) lb_says "$1" UP ;;
+        m*) through_routers ;;
+        esac
+}
+
 # Nobody works on a job any more.
 job_over() {
         in_node "$1" sh -c '! test -e /var/lib/edge-roll/job.json && ! test -e /var/lib/edge-roll/job-partner.json && ! systemctl -q is-active edge-roll-heal.service'
@@ -148,7 +156,7 @@ fault_judge() {
         [ -z "$(in_node "$node" nft list tables | grep edge_roll || :)" ] || fail "$kind in $phase: the node is left blocked"
         assert_same "$(rules "$node")" "$FAULT_RULES" "foreign rules after $kind in $phase"
         wait_for 15 monit_says "$node" 1 || fail "$kind in $phase: monit is not as it was"
-        wait_for 20 lb_says "$node" UP
+        wait_for 20 fault_readmitted "$node" || fail "$kind in $phase: the node gets no requests"
         state=$(in_node "$node" systemctl is-active edge-roll-agent.service || :)
         [ "$state" != failed ] || fail "$kind in $phase: the agent's unit is left failed"
         FAULT_BACK=$(awk -v at="$at" '/(: [a-z-]+ goes on|: [a-z-]+ begins), asked by/ { printf "%.0f", ($1 - at) * 1000; exit }' "$SCENE/journal")

@@ -226,7 +226,7 @@ kp_mend() {
         in_node "$1" monit -c /etc/monit/monitrc monitor "$(component_of "$1")" >/dev/null 2>&1 || :
         wait_for 30 component_ready "$1"
         wait_for 20 monit_says "$1" 1
-        wait_for 20 lb_says "$1" UP
+        wait_for 20 fault_readmitted "$1"
         er "$1" restart "$(component_name "$1")" --reason "is it as it was?"
 }
 
