@@ -339,7 +339,9 @@ static void help_usage(FILE *out, const VerbInfo *v)
                 [OPERAND_ROLL] = " ROLL",
                 [OPERAND_MAYBE_ROLL] = " [ROLL]",
                 [OPERAND_LOCK] = " show [COMPONENT] | steal COMPONENT NAME | size COMPONENT N",
-                [OPERAND_TARGETS] = " list | create FILE | update FILE | get|delete|enable|disable NAME",
+                [OPERAND_TARGETS] =
+                        " list | create FILE | update FILE | get|delete|enable|disable NAME | rotation [PATH]...",
+                [OPERAND_PATHS] = " [PATH]...",
         };
         (void) fprintf(out, "edge-roll %s%s%s\n", v->name, operands[v->operand],
                        v->options ? " [OPTIONS]" : "");

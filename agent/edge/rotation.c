@@ -120,11 +120,15 @@ void rotation_next_failure(const Rotation *ro, char *buf, size_t size)
         int64_t most = edge_number(c->balancer.max_failures, 0);
         bool retry = edge_flag(c->balancer.retry, true),
              monitored = m->line > 0 && edge_flag(m->enabled, false);
+        const RotationServer *fallback = NULL;
         size_t parts = 0;
         char out[160];
 
-        for (size_t i = 0; i < ro->n; i++)
+        for (size_t i = 0; i < ro->n; i++) {
                 parts += has_part(ro, &ro->servers[i]);
+                if (ro->servers[i].stand == ROTATION_WAITING && !fallback)
+                        fallback = &ro->servers[i];
+        }
         if (ro->nobody) {
                 (void) snprintf(buf, size, "every request fails: no server is left");
                 return;
@@ -143,9 +147,9 @@ void rotation_next_failure(const Rotation *ro, char *buf, size_t size)
                                 "after %" PRId64
                                 " in a row the server is out until the proxy is deployed again",
                                 most);
-        (void) snprintf(buf, size, "the request %s; %s",
+        (void) snprintf(buf, size, "the request %s; %s%s",
                         !retry      ? "fails (RetryEnabled is false)"
                         : parts > 1 ? "is tried on another server"
                                     : "has no other server to be tried on",
-                        out);
+                        out, most > 0 && parts == 1 && fallback ? ", and the fallback takes over" : "");
 }

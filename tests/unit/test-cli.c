@@ -242,6 +242,7 @@ static void help_teaches_every_verb(void **state)
                                 assert_non_null(strstr(text, result_name((Result) r)));
                 } else
                         assert_non_null(strstr(text, "\nExamples:\n  "));
+                assert_null(strstr(text, "(null)"));
                 /* Every example that calls us is one that we accept. */
                 char *examples = strstr(text, "\nExamples:\n");
                 for (line = examples ? strtok_r(examples + 11, "\n", &rest) : NULL; line;

@@ -66,7 +66,7 @@ static const Case cases[] = {
                   "<MaxFailures>3</MaxFailures>",
           .down = " a ",
           .servers = "out 0, in 100, waiting 0",
-          .next = "after 3 in a row the server is out until the proxy is deployed again" },
+          .next = "after 3 in a row the server is out until the proxy is deployed again, and the fallback takes over" },
         { .what = "all others out",
           .balancer =
                   "<Server name='a'/><Server name='b'/><Server name='c'><IsFallback>true</IsFallback></Server>"
