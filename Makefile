@@ -121,6 +121,7 @@ ZK_TESTS     := place places
 UNIT_TESTS   += frames ssh-trouble
 BUS_TESTS    += bridge follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c
+KERNEL_TESTS += killpoint
 BENCHES      := block look roll
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
@@ -128,7 +129,7 @@ KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
 ZK_BINS     := $(ZK_TESTS:%=$(B)/tests/zk/test-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
-TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/checker $(B)/tests/lib/flood $(B)/tests/lib/without-netfilter
+TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/checker $(B)/tests/lib/flood $(B)/tests/lib/without-netfilter $(B)/tests/lib/killpoint
 REPLAY      := $(B)/tests/replay/replay
 REPLAY_OBJ  := $(B)/tests/replay/kinds.o $(B)/tests/replay/serve.o $(B)/tests/replay/stage.o $(B)/tests/replay/wire.o
 
@@ -146,6 +147,9 @@ $(B)/tests/unit/test-bundle: EXTRA_LIBS := -larchive
 
 $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lssl -lcrypto -ldl -lm -lpthread
+
+$(B)/tests/lib/killpoint: $(B)/tests/lib/killpoint-call.o
+$(B)/tests/kernel/test-killpoint: | $(B)/tests/lib/killpoint
 
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
