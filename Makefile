@@ -38,6 +38,10 @@ endif
 ifeq ($(VARIANT),asan)
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDOPT := -fsanitize=address,undefined
+else ifeq ($(VARIANT),fuzz)
+OPT := -O1 -gline-tables-only -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
+       -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDOPT := -fsanitize=fuzzer,address,undefined
 else ifeq ($(VARIANT),coverage)
 OPT := -O0 -g --coverage
 LDOPT := --coverage
@@ -61,7 +65,7 @@ else
 say =
 endif
 
-BASE   := base/addr.c base/err.c base/result.c base/time.c base/words.c
+BASE   := base/addr.c base/err.c base/result.c base/text.c base/time.c base/words.c
 DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
@@ -110,10 +114,10 @@ UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json er
                 render roll roll-log sequence snapshot state status-view table time window
 UNIT_TESTS   += lock-spec turn
 UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
-UNIT_TESTS   += needed pem
 UNIT_TESTS   += edge-xml
 UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation
+UNIT_TESTS   += json needed pem resume
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/bus/fake-systemd1.c
@@ -123,11 +127,14 @@ BUS_TESTS    += bridge follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll
+FUZZ_TARGETS := config conns edge-json frames inventory lock-spec look monit-xml nft nodes pem proc properties put records render roll-record \
+                servers-json snapshot ssh-trouble turn words
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
 BUS_BINS    := $(BUS_TESTS:%=$(B)/tests/bus/test-%)
 ZK_BINS     := $(ZK_TESTS:%=$(B)/tests/zk/test-%)
+FUZZ_BINS   := $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz-%)
 BENCH_BINS  := $(BENCHES:%=$(B)/tests/bench/bench-%)
 TOOLS       := $(B)/tests/lib/load $(B)/tests/lib/filler $(B)/tests/lib/checker $(B)/tests/lib/flood $(B)/tests/lib/without-netfilter $(B)/tests/lib/killpoint
 REPLAY      := $(B)/tests/replay/replay
@@ -150,6 +157,10 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 
 $(B)/tests/lib/killpoint: $(B)/tests/lib/killpoint-call.o
 $(B)/tests/kernel/test-killpoint: | $(B)/tests/lib/killpoint
+# With libFuzzer, where it is built so; else with what gives a target its corpus.
+FUZZ_DRIVER := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o $(B)/tests/lib/oom.o)
+$(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/fuzz.o $(FUZZ_DRIVER) $(B)/lib.a
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl -lm
 
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread
@@ -160,13 +171,20 @@ deps:
 
 tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 
+# Fuzzing: the compiler, seconds for each target in `make check`, minutes in `make fuzz`.
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 2
+MINUTES      ?= 60
+FUZZ_MAKE     = $(MAKE) --no-print-directory VARIANT=fuzz CC="$(FUZZ_CC)" fuzz-bins
+
 # Scenarios of the big cluster in `make check`: seconds of them, two at a time, others each day. `make cluster` runs all.
 ROTATE ?= 300
 
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
-check: deps
+check: fuzz-deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
+	$(Q)$(FUZZ_MAKE)
+	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
 		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
@@ -179,6 +197,31 @@ check-asan: deps
 	$(Q)LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
 		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%) $(ZK_BINS:build/$(VARIANT)/%=build/asan/%)
+
+# Every parser of what comes from outside: its corpus, and a little of what is new (tests/README.md).
+.PHONY: fuzz-deps fuzz-bins fuzz-smoke fuzz fuzz-merge oom
+fuzz-deps: deps
+	@tests/packages.sh fuzz
+
+fuzz-bins: $(FUZZ_BINS)
+
+fuzz-smoke: fuzz-deps
+	$(Q)$(FUZZ_MAKE)
+	$(Q)tests/fuzz/run --seconds $(FUZZ_SECONDS) $(if $(ONLY),--only "$(ONLY)")
+
+# Long: MINUTES each, two at a time. What is found is kept in build/fuzz; fuzz-merge puts what is new into the corpus.
+fuzz: fuzz-deps
+	$(Q)$(FUZZ_MAKE)
+	$(Q)nice -n 15 tests/fuzz/run --seconds $$(($(MINUTES) * 60)) $(if $(ONLY),--only "$(ONLY)")
+
+fuzz-merge: fuzz-deps
+	$(Q)$(FUZZ_MAKE)
+	$(Q)tests/fuzz/run --merge $(if $(ONLY),--only "$(ONLY)")
+
+# The same with each allocation failing in turn. `make check` tries some of them.
+oom: deps
+	$(Q)$(MAKE) --no-print-directory fuzz-bins
+	$(Q)nice -n 15 tests/fuzz/oom $(if $(SECONDS),--seconds $(SECONDS),--all) $(if $(ONLY),--only "$(ONLY)")
 
 # 105 drains with known ends, with the times of production: minutes.
 replay: deps
@@ -319,3 +362,4 @@ clean:
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
 	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern POINT=call] soak [HOURS=number] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: fuzz-smoke fuzz [ONLY=target] [MINUTES=60] fuzz-merge oom [ONLY=target]'

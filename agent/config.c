@@ -14,6 +14,7 @@
 #include "agent/needed-files.h"
 #include "agent/served.h"
 #include "base/addr.h"
+#include "base/text.h"
 #include "drain/block.h"
 
 #define CONFIG_FILE_LINES 10000 /* a file with more is none of ours */
@@ -764,7 +765,7 @@ static int field_format(const Key *k, const void *base, char **ret)
         const void *field = (const char *) base + k->offset;
         char *text = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_open(&text, &size);
         if (!f)
                 return -ENOMEM;
 
@@ -807,7 +808,7 @@ static int field_format(const Key *k, const void *base, char **ret)
                 (void) fputs(k->choices[*(const bool *) field ? 1 : 0], f);
                 break;
         }
-        if (fclose(f) != 0) {
+        if (text_close(f, &text) < 0) {
                 free(text);
                 return -ENOMEM;
         }

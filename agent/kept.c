@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define NOWHERE "/nonexistent"
 
 /* The lines that some file has set, and the sections; without where they came from. */
@@ -35,11 +37,11 @@ int kept_write(const Config *config)
         char path[512], temporary[520];
         size_t size;
 
-        FILE *memory = open_memstream(&text, &size);
+        FILE *memory = text_open(&text, &size);
         if (!memory)
                 return -errno;
         int r = config_print(config, memory, false);
-        if (fclose(memory) != 0 || r < 0)
+        if (text_close(memory, &text) < 0 || r < 0)
                 return r < 0 ? r : -ENOMEM;
         if ((size_t) snprintf(path, sizeof(path), "%s/" KEPT_CONFIG, config->state_dir) >= sizeof(path))
                 return -ENAMETOOLONG;

@@ -14,6 +14,7 @@
 #include "agent/known.h"
 #include "agent/state.h"
 #include "drain/block.h"
+#include "probes/json.h"
 
 static void jsonp(cJSON **json)
 {
@@ -33,7 +34,7 @@ static cJSON *record_any(const char *dir, const char *name)
         if (n <= 0)
                 return NULL;
         text[n] = '\0';
-        cJSON *record = cJSON_Parse(text);
+        cJSON *record = json_object(text, STATE_MAX_BYTES);
         if (cJSON_IsObject(record))
                 return record;
         cJSON_Delete(record);

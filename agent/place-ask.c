@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/place-ask.h"
+#include "probes/json.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -236,7 +237,8 @@ static void on_entry(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *
         PlaceAsk *a = userdata;
         if (tag != TAG(a, ASKED_ENTRY) || a->next_entry >= a->n_entries)
                 return;
-        cJSON *e = a->entries[a->next_entry++], *data = answer == ZK_OK ? cJSON_Parse(reply->value) : NULL;
+        cJSON *e = a->entries[a->next_entry++],
+              *data = answer == ZK_OK ? json_object(reply->value, JSON_MESSAGE_MAX) : NULL;
         bool member = cJSON_GetObjectItemCaseSensitive(e, "member");
         if (member) {
                 cJSON_DeleteItemFromObject(e, "member");

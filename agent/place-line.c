@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/place-impl.h"
+#include "probes/json.h"
 
 #define LOOK_AGAIN_USEC (5 * USEC_PER_SEC) /* beside the watches: belt and braces */
 
@@ -60,7 +61,7 @@ static void on_blocker(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void
         char name[64], since[40], reason[96];
         if (tag != p->tag || p->state != PLACE_WAITING || answer != ZK_OK)
                 return;
-        cJSON *o = cJSON_Parse(reply->value);
+        cJSON *o = json_object(reply->value, JSON_MESSAGE_MAX);
         place_text_of(o, "name", name, sizeof(name));
         place_text_of(o, "since", since, sizeof(since));
         place_text_of(o, "reason", reason, sizeof(reason));
@@ -248,7 +249,7 @@ static void on_verified(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
         if (tag != p->tag)
                 return;
         if (answer == ZK_OK) {
-                cJSON *o = cJSON_Parse(reply->value);
+                cJSON *o = json_object(reply->value, JSON_MESSAGE_MAX);
                 place_text_of(o, "id", id, sizeof(id));
                 cJSON_Delete(o);
         } else if (answer != ZK_NO_NODE) {

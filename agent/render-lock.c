@@ -8,6 +8,7 @@
 
 #include "agent/put.h"
 #include "agent/render.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 static void lock_line(FILE *f, const char *key, const char *text)
@@ -58,13 +59,13 @@ static void lock_place(FILE *f, const cJSON *place)
 int render_lock(const char *json, char **ret, Err *err)
 {
         size_t size;
-        cJSON *o = cJSON_Parse(json);
+        cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         if (!cJSON_IsObject(o)) {
                 cJSON_Delete(o);
                 return err_set(err, -EBADMSG, "the agent answered something that is no answer to Lock: %.80s",
                                json);
         }
-        FILE *f = open_memstream(ret, &size);
+        FILE *f = text_open(ret, &size);
         if (!f) {
                 cJSON_Delete(o);
                 return err_set(err, -ENOMEM, "out of memory");
@@ -91,14 +92,14 @@ int render_lock(const char *json, char **ret, Err *err)
         else if (cJSON_IsObject(place))
                 lock_place(f, place);
         cJSON_Delete(o);
-        if (fclose(f) != 0)
+        if (text_close(f, ret) < 0)
                 return err_set(err, -ENOMEM, "out of memory");
         return 0;
 }
 
 int render_request(const char *json, char **ret, Err *err)
 {
-        cJSON *o = cJSON_Parse(json);
+        cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         char text[1200];
         bool joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "joined"));
         const char *awaiting = json_text(o, "awaiting");

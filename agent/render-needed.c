@@ -12,7 +12,7 @@
 
 int render_needed(const char *json, char **ret, int *ret_exit, Err *err)
 {
-        cJSON *answer = cJSON_Parse(json);
+        cJSON *answer = json_object(json, JSON_MESSAGE_MAX);
         const char *needed = json_text(answer, "needed");
         bool known =
                 strcmp(needed, "yes") == 0 || strcmp(needed, "no") == 0 || strcmp(needed, "unknown") == 0;

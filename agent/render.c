@@ -7,6 +7,7 @@
 
 #include "agent/put.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 #define PLAIN_PROGRESS_USEC (10 * USEC_PER_SEC)
@@ -125,7 +126,7 @@ static int line_draw(Render *r, FILE *f, Usec now)
                 return 0;
         _cleanup_(freep) char *text = NULL;
         size_t size = 0;
-        FILE *line = open_memstream(&text, &size);
+        FILE *line = text_open(&text, &size);
         if (!line)
                 return -ENOMEM;
         put_head(line, r->phase, r->elapsed + time_sec(time_left(now, r->elapsed_at)));
@@ -135,7 +136,7 @@ static int line_draw(Render *r, FILE *f, Usec now)
         }
         (void) fputs("  ", line);
         put_clean(line, r->awaited);
-        if (fclose(line) != 0)
+        if (text_close(line, &text) < 0)
                 return -ENOMEM;
 
         unsigned width = r->mode.width ? r->mode.width : PUT_WIDTH_DEFAULT;
@@ -226,11 +227,11 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
         _cleanup_(freep) char *head = NULL;
         char name[64];
         size_t size = 0;
-        FILE *h = open_memstream(&head, &size);
+        FILE *h = text_open(&head, &size);
         if (!h)
                 return -ENOMEM;
         put_head(h, event_phase(e, name, sizeof(name)), json_number(e, "elapsed", 0));
-        if (fclose(h) != 0)
+        if (text_close(h, &head) < 0)
                 return -ENOMEM;
         line_erase(r, f);
         colour_begin(r, f, colour);
@@ -325,7 +326,7 @@ static int event_progress(Render *r, const cJSON *e, FILE *f, Usec now)
 
         _cleanup_(freep) char *head = NULL;
         size_t size = 0;
-        FILE *h = open_memstream(&head, &size);
+        FILE *h = text_open(&head, &size);
         if (!h)
                 return -ENOMEM;
         put_head(h, r->phase, r->elapsed);
@@ -333,7 +334,7 @@ static int event_progress(Render *r, const cJSON *e, FILE *f, Usec now)
                 (void) fputs(" of ", h);
                 put_limit(h, r->limit);
         }
-        if (fclose(h) != 0)
+        if (text_close(h, &head) < 0)
                 return -ENOMEM;
         put_clean(f, head);
         (void) fputs("  ", f);
@@ -512,7 +513,7 @@ static void put_object(FILE *f, const char *json)
 
 int render_event(Render *r, const char *json, Usec now, char **ret, Err *err)
 {
-        _cleanup_(json_closep) cJSON *e = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *e = json_object(json, JSON_MESSAGE_MAX);
         const char *event = json_text(e, "event");
         if (!*event)
                 return err_set(err, -EBADMSG, "the agent sent something that is no event: %.80s", json);
@@ -526,7 +527,7 @@ int render_event(Render *r, const char *json, Usec now, char **ret, Err *err)
 
         char *text = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_open(&text, &size);
         if (!f)
                 return err_errno(err, -ENOMEM, "display");
         int n = 0;
@@ -534,7 +535,7 @@ int render_event(Render *r, const char *json, Usec now, char **ret, Err *err)
                 put_object(f, json);
         else
                 n = event_text(r, e, f, now);
-        if (fclose(f) != 0 || n < 0) {
+        if (text_close(f, &text) < 0 || n < 0) {
                 free(text);
                 return err_errno(err, -ENOMEM, "display");
         }
@@ -546,7 +547,7 @@ int render_say(Render *r, const char *text, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         if (r->mode.json) {
@@ -562,7 +563,7 @@ int render_say(Render *r, const char *text, char **ret)
                 put_clean(f, text);
                 (void) fputc('\n', f);
         }
-        if (fclose(f) != 0) {
+        if (text_close(f, &out) < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -574,11 +575,11 @@ int render_tick(Render *r, Usec now, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         int n = line_draw(r, f, now);
-        if (fclose(f) != 0 || n < 0) {
+        if (text_close(f, &out) < 0 || n < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -611,7 +612,7 @@ int render_result_json(const char *component, const char *kind, const char *resu
 
 static int answer_parse(const char *json, cJSON **ret, Err *err)
 {
-        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         if (!cJSON_IsObject(o))
                 return err_set(err, -EBADMSG, "the agent answered something that is no JSON object: %.80s",
                                json);
@@ -807,7 +808,7 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
                 return n;
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return err_errno(err, -ENOMEM, "display");
 
@@ -848,7 +849,7 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
         (void) fputs("agent: version ", f);
         put_clean(f, json_text(agent, "version"));
         (void) fprintf(f, ", process %.0f\n", json_number(agent, "pid", 0));
-        if (fclose(f) != 0) {
+        if (text_close(f, &out) < 0) {
                 free(out);
                 return err_errno(err, -ENOMEM, "display");
         }
@@ -859,7 +860,7 @@ int render_status(const char *json, const char *component, char **ret, bool *ret
 
 int render_components(const char *json, char (*ret)[64], int max)
 {
-        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         const cJSON *c;
         int n = 0;
         cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(o, "components"))
@@ -872,7 +873,7 @@ int render_components(const char *json, char (*ret)[64], int max)
 
 bool render_running(const char *json)
 {
-        _cleanup_(json_closep) cJSON *o = cJSON_Parse(json);
+        _cleanup_(json_closep) cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         return json_true(o, "running");
 }
 
@@ -962,7 +963,7 @@ int render_facts(const char *json, char **ret, Err *err)
                 return n;
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return err_errno(err, -ENOMEM, "display");
 
@@ -989,7 +990,7 @@ int render_facts(const char *json, char **ret, Err *err)
                 }
                 (void) fputc('\n', f);
         }
-        if (fclose(f) != 0) {
+        if (text_close(f, &out) < 0) {
                 free(out);
                 return err_errno(err, -ENOMEM, "display");
         }

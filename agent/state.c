@@ -10,15 +10,12 @@
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
+#include "probes/json.h"
+
 static void closedirp(DIR **d)
 {
         if (*d)
                 (void) closedir(*d);
-}
-
-static void jsonp(cJSON **json)
-{
-        cJSON_Delete(*json);
 }
 
 static void json_textp(char **text)
@@ -213,7 +210,10 @@ int state_read(const char *dir, const char *name, cJSON **ret, bool *ret_same_bo
                         *ret_same_boot = false;
                 return 0;
         }
-        _cleanup_(jsonp) cJSON *record = cJSON_ParseWithOpts(text, NULL, true);
+        _cleanup_(json_closep) cJSON *record = NULL;
+        /* Out of memory is no damage: a record that is taken for damaged is given up. */
+        if ((r = json_open(text, strlen(text), STATE_MAX_BYTES, &record, NULL)) == -ENOMEM)
+                return err_set(err, r, "%s/%s cannot be read: out of memory", dir, name);
         if (!cJSON_IsObject(record))
                 return err_set(err, -EBADMSG, "%s/%s is damaged: not a JSON object", dir, name);
         const cJSON *format = cJSON_GetObjectItemCaseSensitive(record, "format");

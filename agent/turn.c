@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "probes/json.h"
 
 #define NUMBER_DIGITS 10 /* ZooKeeper's, with zeros in front */
 
@@ -74,7 +75,7 @@ const char *turn_pool(const char *pool, char *buf, size_t size)
 
 unsigned turn_size(const char *data)
 {
-        cJSON *o = cJSON_Parse(data);
+        cJSON *o = json_object(data, JSON_MESSAGE_MAX);
         const cJSON *size = cJSON_GetObjectItemCaseSensitive(o, "size");
         unsigned n = cJSON_IsNumber(size) && size->valuedouble >= 1 && size->valuedouble <= TURN_SIZE_MAX
                              ? (unsigned) size->valuedouble

@@ -97,9 +97,9 @@ void block_watch_read(BlockWatch *w, BlockTouch *ret)
                 if (from.nl_pid != 0)
                         continue;
                 ret->lost = ret->lost || (msg.msg_flags & MSG_TRUNC);
-                int left = (int) k;
-                for (const struct nlmsghdr *nlh = (const void *) w->buf; mnl_nlmsg_ok(nlh, left);
-                     nlh = mnl_nlmsg_next(nlh, &left))
+                const void *pos = w->buf;
+                size_t left = (size_t) k;
+                for (const struct nlmsghdr *nlh; (nlh = nft_parse_next(&pos, &left));)
                         take(w, nlh, ret);
         }
 }

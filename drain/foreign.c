@@ -224,14 +224,19 @@ const char *foreign_text(const ForeignRule *rule, char *buf, size_t size)
                         rule->table, rule->chain, rule->handle, rule->drop ? "drop" : "reject",
                         *rule->iif ? ", on " : "", rule->iif, rule->conditions ? ", under conditions" : "",
                         packets);
+        /* The kernel takes any bytes for a name. */
+        for (char *p = buf; *p; p++)
+                if ((unsigned char) *p < ' ' || (unsigned char) *p >= 0x7f)
+                        *p = '?';
         return buf;
 }
 
 /* What a shell takes as it is. */
 static bool clean(const char *name)
 {
-        return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
-               strlen(name);
+        return *name != '-' &&
+               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+                       strlen(name);
 }
 
 const char *foreign_command(const ForeignRule *rule, uint16_t port, char *buf, size_t size)

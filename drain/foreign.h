@@ -61,7 +61,7 @@ int foreign_find(uint16_t port, ForeignRule **ret, size_t *ret_n, Err *err) _mus
 /* foreign_same() - is it the same rule at another time? */
 bool foreign_same(const ForeignRule *a, const ForeignRule *b);
 
-/* foreign_text() - "ip filter INPUT handle 4 (reject, on eth0; 12 packets)". Return: @buf. */
+/* foreign_text() - "ip filter INPUT handle 4 (reject, on eth0; 12 packets)", in ASCII. Return: @buf. */
 const char *foreign_text(const ForeignRule *rule, char *buf, size_t size);
 
 /*

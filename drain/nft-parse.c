@@ -11,6 +11,18 @@
 
 #include "drain/nft-attr.h"
 
+const struct nlmsghdr *nft_parse_next(const void **pos, size_t *left)
+{
+        const struct nlmsghdr *nlh = *pos;
+
+        if (*left < sizeof(*nlh) || nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > *left)
+                return NULL;
+        size_t whole = MNL_ALIGN((size_t) nlh->nlmsg_len), step = whole < *left ? whole : *left;
+        *pos = (const uint8_t *) *pos + step;
+        *left -= step;
+        return nlh;
+}
+
 bool nft_parse_table(const struct nlmsghdr *nlh, uint32_t *ret_flags, uint32_t *ret_owner)
 {
         enum { ATTR_OWNER = 7 }; /* NFTA_TABLE_OWNER: RHEL 8's headers lack it (see nft-msg.h) */

@@ -16,6 +16,13 @@
 
 struct nlmsghdr;
 
+/*
+ * nft_parse_next() - take the next whole message from a receive buffer. Own code and not mnl_nlmsg_ok(),
+ * which takes a length of 2^31 and more for a negative number that fits. @pos, @left: the unread part, moved
+ * forward. Return: within the buffer; NULL: nothing (more), or no message.
+ */
+const struct nlmsghdr *nft_parse_next(const void **pos, size_t *left);
+
 /* @ret_flags: NFT_MSG_TABLE_*. @ret_owner: netlink port of the owner, 0 for none. */
 bool nft_parse_table(const struct nlmsghdr *nlh, uint32_t *ret_flags, uint32_t *ret_owner);
 

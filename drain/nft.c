@@ -346,9 +346,9 @@ static int talk(Nft *n, Talk *t, Err *err)
                 if (k == 0 && time_left(deadline, time_now()) == 0)
                         return err_set(err, -ETIMEDOUT, "the firewall did not answer");
 
-                int left = (int) k;
-                const struct nlmsghdr *nlh = (const struct nlmsghdr *) buf;
-                for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+                const void *pos = buf;
+                size_t left = (size_t) k;
+                for (const struct nlmsghdr *nlh; (nlh = nft_parse_next(&pos, &left));) {
                         uint32_t index = nlh->nlmsg_seq - first;
                         if (index < count && nlh->nlmsg_pid == n->port_id && !t->done)
                                 on_message(t, nlh, index);

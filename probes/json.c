@@ -68,7 +68,11 @@ int json_open_large(const char *text, size_t len, size_t max_bytes, size_t max_v
         if (!copy)
                 return err_set(err, -ENOMEM, "Out of memory for JSON of %zu bytes", len);
         const char *end = copy;
+        /* cJSON says only that it failed; malloc() says why. */
+        errno = 0;
         cJSON *json = cJSON_ParseWithOpts(copy, &end, true);
+        if (!json && errno == ENOMEM)
+                return err_set(err, -ENOMEM, "Out of memory for JSON of %zu bytes", len);
         if (!json) {
                 char near[24];
                 (void) snprintf(near, sizeof(near), "%s", end);
@@ -80,6 +84,19 @@ int json_open_large(const char *text, size_t len, size_t max_bytes, size_t max_v
         }
         *ret = json;
         return 0;
+}
+
+cJSON *json_object(const char *text, size_t max_bytes)
+{
+        cJSON *o = NULL;
+
+        if (!text || json_open(text, strnlen(text, max_bytes + 1), max_bytes, &o, NULL) < 0)
+                return NULL;
+        if (!cJSON_IsObject(o)) {
+                cJSON_Delete(o);
+                return NULL;
+        }
+        return o;
 }
 
 int json_get(const cJSON *object, const char *key, const cJSON **ret, Err *err)

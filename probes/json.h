@@ -13,18 +13,28 @@
 #define JSON_DEPTH_MAX  32    /* cJSON itself recurses up to 1000 */
 #define JSON_VALUES_MAX 65536 /* each costs 80 bytes once parsed, however short it is in the text */
 
+/* Bytes of what an agent tells of itself, or a pool mate keeps in ZooKeeper. Both carry no more in one
+ * message. */
+#define JSON_MESSAGE_MAX (1024 * 1024)
+
 /*
  * json_open() - parse @len bytes at @text (no NUL needed). Size, depth and number of values are checked
  * before cJSON sees it; white space may follow the value, nothing else.
  * @ret: to be freed with cJSON_Delete(), e.g. by _cleanup_(json_closep); written only on success.
  * Return: 0; -E2BIG (over @max_bytes, JSON_DEPTH_MAX, JSON_VALUES_MAX); -EBADMSG (not JSON: says where);
- * -ENOMEM.
+ * -ENOMEM, which says nothing about the text.
  */
 int json_open(const char *text, size_t len, size_t max_bytes, cJSON **ret, Err *err) _must_check_;
 
 /* json_open_large() - the same with @max_values in place of JSON_VALUES_MAX. */
 int json_open_large(const char *text, size_t len, size_t max_bytes, size_t max_values, cJSON **ret,
                     Err *err) _must_check_;
+
+/*
+ * json_object() - an object in @text, within the same bounds. @text: NULL allowed. Return: to be freed; NULL:
+ * it is none (too big, nested too deep, something else, no memory).
+ */
+cJSON *json_object(const char *text, size_t max_bytes) _must_check_;
 
 /*
  * json_get() - a member of an object, by its exact name. Absent and null are the same: Java writes both.

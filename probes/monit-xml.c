@@ -94,6 +94,12 @@ int monit_xml_find(const char *xml, size_t len, const char *name, MonitCheck *re
         /* No option that loads or replaces anything; the two only keep it from printing. */
         xmlDoc *doc = dl->ReadMemory(xml, (int) len, NULL, NULL,
                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        const xmlError *why = doc ? NULL : dl->GetLastError();
+        bool no_memory = why && why->code == XML_ERR_NO_MEMORY;
+        /* Kept by libxml2 with a piece of the text, for nobody. */
+        dl->ResetLastError();
+        if (no_memory)
+                return err_set(err, -ENOMEM, "Out of memory for XML of %zu bytes", len);
         if (!doc)
                 return err_set(err, -EBADMSG, "Not XML");
         r = monit_xml_search(doc, dl->DocGetRootElement(doc), name, ret, err);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "probes/edge-json.h"
 #include "probes/json.h"
 
@@ -173,7 +174,7 @@ int snapshot_to_json(const Snapshot *s, char **ret)
         _cleanup_(freep) char *text = NULL;
         size_t size;
 
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_open(&text, &size);
         if (!f)
                 return -ENOMEM;
         (void) fputs("{\"organizations\":", f);
@@ -182,7 +183,7 @@ int snapshot_to_json(const Snapshot *s, char **ret)
         snapshot_print_string(f, s->why);
         (void) fputc('}', f);
         bool failed = ferror(f);
-        if (fclose(f) != 0 || failed)
+        if (text_close(f, &text) < 0 || failed)
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
         return 0;
@@ -560,14 +561,14 @@ static int fetch_url(const SnapshotFetch *f, const Node *node, char **ret)
         _cleanup_(freep) char *url = NULL;
         size_t size;
 
-        FILE *out = open_memstream(&url, &size);
+        FILE *out = text_open(&url, &size);
         if (!out)
                 return -ENOMEM;
         (void) fputs(f->runtime_url, out);
         Level level = fetch_print_path(out, node);
         (void) fprintf(out, "/%s", level_children[level]);
         bool failed = ferror(out);
-        if (fclose(out) != 0 || failed)
+        if (text_close(out, &url) < 0 || failed)
                 return -ENOMEM;
         *ret = TAKE_PTR(url);
         return 0;

@@ -16,6 +16,8 @@
         X(ReadMemory)             \
         X(DocGetRootElement)      \
         X(FreeDoc)                \
+        X(GetLastError)           \
+        X(ResetLastError)         \
         X(CreateMemoryParserCtxt) \
         X(CtxtUseOptions)         \
         X(ParseDocument)          \

@@ -7,6 +7,7 @@
 
 #include "agent/cluster/fleet.h"
 #include "agent/cluster/status-view.h"
+#include "probes/json.h"
 
 #define AGAIN_USEC (2 * USEC_PER_SEC) /* between two rounds of --watch */
 
@@ -53,7 +54,7 @@ static size_t status_rows(ClusterStatus *s, StatusNode *rows, cJSON *keep)
                 for (size_t k = 0; k < s->n_components && selected; k++) {
                         const char *json = fleet_json_of(s->fleet, i, k);
                         const NodeLook *look = fleet_look_of(s->fleet, i, k);
-                        cJSON *o = json ? cJSON_Parse(json) : NULL;
+                        cJSON *o = json ? json_object(json, JSON_MESSAGE_MAX) : NULL;
                         if (!o || !look)
                                 continue;
                         /* An agent knows both components; only what is or was there is of interest. */

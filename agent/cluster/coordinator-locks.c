@@ -4,6 +4,7 @@
  * asked; a roll that would fail at its first node for that is better refused before. */
 
 #include "agent/cluster/coordinator-impl.h"
+#include "probes/json.h"
 
 #include <string.h>
 
@@ -58,7 +59,7 @@ static void lock_on_answer(int r, sd_bus_message *m, const char *error, const ch
         else if (r < 0)
                 (void) snprintf(lock->text, sizeof(lock->text), "%.250s", text);
         else if (sd_bus_message_read(m, "s", &json) >= 0) {
-                cJSON *o = cJSON_Parse(json);
+                cJSON *o = json_object(json, JSON_MESSAGE_MAX);
                 const char *trouble =
                         cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "place_error"));
                 (void) snprintf(lock->text, sizeof(lock->text), "%.250s", trouble ? trouble : "");

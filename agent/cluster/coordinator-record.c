@@ -207,6 +207,13 @@ int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
                 Node *node = &nodes->nodes[nodes->n - 1];
                 const char *dest = get_text(v, "dest"), *user = get_text(v, "user"),
                            *bridge = get_text(v, "bridge"), *key = get_text(v, "key");
+                if ((dest && !inventory_host_ok(dest)) || (user && !inventory_user_ok(user)) ||
+                    (key && !inventory_key_ok(key)) || (bridge && !inventory_bridge_ok(bridge)))
+                        return err_set(
+                                err, -EBADMSG,
+                                "the journal of roll %.100s names no host, user, key or bridge that ssh can be "
+                                "given for %.100s",
+                                record->id, name);
                 free(node->host);
                 free(node->user);
                 free(node->bridge);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/phase.h"
+#include "probes/json.h"
 
 #define ORDER_USEC    (20 * USEC_PER_SEC) /* until an order that nobody answers is called unanswered */
 #define AGAIN_USEC    (5 * USEC_PER_SEC)  /* between two tries to reach a node, or to ask it to begin */
@@ -38,12 +39,6 @@ static bool step_over(const CoordStep *st)
 {
         SeqState state = seq_state(st->c->seq, st->index);
         return state == SEQ_STEP_DONE || state == SEQ_STEP_FAILED || state == SEQ_STEP_LEFT;
-}
-
-static const char *json_text(const cJSON *o, const char *key)
-{
-        const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-        return cJSON_IsString(v) ? v->valuestring : "";
 }
 
 static Usec json_usec(const cJSON *o, const char *key)
@@ -178,7 +173,7 @@ static void step_on_event(const char *text, void *userdata)
 {
         CoordStep *st = userdata;
         Coord *c = st->c;
-        cJSON *event = cJSON_Parse(text);
+        cJSON *event = json_object(text, JSON_MESSAGE_MAX);
         const char *what = json_text(event, "event");
         /* Of the job within one that restarts both: shown, but it is the outer one that leads. */
         bool within = cJSON_GetObjectItemCaseSensitive(event, "within") != NULL;
@@ -583,7 +578,7 @@ void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
         if (!sd_bus_message_is_signal(m, REMOTE_AGENT_INTERFACE, "Pulse") ||
             sd_bus_message_read(m, "ss", &component, &text) < 0)
                 return;
-        cJSON *o = cJSON_Parse(text);
+        cJSON *o = json_object(text, JSON_MESSAGE_MAX);
         const cJSON *up = cJSON_GetObjectItemCaseSensitive(o, "up"),
                     *out = cJSON_GetObjectItemCaseSensitive(o, "out");
         Usec now = time_now();

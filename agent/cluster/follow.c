@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/cluster/follow.h"
+#include "probes/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,7 +129,7 @@ static void follow_release(Follow *f)
  * more. */
 static bool follow_tell(Follow *f, const char *json)
 {
-        cJSON *o = cJSON_Parse(json);
+        cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         bool result = event_is(o, "result");
 
         f->telling = true;
@@ -157,7 +158,7 @@ static void on_status(int r, sd_bus_message *m, const char *name, const char *te
                 follow_again(f);
                 return;
         }
-        cJSON *o = cJSON_Parse(json), *last = NULL, *item;
+        cJSON *o = json_object(json, JSON_MESSAGE_MAX), *last = NULL, *item;
         cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(o, "last"))
         {
                 if (is_ours(f, item))
@@ -188,7 +189,7 @@ static void follow_ask_last(Follow *f)
 /* The first event says whose job it is. Return: false when it is another job. */
 static bool first_event(Follow *f, const char *json)
 {
-        cJSON *o = cJSON_Parse(json);
+        cJSON *o = json_object(json, JSON_MESSAGE_MAX);
         bool ours = event_is(o, "job") && is_ours(f, o);
         cJSON_Delete(o);
         char *copy = ours ? strdup(json) : NULL;

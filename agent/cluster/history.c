@@ -6,6 +6,7 @@
 
 #include "agent/put.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 #define COLUMN_MOST 24
@@ -103,11 +104,11 @@ static void list_row(const RollSummary *s, const size_t widths[LIST_COLUMNS], FI
         _cleanup_(freep) char *counts = NULL;
         char text[128];
         size_t size;
-        FILE *m = open_memstream(&counts, &size);
+        FILE *m = text_open(&counts, &size);
         if (!m)
                 return;
         summary_counts(s, m);
-        if (fclose(m) != 0)
+        if (text_close(m, &counts) < 0)
                 return;
         for (int c = 0; c < LIST_COLUMNS; c++) {
                 const char *cell = list_cell(s, (ListColumn) c, text, sizeof(text));
@@ -226,7 +227,7 @@ int history_list(const RollList *list, const char *component, const TableMode *m
         char *out = NULL;
         size_t size = 0, about = 0;
         int r = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         for (size_t i = 0; i < list->n && r == 0; i++)
@@ -239,7 +240,7 @@ int history_list(const RollList *list, const char *component, const TableMode *m
                 list_table(list, component, f);
                 list_remarks(list, component, f);
         }
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -548,11 +549,11 @@ int history_show(const RollRecord *record, const TableMode *mode, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         int r = mode->json ? show_json(record, f) : show_text(record, mode, f);
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }

@@ -40,6 +40,26 @@ bool inventory_user_ok(const char *user)
         return len > 0 && len <= 64 && *user != '-' && user[len - 1] != '\\' && made_of(user, "._-+@\\");
 }
 
+bool inventory_key_ok(const char *key)
+{
+        if ((*key != '/' && *key != '~') || strlen(key) > INVENTORY_VALUE_MAX || strpbrk(key, "%\"'$`"))
+                return false;
+        for (const char *c = key; *c; c++)
+                if ((unsigned char) *c < ' ' || *c == 0x7f)
+                        return false;
+        return true;
+}
+
+bool inventory_bridge_ok(const char *command)
+{
+        if (!*command || strlen(command) > INVENTORY_VALUE_MAX)
+                return false;
+        for (const char *c = command; *c; c++)
+                if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
+                        return false;
+        return true;
+}
+
 bool inventory_port(const char *text, uint16_t *ret)
 {
         size_t len = strlen(text);

@@ -257,18 +257,17 @@ static int var_check(Parser *p, VarName var, const char *value)
                                    name, value);
                 break;
         case VAR_BRIDGE:
-                if (!*value || strlen(value) > 1024)
+                if (!*value || strlen(value) > INVENTORY_VALUE_MAX)
                         return bad(
                                 p, p->line, -EINVAL,
                                 "%s is %s, expected the command of the bridge, as \"sudo -n edge-roll bridge\"",
                                 name, *value ? "too long" : "empty");
-                for (const char *c = value; *c; c++)
-                        if (*c < ' ' || *c >= 0x7f)
-                                return bad(p, p->line, -EINVAL,
-                                           "%s holds characters other than printable ASCII", name);
+                if (!inventory_bridge_ok(value))
+                        return bad(p, p->line, -EINVAL, "%s holds characters other than printable ASCII",
+                                   name);
                 break;
         case VAR_KEY:
-                if ((*value != '/' && *value != '~') || strlen(value) > 1024 || strpbrk(value, "%\"'$`"))
+                if (!inventory_key_ok(value))
                         return bad(p, p->line, -EINVAL,
                                    "%s is \"%.60s\", expected the absolute path of a key", name, value);
                 break;

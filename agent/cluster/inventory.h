@@ -79,5 +79,12 @@ bool inventory_host_ok(const char *host);
 /* inventory_user_ok() - the same for a user: letters, digits, "._-+@\\", not beginning with '-'. */
 bool inventory_user_ok(const char *user);
 
+/* inventory_key_ok() - the absolute path of a private key (or one that begins with ~), nothing that ssh
+ * expands. inventory_bridge_ok() - the command of a bridge: printable ASCII, not empty; its words are split
+ * at blanks. Both: at most INVENTORY_VALUE_MAX bytes. */
+#define INVENTORY_VALUE_MAX 1024
+bool inventory_key_ok(const char *key);
+bool inventory_bridge_ok(const char *command);
+
 /* inventory_port() - "22" to 22. Return: false if it is no port from 1 to 65535. */
 bool inventory_port(const char *text, uint16_t *ret);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/put.h"
+#include "base/text.h"
 
 #define COLUMN_MOST 44
 
@@ -195,7 +196,7 @@ int nodes_view_text(const Nodes *list, const PlanNode *nodes, size_t n, char **r
                         r = rows_add_node(&rows, &nodes[i]);
                 else
                         others++;
-        FILE *out = r < 0 ? NULL : open_memstream(&text, &size);
+        FILE *out = r < 0 ? NULL : text_open(&text, &size);
         if (!out) {
                 free(rows.rows);
                 return -ENOMEM;
@@ -216,7 +217,7 @@ int nodes_view_text(const Nodes *list, const PlanNode *nodes, size_t n, char **r
                 (void) fputc('\n', out);
         }
         free(rows.rows);
-        if (fclose(out) != 0) {
+        if (text_close(out, &text) < 0) {
                 free(text);
                 return -ENOMEM;
         }
@@ -297,7 +298,7 @@ int nodes_view_json(const Nodes *list, const PlanNode *nodes, size_t n, char **r
 {
         char *text = NULL;
         size_t size = 0;
-        FILE *out = open_memstream(&text, &size);
+        FILE *out = text_open(&text, &size);
         bool bad = !out;
 
         if (!out)
@@ -318,7 +319,7 @@ int nodes_view_json(const Nodes *list, const PlanNode *nodes, size_t n, char **r
                 (void) fprintf(out, "%s\n", line ? line : "");
                 cJSON_Delete(o);
         }
-        if (fclose(out) != 0 || bad) {
+        if (text_close(out, &text) < 0 || bad) {
                 free(text);
                 return -ENOMEM;
         }

@@ -86,11 +86,15 @@ static int nodes_add(Nodes *n, const char *name, const char *host, Node **ret, E
 {
         if (n->n >= NODES_MAX)
                 return err_set(err, -E2BIG, "More than %d nodes", NODES_MAX);
-        Node *nodes = realloc(n->nodes, (n->n + 1) * sizeof(Node));
-        if (!nodes)
-                return nodes_no_memory(err);
-        n->nodes = nodes;
-        Node *node = &nodes[n->n];
+        if (n->n == n->size) {
+                size_t size = n->size ? 2 * n->size : 16;
+                Node *nodes = realloc(n->nodes, size * sizeof(Node));
+                if (!nodes)
+                        return nodes_no_memory(err);
+                n->nodes = nodes;
+                n->size = size;
+        }
+        Node *node = &n->nodes[n->n];
         *node = (Node){ .name = strdup(name), .host = strdup(host), .groups = calloc(1, sizeof(char *)) };
         if (!node->name || !node->host || !node->groups) {
                 node_done(node);

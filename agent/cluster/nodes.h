@@ -62,7 +62,7 @@ typedef struct NodesDatastore {
 
 typedef struct Nodes {
         Node *nodes;
-        size_t n;
+        size_t n, size;   /* size: for how many there is room */
         char source[300]; /* "the inventory /etc/ansible/hosts", for people */
         char **notes;     /* what a person should know of the source, one sentence each; NULL-terminated */
         NodesDatastore *datastores;

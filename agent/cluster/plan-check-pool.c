@@ -64,9 +64,11 @@ int plan_add(PlanMaker *m, PlanCondition c, PlanVerdict verdict, const PlanPool 
 {
         Plan *p = m->plan;
         const PlanOverride *override = plan_override(m, c);
-        PlanFinding *more = realloc(p->findings, (p->n_findings + 1) * sizeof(PlanFinding));
+        /* Asked before the array is moved: what was moved must be kept. */
+        PlanFinding *more =
+                who && who->failed ? NULL : realloc(p->findings, (p->n_findings + 1) * sizeof(PlanFinding));
 
-        if (!more || (who && who->failed))
+        if (!more)
                 return err_set(m->err, -ENOMEM, "Out of memory for the plan");
         p->findings = more;
         PlanFinding *f = &more[p->n_findings++];

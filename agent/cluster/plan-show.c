@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/cluster/plan.h"
+#include "base/text.h"
 #include "base/time.h"
 
 static const char *node_name(const Plan *p, size_t node)
@@ -216,7 +217,7 @@ int plan_render_text(const Plan *p, bool verbose, char **ret)
 {
         char *text = NULL;
         size_t size = 0;
-        FILE *out = open_memstream(&text, &size);
+        FILE *out = text_open(&text, &size);
 
         if (!out)
                 return -ENOMEM;
@@ -230,7 +231,7 @@ int plan_render_text(const Plan *p, bool verbose, char **ret)
                 (void) fprintf(out, "  %s: %s\n", node_name(p, p->skips[i].node), p->skips[i].why);
         show_findings(p, verbose, out);
         bool bad = ferror(out) != 0;
-        if (fclose(out) != 0 || bad) {
+        if (text_close(out, &text) < 0 || bad) {
                 free(text);
                 return -ENOMEM;
         }

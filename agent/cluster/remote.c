@@ -8,6 +8,7 @@
 #include "agent/bridge.h"
 #include "agent/cluster/remote-impl.h"
 #include "agent/version.h"
+#include "base/text.h"
 
 #define MESSAGE_MAX   (8U * 1024 * 1024) /* a node's answer is never that big */
 #define WRITE_MAX     1000               /* messages that wait because the far end takes none */
@@ -497,12 +498,12 @@ static char *join(const char *const *words)
 {
         char *text = NULL;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = text_open(&text, &size);
         if (!f)
                 return NULL;
         for (size_t i = 0; words[i]; i++)
                 (void) fprintf(f, "%s%s", i ? " " : "", words[i]);
-        if (fclose(f) != 0) {
+        if (text_close(f, &text) < 0) {
                 free(text);
                 return NULL;
         }

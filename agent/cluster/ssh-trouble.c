@@ -211,6 +211,9 @@ static void put(SshTrouble *ret, RemoteTrouble kind, bool retry, const char *tex
         *ret = (SshTrouble){ .kind = kind, .retry = retry };
         /* "ssh: connect to host ..." says itself who speaks; a final stop or CR would only be noise. */
         (void) snprintf(ret->text, sizeof(ret->text), "%s", text);
+        for (char *p = ret->text; *p; p++)
+                if ((unsigned char) *p < ' ' || (unsigned char) *p >= 0x7f)
+                        *p = '?';
         size_t n = strlen(ret->text);
         while (n > 0 && (ret->text[n - 1] == '.' || ret->text[n - 1] == ' '))
                 ret->text[--n] = '\0';
@@ -328,6 +331,8 @@ bool remote_error_trouble(const char *name, const char *text, const SshTried *tr
                 { BUS_ERROR "UnknownMethod", REMOTE_OTHER_VERSION, false, HINT_VERSION },
                 { BUS_ERROR "UnknownInterface", REMOTE_OTHER_VERSION, false, HINT_VERSION },
         };
+        if (!text[strspn(text, " .")])
+                text = name;
         for (size_t i = 0; i < ELEMENTS(errors); i++)
                 if (strcmp(errors[i].name, name) == 0) {
                         put(ret, errors[i].kind, errors[i].retry, text, errors[i].hint, tried);

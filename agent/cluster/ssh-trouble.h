@@ -29,8 +29,8 @@ const char *remote_trouble_name(RemoteTrouble t);
 
 typedef struct SshTrouble {
         RemoteTrouble kind;
-        bool retry; /* may be another story in a while */
-        char text[320];
+        bool retry;     /* may be another story in a while */
+        char text[320]; /* never "", printable ASCII, whatever the far end said */
         char hint[320]; /* "" when there is nothing to say; a command where there is one */
 } SshTrouble;
 

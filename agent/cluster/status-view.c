@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent/put.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 /* How a node stands, the worst first: that order is also the one of the counts. */
@@ -290,7 +291,7 @@ static int put_row(const StatusNode *n, const TableMode *mode, const size_t widt
         _cleanup_(freep) char *line = NULL;
         size_t size, at = 0, len = 0;
         char text[96];
-        FILE *m = open_memstream(&line, &size);
+        FILE *m = text_open(&line, &size);
         if (!m)
                 return -ENOMEM;
         for (int c = 0; c < STATUS_COLUMNS; c++) {
@@ -307,7 +308,7 @@ static int put_row(const StatusNode *n, const TableMode *mode, const size_t widt
         }
         if (n)
                 put_detail(n, standing(n), m);
-        if (fclose(m) != 0)
+        if (text_close(m, &line) < 0)
                 return -ENOMEM;
         put_line(mode, line, n ? at : 0, n ? len : strlen(line),
                  n ? standings[standing(n)].colour : COLOUR_DIM, f);
@@ -369,7 +370,7 @@ int status_view_text(const StatusNode *nodes, size_t n, const TableMode *mode, c
 {
         size_t widths[STATUS_COLUMNS], size = 0;
         char *out = NULL;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         widths_fit(nodes, n, mode, wall, widths);
@@ -379,7 +380,7 @@ int status_view_text(const StatusNode *nodes, size_t n, const TableMode *mode, c
         put_counts(nodes, n, f);
         for (size_t i = 0; i < n; i++)
                 put_hint(&nodes[i], ssh, f);
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }

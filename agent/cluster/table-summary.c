@@ -9,6 +9,7 @@
 #include "agent/cluster/roll-record.h"
 #include "agent/cluster/table-impl.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 #define NAMES_MOST    20 /* of nodes in a list that needs no care */
@@ -131,7 +132,7 @@ static int put_list(const Table *t, const RollView *v, ViewState state, FILE *f)
         size_t size, n = 0, most = t->mode.verbose ? v->n_nodes : NAMES_MOST, all = view_counts(v).of[state];
         if (all == 0)
                 return 0;
-        FILE *m = open_memstream(&names, &size);
+        FILE *m = text_open(&names, &size);
         if (!m)
                 return -ENOMEM;
         (void) fprintf(m, "%zu: ", all);
@@ -140,7 +141,7 @@ static int put_list(const Table *t, const RollView *v, ViewState state, FILE *f)
                         (void) fprintf(m, "%s%s", n > 1 ? " " : "", v->nodes[i].name);
         if (n > most)
                 (void) fprintf(m, " and %zu more", n - most);
-        if (fclose(m) != 0)
+        if (text_close(m, &names) < 0)
                 return -ENOMEM;
         put_colour(f, t->mode.colour && state == VIEW_DONE, COLOUR_GOOD);
         (void) fputs("  ", f);
@@ -240,8 +241,9 @@ static cJSON *node_json(const ViewNode *n, Usec now)
             add_text(o, "component", n->component) &&
             cJSON_AddStringToObject(o, "state", view_state_name(n->state)) &&
             (!view_is_active(n->state) || add_text(o, "phase", n->phase)) &&
-            add_text(o, "result", n->result) && add_text(o, "reason", n->text) && add_text(o, "hint", n->hint) &&
-            add_text(o, "hint", n->hint) && add_seconds(o, n->since, n->ended ? n->ended : now))
+            add_text(o, "result", n->result) && add_text(o, "reason", n->text) &&
+            add_text(o, "hint", n->hint) && add_text(o, "hint", n->hint) &&
+            add_seconds(o, n->since, n->ended ? n->ended : now))
                 return o;
         cJSON_Delete(o);
         return NULL;
@@ -285,11 +287,11 @@ int table_summary(Table *t, const RollView *v, Usec now, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         int r = t->mode.json ? summary_json(v, now, f) : summary_text(t, v, now, f);
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }

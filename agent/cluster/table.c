@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "agent/cluster/table-impl.h"
+#include "base/text.h"
 #include "probes/json.h"
 
 #define REDRAW_USEC   (100 * USEC_PER_MSEC) /* a person sees no more */
@@ -607,7 +608,7 @@ int table_update(Table *t, const RollView *v, Usec now, char **ret)
         char *out = NULL;
         size_t size = 0;
         int r = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         if (t->mode.live && !t->mode.json) {
@@ -615,7 +616,7 @@ int table_update(Table *t, const RollView *v, Usec now, char **ret)
                         r = table_draw(t, v, now, f);
         } else if (!t->mode.json)
                 r = plain_update(t, v, now, f);
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -676,14 +677,14 @@ int table_show(Table *t, const char *text, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         if (t->mode.live)
                 show_lines(t, text, f);
         else
                 (void) fputs(text, f);
-        if (fclose(f) != 0) {
+        if (text_close(f, &out) < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -709,7 +710,7 @@ int table_say(Table *t, const char *node, const char *text, bool warning, char *
         char *out = NULL;
         size_t size = 0;
         int r = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         if (t->mode.json)
@@ -729,7 +730,7 @@ int table_say(Table *t, const char *node, const char *text, bool warning, char *
                 put_clean(f, text);
                 (void) fputc('\n', f);
         }
-        if (fclose(f) != 0 || r < 0) {
+        if (text_close(f, &out) < 0 || r < 0) {
                 free(out);
                 return -ENOMEM;
         }
@@ -741,11 +742,11 @@ int table_clear(Table *t, char **ret)
 {
         char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f = text_open(&out, &size);
         if (!f)
                 return -ENOMEM;
         table_erase(t, f);
-        if (fclose(f) != 0) {
+        if (text_close(f, &out) < 0) {
                 free(out);
                 return -ENOMEM;
         }

@@ -136,6 +136,12 @@ static void a_rule_is_named_as_a_person_knows_it(void **state)
         /* What a shell would take apart is not put into a command. */
         strcpy(r.chain, "$(reboot)");
         assert_string_equal(foreign_command(&r, PORT, buf, sizeof(buf)), "nft -a list ruleset");
+        strcpy(r.chain, "-F");
+        assert_string_equal(foreign_command(&r, PORT, buf, sizeof(buf)), "nft -a list ruleset");
+        /* The kernel takes any bytes for a name. */
+        strcpy(r.chain, "IN\x1b[2J\xc3\xa4");
+        assert_string_equal(foreign_text(&r, buf, sizeof(buf)),
+                            "ip filter IN?[2J?? handle 4 (reject, on eth0; 12 packets)");
 }
 
 int main(void)
