@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Installs what building (and with "test" also testing) edge-roll needs and this machine lacks.
-#   tests/packages.sh [build|test|lint]...
+#   tests/packages.sh [build|test|lint|fuzz]...
 # Debian and its kin by apt-get; RHEL 9 and its kin by dnf (written from the package lists, not run here:
 # cmocka, libnftnl-devel and inih-devel come from CRB, cjson-devel and monit from EPEL).
 set -eu
@@ -13,12 +13,14 @@ debian_run='libcurl4 libxml2 libarchive13 libzookeeper-st2 dbus'
 debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptables iproute2 haproxy nginx-light
         libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssh-client
         ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless python3'
-debian_lint='clang clang-format clang-tidy cppcheck libclang-rt-14-dev'
+debian_lint='clang clang-format clang-tidy cppcheck'
+debian_fuzz='clang libclang-rt-14-dev'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
         inih-devel libxml2-devel libarchive-devel'
 redhat_test='libcmocka-devel openssl-devel systemd-container nftables iptables-nft iproute haproxy nginx monit dbus-daemon jq
         procps-ng curl util-linux mandoc openssh-server openssh-clients ansible-core sudo openssl firewalld cronie python3'
 redhat_lint='clang clang-tools-extra cppcheck'
+redhat_fuzz='clang compiler-rt'
 
 wanted=
 if command -v apt-get >/dev/null 2>&1; then
@@ -27,7 +29,8 @@ if command -v apt-get >/dev/null 2>&1; then
                 build) wanted="$wanted $debian_build $debian_run" ;;
                 test) wanted="$wanted $debian_test" ;;
                 lint) wanted="$wanted $debian_lint" ;;
-                *) echo "packages.sh: \"$set\" is not build, test or lint" >&2; exit 2 ;;
+                fuzz) wanted="$wanted $debian_fuzz" ;;
+                *) echo "packages.sh: \"$set\" is not build, test, lint or fuzz" >&2; exit 2 ;;
                 esac
         done
         missing=
@@ -60,6 +63,7 @@ elif command -v dnf >/dev/null 2>&1; then
                 build) wanted="$wanted $redhat_build" ;;
                 test) wanted="$wanted $redhat_test" ;;
                 lint) wanted="$wanted $redhat_lint" ;;
+                fuzz) wanted="$wanted $redhat_fuzz" ;;
                 esac
         done
         rpm -q --quiet $wanted || dnf install -y --enablerepo=crb $wanted

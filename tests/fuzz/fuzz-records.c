@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* What is kept in the state directory, written by this version, another one, or a disk that went bad: leases,
+ * pools, holds, tickets, places, what was learned, what was served, the last configuration. */
+
+#include "agent/checkers.h"
+#include "agent/hold.h"
+#include "agent/kept.h"
+#include "agent/known.h"
+#include "agent/lease.h"
+#include "agent/leases.h"
+#include "agent/lost.h"
+#include "agent/places.h"
+#include "agent/pool.h"
+#include "agent/served.h"
+#include "agent/standing.h"
+#include "agent/state.h"
+#include "agent/tickets.h"
+#include "tests/fuzz/fuzz.h"
+
+#define ROUTER "router"
+
+static Config *config;
+
+static void put(const char *name, const uint8_t *bytes, size_t n)
+{
+        (void) fuzz_file(name, bytes, n);
+}
+
+static void read_leases(void)
+{
+        _cleanup_(leases_freep) Leases *leases = NULL;
+        char text[256];
+        Usec next;
+
+        if (leases_new(&leases, fuzz_dir()) < 0)
+                return;
+        LeaseSlot *slot = leases_slot(leases, ROUTER);
+        if (!slot)
+                return;
+        (void) lease_text(&slot->lease, USEC_PER_SEC, text, sizeof(text));
+        (void) leases_roll_has(leases, ROUTER, "20261128T184512-router-3f2a", USEC_PER_SEC, text,
+                               sizeof(text));
+        (void) leases_any(leases, USEC_PER_SEC, &next);
+}
+
+static void read_pool(void)
+{
+        const Component *c = config_component(config, ROUTER);
+        char text[PLACE_TEXT_SIZE];
+        Pool pool = { 0 };
+        Err err = { 0 };
+
+        if (pool_read(fuzz_dir(), ROUTER, &pool, &err) == 0) {
+                fuzz_check(pool.n_members <= POOL_MEMBERS_MAX);
+                (void) pool_name(config, c, &pool, text, sizeof(text));
+                (void) pool_mates(config, &pool, text, sizeof(text));
+                (void) pool_from(config, &pool, text, sizeof(text));
+                cJSON_Delete(pool_members(config, &pool));
+                cJSON_Delete(pool_to_json(&pool));
+        }
+        pool_done(&pool);
+}
+
+static void read_holds(void)
+{
+        _cleanup_(freep) Hold *holds = NULL;
+        Hold hold;
+        size_t n = 0;
+        bool found;
+        Err err = { 0 };
+
+        if (hold_read(fuzz_dir(), ROUTER, &hold, &found, &err) == 0 && found)
+                fuzz_check(hold.plan.n_whole <= BLOCK_PORTS_MAX && hold.plan.n_syn <= BLOCK_PORTS_MAX &&
+                           hold.plan.n_from <= BLOCK_FROM_MAX);
+        fuzz_any(hold_list(fuzz_dir(), &holds, &n, &err));
+}
+
+static void read_known(void)
+{
+        const Component *c = config_component(config, ROUTER);
+        const CheckersConfig checkers_config = { .fall = 2, .rise = 2, .watch_max_usec = 12 * USEC_PER_SEC };
+        _cleanup_(checkers_freep) Checkers *checkers = NULL;
+        _cleanup_(snapshot_freep) Snapshot *before = NULL;
+        static ServedList served;
+        KnownCut cut;
+        Usec when;
+
+        (void) known_port(config, c);
+        (void) known_cut(config, c, &cut);
+        before = known_before(config, c);
+        if (checkers_new(&checkers, &checkers_config) == 0) {
+                known_checkers(config, c, checkers);
+                fuzz_check(checkers_watch_limit(checkers) <= 600 * USEC_PER_SEC);
+        }
+        fuzz_check(served_read(config, c, &served, &when) <= SERVED_MAX);
+}
+
+static void read_tickets(void)
+{
+        PlaceOptions options;
+        Ticket ticket;
+        Err err = { 0 };
+
+        fuzz_any(tickets_read(fuzz_dir(), ROUTER, &ticket, &err));
+        cJSON_Delete(tickets_json(fuzz_dir()));
+        fuzz_any(places_read(fuzz_dir(), ROUTER, &options, &err));
+}
+
+static void read_job(void)
+{
+        const Component *c = config_component(config, ROUTER);
+        cJSON *record = NULL;
+        BlockPlan plan;
+        char text[512];
+        Err err = { 0 };
+
+        int r = state_read(fuzz_dir(), "job.json", &record, NULL, &err);
+        if (r == 0 && record)
+                (void) hold_plan_from_job(record, c, &plan);
+        else if (r < 0)
+                fuzz_check(*err.text && fuzz_is_ascii(err.text));
+        cJSON_Delete(record);
+        (void) lost_text(config, text, sizeof(text));
+}
+
+static void config_forget(void)
+{
+        config = config_free(config);
+}
+
+static void config_make(void)
+{
+        const char *file = "[agent]\nstate_dir = ";
+        char text[256];
+
+        (void) snprintf(text, sizeof(text), "%s%s\n", file, fuzz_dir());
+        fuzz_check(config_load(&config, fuzz_file("conf", text, strlen(text)), "/nonexistent", NULL) == 0);
+        (void) atexit(config_forget);
+}
+
+void fuzz_one(const uint8_t *data, size_t size)
+{
+        static const char *const names[] = { "lease-router.json",  "pool-router.json",  "hold-router.json",
+                                             "ticket-router.json", "place-router.json", "known-router.json",
+                                             "served-router.json", "job.json" };
+        Fuzz f = { data, size };
+        uint8_t which = fuzz_byte(&f);
+
+        if (!config)
+                config_make();
+        if (which < ELEMENTS(names))
+                put(names[which], f.at, f.left);
+        switch (which) {
+        case 0:
+                read_leases();
+                break;
+        case 1:
+                read_pool();
+                break;
+        case 2:
+                read_holds();
+                break;
+        case 3:
+        case 4:
+                read_tickets();
+                break;
+        case 5:
+        case 6:
+                read_known();
+                break;
+        case 7:
+                read_job();
+                break;
+        default:
+                break;
+        }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Allocations that fail on demand: malloc() and its kin of the whole process, libraries included. Linked into
+ * a program (tests/fuzz/replay.c), or in front of one that knows nothing of it:
+ *
+ *   LD_PRELOAD=oom.so OOM_NTH=17 edge-roll agent      the 17th allocation from the start on fails
+ *   LD_PRELOAD=oom.so OOM_NTH=17 OOM_FROM=1 ...       and all behind it
+ *   OOM_TOLD=FILE                                     how many there were, written at the end
+ *
+ * Its variables are taken out of the environment, so children are not meant.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* oom_arm() - from here on count; the @nth fails, and with @from all behind it. 0: none. */
+void oom_arm(uint64_t nth, bool from);
+
+/* oom_disarm() - Return: how many there were since oom_arm(). */
+uint64_t oom_disarm(void);
+
+/* oom_failed() - has one failed since oom_arm()? */
+bool oom_failed(void);
+
+/* oom_live() - allocations that were not freed, since the process began. */
+int64_t oom_live(void);
+
+/* oom_spare() - what is allocated until oom_spare(false) neither counts nor fails: the test's own. */
+void oom_spare(bool on);
