@@ -232,31 +232,82 @@ static int method_doctor(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return method_begin(m, userdata, ROLL_DOCTOR, error);
 }
 
-static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+/* The job that runs, if it is about @name ("": whatever it is). Return: NULL, and @error is NoJob. */
+static Job *cancel_job(Agent *a, const char *name, sd_bus_error *error)
 {
-        Agent *a = userdata;
-        const char *name, *reason;
-        char why[200];
-        BusCaller caller;
-        Err err = { 0 };
-
-        agent_touch(a);
-        int r = sd_bus_message_read(m, "ss", &name, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
-                return r;
         Job *job = agent_busy(a);
         if (job && *name && !job_is_about(a, job, name))
                 job = NULL;
         if (!job)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job runs");
-        (void) snprintf(why, sizeof(why), "by %.100s%s%.80s", caller.text, *reason ? ", " : "", reason);
+                (void) sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job runs");
+        return job;
+}
+
+static int cancel_do(sd_bus_message *m, Job *job, const BusCaller *caller, const char *reason,
+                     sd_bus_error *error)
+{
+        char why[200];
+        Err err = { 0 };
+        (void) snprintf(why, sizeof(why), "by %.100s%s%.80s", caller->text, *reason ? ", " : "", reason);
         bus_clean(why);
-        r = job_cancel(job, why, &err);
+        int r = job_cancel(job, why, &err);
         if (r == -EBUSY)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "TooLate", err.text);
         if (r < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", err.text);
         return sd_bus_reply_method_return(m, NULL);
+}
+
+/* Of the release before: it names no job, and has no time when it is too late. */
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name, *reason;
+        BusCaller caller;
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "ss", &name, &reason);
+        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+                return r;
+        Job *job = cancel_job(a, name, error);
+        return job ? cancel_do(m, job, &caller, reason, error) : -ENOENT;
+}
+
+/* The job that is meant is named, by its number or by the lease of its roll: what comes late, from a link
+ * that was cut or to a node that was frozen, hits nobody else's. */
+static int method_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Agent *a = userdata;
+        const char *name, *reason;
+        BusCaller caller;
+        BusOrder order = { 0 };
+        uint64_t number = 0;
+        bool has_number = false, again;
+
+        agent_touch(a);
+        int r = sd_bus_message_read(m, "ss", &name, &reason);
+        if (r < 0 || (r = bus_order_read(m, &order, &number, &has_number, error)) < 0)
+                return r;
+        if (!order.has_expires || (!has_number && !order.has_lease) || order.has_lease != order.has_step)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
+                                        "CancelJob needs expires, and either job or lease and step");
+        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0 ||
+            (r = bus_order_late(&order, error)) < 0)
+                return r;
+        Job *job = cancel_job(a, name, error);
+        if (!job)
+                return -ENOENT;
+        if (has_number && job_id(job) != number)
+                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoJob",
+                                         "job %" PRIu64
+                                         " does not run: what runs is another one, job %" PRIu64,
+                                         number, job_id(job));
+        if (order.has_lease && !job_options(job)->lease)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job of a roll runs");
+        if (order.has_lease && ((r = bus_order_of_job(a, job, &order, &again, error)) < 0 ||
+                                (r = bus_order_obeyed(a, job, &order, error)) < 0))
+                return r;
+        return cancel_do(m, job, &caller, reason, error);
 }
 
 static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -507,6 +558,7 @@ static const sd_bus_vtable agent_vtable[] = {
         SD_BUS_METHOD("Undrain", "sa{sv}", "ob", method_undrain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Doctor", "sa{sv}", "ob", method_doctor, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("CancelJob", "ssa{sv}", "", method_cancel_job, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Needed", "sa{sv}", "s", bus_needed, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -110,6 +110,14 @@ static int error_lost(const LeaseSlot *slot, uint64_t epoch, sd_bus_error *error
                                  l->held ? "its time is over" : "it was given back or taken away");
 }
 
+static int error_expired(Usec expires, sd_bus_error *error)
+{
+        return sd_bus_error_setf(
+                error, BUS_ERROR_PREFIX "Expired",
+                "the call was good until %.1f s ago: it was too long on its way, and nothing is done",
+                time_sec(time_boot() - expires));
+}
+
 /* The slot of @name, if its record is understood. */
 static LeaseSlot *slot_read(Agent *a, const char *name, sd_bus_error *error)
 {
@@ -150,7 +158,7 @@ typedef struct Take {
         char holder[LEASE_HOLDER_SIZE];
         PoolMember *members;
         size_t n_members;
-        Usec ttl_usec;
+        Usec ttl_usec, expires_usec;
         bool accept_out, members_force;
         char pool[POOL_NAME_SIZE];
         bool has_pool;
@@ -204,6 +212,13 @@ static int take_option(sd_bus_message *m, const char *key, Take *t, sd_bus_error
                         return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
                                                 "a lease lasts from 5 s to 10 minutes");
                 return 0;
+        }
+        if (strcmp(key, "expires") == 0 && strcmp(contents, "t") == 0) {
+                if ((r = sd_bus_message_read(m, "v", "t", &t->expires_usec)) < 0)
+                        return r;
+                return t->expires_usec ? 0
+                                       : sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
+                                                          "expires is a time of this node's boot clock");
         }
         if (strcmp(key, "pool") == 0 && strcmp(contents, "s") == 0) {
                 if ((r = sd_bus_message_read(m, "v", "s", &text)) < 0)
@@ -261,10 +276,12 @@ static int take_pool(const Take *t, const LeaseSlot *slot, sd_bus_error *error)
         return 0;
 }
 
-static int take_answer(LeaseAnswer answer, Agent *a, const LeaseSlot *slot, const Standing *s,
+static int take_answer(const Take *t, LeaseAnswer answer, const LeaseSlot *slot, const Standing *s,
                        sd_bus_error *error)
 {
-        const Job *job = agent_busy(a);
+        const Job *job = agent_busy(t->agent);
+        if (answer == LEASE_EXPIRED)
+                return error_expired(t->expires_usec, error);
         if (answer == LEASE_TAKEN)
                 return error_leased(slot, error);
         if (answer == LEASE_OUT)
@@ -319,12 +336,13 @@ static int take_decide(Take *t, sd_bus_error *error)
                          .by = t->caller.text,
                          .ttl_usec = t->ttl_usec,
                          .accept_out = t->accept_out,
-                         .now_wall_usec = time_wall() };
+                         .now_wall_usec = time_wall(),
+                         .expires_usec = t->expires_usec };
         lease = slot->lease;
         Usec now = time_boot();
         LeaseAnswer answer = lease_take(&lease, &ask, &node, now);
         if (answer != LEASE_OK)
-                return take_answer(answer, a, slot, &s, error);
+                return take_answer(t, answer, slot, &s, error);
         if ((r = take_learn(t, slot, &err)) < 0 ||
             (r = leases_write(agent_leases(a), slot, &lease, &err)) < 0)
                 return bus_error(error, r, &err);
@@ -533,10 +551,7 @@ static int order_error(LeaseAnswer answer, const LeaseSlot *slot, uint64_t epoch
 {
         switch (answer) {
         case LEASE_EXPIRED:
-                return sd_bus_error_setf(
-                        error, BUS_ERROR_PREFIX "Expired",
-                        "the call was good until %.1f s ago: it was too long on its way, and nothing is done",
-                        time_sec(time_boot() - order->expires));
+                return error_expired(order->expires, error);
         case LEASE_STALE:
                 return sd_bus_error_setf(error, BUS_ERROR_PREFIX "StaleStep",
                                          "step %" PRIu64 " of lease %" PRIu64 " is over: step %" PRIu64
@@ -651,69 +666,104 @@ int bus_order_check(Agent *a, const Component *c, RollKind kind, JobOptions *opt
         return 0;
 }
 
-/* ---- the word ---- */
+/* ---- orders about a job that runs ---- */
 
-static int go_read(sd_bus_message *m, BusOrder *order, sd_bus_error *error)
+int bus_order_read(sd_bus_message *m, BusOrder *order, uint64_t *ret_job, bool *ret_has_job,
+                   sd_bus_error *error)
 {
         const char *key;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 if ((r = sd_bus_message_read(m, "s", &key)) < 0)
                         return r;
-                if (sd_bus_message_enter_container(m, 'v', "t") < 0 || bus_order_option(m, key, order) <= 0)
+                bool number = sd_bus_message_enter_container(m, 'v', "t") >= 0;
+                if (number && ret_job && strcmp(key, "job") == 0) {
+                        r = sd_bus_message_read(m, "t", ret_job);
+                        *ret_has_job = r >= 0;
+                } else
+                        r = number ? bus_order_option(m, key, order) : 0;
+                if (r < 0)
+                        return r;
+                if (r == 0)
                         return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
                                                  "option %.40s is not known here", key);
                 if ((r = sd_bus_message_exit_container(m)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
                         return r;
         }
-        if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0)
-                return r;
-        if (!order->has_lease || !order->has_step || !order->has_expires)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", "Go needs lease, step and expires");
-        return 0;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
+
+static int order_job_slots(Agent *a, const Job *job, LeaseSlot *ret[2], sd_bus_error *error)
+{
+        return order_slots(a, job_component(job), roll_kind_from_name(job_kind(job)), ret, error);
+}
+
+int bus_order_of_job(Agent *a, const Job *job, const BusOrder *order, bool *ret_again, sd_bus_error *error)
+{
+        LeaseSlot *slots[2];
+        int n = order_job_slots(a, job, slots, error);
+        *ret_again = false;
+        for (int i = 0; i < n; i++) {
+                uint64_t epoch = i == 0 ? order->lease : order->lease_partner;
+                LeaseAnswer answer = lease_order(&slots[i]->lease, epoch, job_options(job)->roll, order->step,
+                                                 order->expires, time_boot());
+                *ret_again = *ret_again || answer == LEASE_SAME;
+                if (answer != LEASE_OK && answer != LEASE_SAME)
+                        return order_error(answer, slots[i], epoch, order, error);
+        }
+        return n < 0 ? n : 0;
+}
+
+int bus_order_obeyed(Agent *a, const Job *job, const BusOrder *order, sd_bus_error *error)
+{
+        LeaseSlot *slots[2];
+        Err err = { 0 };
+        int n = order_job_slots(a, job, slots, error), r;
+        for (int i = 0; i < n; i++) {
+                Lease lease = slots[i]->lease;
+                lease_obey(&lease, order->step);
+                if ((r = leases_write(agent_leases(a), slots[i], &lease, &err)) < 0)
+                        return bus_error(error, r, &err);
+        }
+        return n < 0 ? n : 0;
+}
+
+int bus_order_late(const BusOrder *order, sd_bus_error *error)
+{
+        return order->has_expires && time_boot() > order->expires ? error_expired(order->expires, error) : 0;
+}
+
+/* ---- the word ---- */
 
 int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Agent *a = userdata;
         BusOrder order = { 0 };
         BusCaller caller;
-        LeaseSlot *slots[2];
         const char *name;
-        bool again = false;
+        bool again;
         Err err = { 0 };
 
         agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0 || (r = go_read(m, &order, error)) < 0 ||
-            (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0 || (r = bus_order_read(m, &order, NULL, NULL, error)) < 0)
+                return r;
+        if (!order.has_lease || !order.has_step || !order.has_expires)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", "Go needs lease, step and expires");
+        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
                 return r;
         Job *job = agent_busy(a);
-        const Component *c = job ? job_component(job) : NULL;
         RollKind kind = job ? roll_kind_from_name(job_kind(job)) : ROLL_KIND_INVALID;
         if (!job || !job_options(job)->lease ||
             (!job_concerns(job, name) && !(kind == ROLL_RESTART_RMP && strcmp(name, CONFIG_RMP) == 0)))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job of a roll runs");
-        int n = order_slots(a, c, kind, slots, error);
-        if (n < 0)
-                return n;
-        for (int i = 0; i < n; i++) {
-                uint64_t epoch = i == 0 ? order.lease : order.lease_partner;
-                LeaseAnswer answer = lease_order(&slots[i]->lease, epoch, job_options(job)->roll, order.step,
-                                                 order.expires, time_boot());
-                /* Of an agent that has died over it, perhaps: then its job still waits. */
-                again = again || answer == LEASE_SAME;
-                if (answer != LEASE_OK && answer != LEASE_SAME)
-                        return order_error(answer, slots[i], epoch, &order, error);
-        }
+        if ((r = bus_order_of_job(a, job, &order, &again, error)) < 0)
+                return r;
+        /* Of an agent that has died over it, perhaps: then its job still waits. */
         if (again && !job_awaits_go(job))
                 return sd_bus_reply_method_return(m, NULL);
-        for (int i = 0; i < n; i++) {
-                Lease lease = slots[i]->lease;
-                lease_obey(&lease, order.step);
-                if ((r = leases_write(agent_leases(a), slots[i], &lease, &err)) < 0)
-                        return bus_error(error, r, &err);
-        }
+        if ((r = bus_order_obeyed(a, job, &order, error)) < 0)
+                return r;
         if (job_go(job, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "TooLate", err.text);
         return sd_bus_reply_method_return(m, NULL);

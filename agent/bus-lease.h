@@ -39,5 +39,20 @@ int bus_order_option(sd_bus_message *m, const char *key, BusOrder *order) _must_
 int bus_order_check(Agent *a, const Component *c, RollKind kind, JobOptions *options, const BusOrder *order,
                     Job **ret_job, sd_bus_error *error) _must_check_;
 
+/* bus_order_read() - a{sv} of nothing but these. @ret_job: option job t, too; NULL: it is not known here.
+ * Return: 0; a negative errno with @error set. */
+int bus_order_read(sd_bus_message *m, BusOrder *order, uint64_t *ret_job, bool *ret_has_job,
+                   sd_bus_error *error) _must_check_;
+
+/*
+ * bus_order_of_job() - is an order about @job, which runs under a lease, to be obeyed? Nothing is kept of it.
+ * @ret_again: it is the last one that was obeyed, once more. bus_order_obeyed() - its step is kept: before it
+ * is done. bus_order_late() - has it been too long on its way? Return: 0; a negative errno with @error set.
+ */
+int bus_order_of_job(Agent *a, const Job *job, const BusOrder *order, bool *ret_again,
+                     sd_bus_error *error) _must_check_;
+int bus_order_obeyed(Agent *a, const Job *job, const BusOrder *order, sd_bus_error *error) _must_check_;
+int bus_order_late(const BusOrder *order, sd_bus_error *error) _must_check_;
+
 /* bus_lease_json() - {epoch, holder, by, since, left} of a lease that somebody has; else null. */
 cJSON *bus_lease_json(const LeaseSlot *slot);

@@ -51,15 +51,16 @@ typedef struct Client {
         sd_bus *bus;
         sd_bus_slot *event_slot, *owner_slot;
         int signal_fd;
-        int signal;         /* which one ended us; 0: none */
-        bool output_gone;   /* nobody reads what we write */
-        char agent[64];     /* the agent's own name on the bus, from its last answer */
-        bool owner_lost;    /* that one has left the bus or given the name up */
-        char shown_by[64];  /* whose events were shown last, by its name on the bus */
-        uint32_t shown_pid; /* and its process */
-        char *job_path;     /* NULL: no job followed */
-        uint64_t next;      /* number of the next event to show */
-        Waiting *waiting;   /* came by signal, not yet shown */
+        int signal;          /* which one ended us; 0: none */
+        bool output_gone;    /* nobody reads what we write */
+        char agent[64];      /* the agent's own name on the bus, from its last answer */
+        bool owner_lost;     /* that one has left the bus or given the name up */
+        char shown_by[64];   /* whose events were shown last, by its name on the bus */
+        uint32_t shown_pid;  /* and its process */
+        char *job_path;      /* NULL: no job followed */
+        uint64_t job_number; /* of the one to be cancelled */
+        uint64_t next;       /* number of the next event to show */
+        Waiting *waiting;    /* came by signal, not yet shown */
         size_t n_waiting;
         bool overflow; /* some were dropped: they are fetched by number */
         UnitLook look;
@@ -430,6 +431,10 @@ static CallEnd call_agent(Client *c, const char *member, const char *argument, c
                 r = sd_bus_message_append(m, "s", second);
         if (r >= 0 && strcmp(member, "Needed") == 0)
                 r = sd_bus_message_append(m, "a{sv}", 0);
+        /* When nobody waits for the answer any more, it is not done any more. */
+        if (r >= 0 && strcmp(member, "CancelJob") == 0)
+                r = sd_bus_message_append(m, "a{sv}", 2, "job", "t", c->job_number, "expires", "t",
+                                          time_add(time_boot(), c->times.answer_usec));
         return client_call(c, m, r, ret);
 }
 
@@ -514,8 +519,6 @@ static CallEnd call_start(Client *c, Answer *ret)
                 r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0 && rq->for_usec)
                 r = sd_bus_message_append(m, "{sv}", "for", "t", rq->for_usec);
-        if (r >= 0 && rq->wait_usec)
-                r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return client_call(c, m, r, ret);
@@ -1042,11 +1045,30 @@ static int verb_watch(Client *c)
         return job_follow(c, begun);
 }
 
+/* The job that runs now, and no other one that may run when the call comes. */
+static CallEnd cancel_call(Client *c, Answer *ret)
+{
+        const char *component = c->component ? c->component : "",
+                   *reason = c->rq->reason ? c->rq->reason : "";
+        const char *path;
+        CallEnd end = call_repeat(c, "CurrentJob", component, NULL, ret);
+        if (end != CALL_ANSWER)
+                return end;
+        int r = sd_bus_message_read(ret->message, "o", &path);
+        const char *number = r >= 0 ? strrchr(path, '/') : NULL;
+        c->job_number = number ? strtoull(number + 1, NULL, 10) : 0;
+        answer_done(ret);
+        end = call_repeat(c, "CancelJob", component, reason, ret);
+        /* An agent of the release before that still runs. */
+        return end == CALL_ERROR && is_error(ret, BUS_ERROR "UnknownMethod")
+                       ? call_repeat(c, "Cancel", component, reason, ret)
+                       : end;
+}
+
 static int verb_cancel(Client *c)
 {
         Answer a;
-        CallEnd end = call_repeat(c, "Cancel", c->component ? c->component : "",
-                                  c->rq->reason ? c->rq->reason : "", &a);
+        CallEnd end = cancel_call(c, &a);
         if (end != CALL_ANSWER)
                 return end_call(c, end, &a);
         answer_done(&a);

@@ -27,6 +27,8 @@ LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Use
         bool has = same && lease_current(l, now);
         bool own_job = node->job_holder && strcmp(node->job_holder, ask->holder) == 0;
 
+        if (ask->expires_usec && now > ask->expires_usec)
+                return LEASE_EXPIRED;
         if (!same && lease_current(l, now))
                 return LEASE_TAKEN;
         if (node->job_holder && !own_job && !has)

@@ -64,6 +64,7 @@ typedef struct LeaseAsk {
         Usec ttl_usec;
         bool accept_out;
         Usec now_wall_usec;
+        Usec expires_usec; /* CLOCK_BOOTTIME; 0: it is good whenever it comes */
 } LeaseAsk;
 
 /* lease_current() - does somebody have it at @now? */
@@ -75,7 +76,8 @@ Usec lease_left(const Lease *l, Usec now);
 /*
  * lease_take() - it becomes @ask's, with a new epoch. Whoever has it may take it again at any time, and so
  * may the roll whose job runs: that is how a roll is taken up again, and how the process that led it is
- * fenced off. Return: LEASE_OK; TAKEN, BUSY, OUT: @l is as it was.
+ * fenced off. Return: LEASE_OK; EXPIRED (nobody waits for the answer any more), TAKEN, BUSY, OUT: @l is as
+ * it was.
  */
 LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Usec now);
 

@@ -18,33 +18,29 @@ static bool pool_tolerates(const Coord *c, size_t pool)
         return false;
 }
 
-/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
-static bool step_skipped(const Coord *c, const PlanStep *p)
+const NodeLook *coord_look_of(const Coord *c, size_t node, const char *component)
 {
-        const PlanNode *nodes;
         size_t n;
-        if (!c->record && !*c->since)
-                return false;
-        nodes = fleet_nodes(c->fleet, &n);
-        for (size_t i = 0; i < nodes[p->node].n_looks; i++) {
-                const NodeLook *look = nodes[p->node].looks[i];
-                if (strcmp(look->component, c->plan->pools[p->pool].component) == 0)
-                        return look->has_last && *look->last_roll &&
-                               ((c->record && strcmp(look->last_roll, c->id) == 0) ||
-                                strcmp(look->last_roll, c->since) == 0) &&
-                               roll_result_good(look->last_result);
-        }
-        return false;
+        const PlanNode *p = &fleet_nodes(c->fleet, &n)[node];
+        for (size_t i = 0; i < p->n_looks; i++)
+                if (strcmp(p->looks[i]->component, component) == 0)
+                        return p->looks[i];
+        return NULL;
 }
 
 static const NodeLook *step_look(const Coord *c, const PlanStep *p)
 {
-        size_t n;
-        const PlanNode *node = &fleet_nodes(c->fleet, &n)[p->node];
-        for (size_t i = 0; i < node->n_looks; i++)
-                if (strcmp(node->looks[i]->component, c->plan->pools[p->pool].component) == 0)
-                        return node->looks[i];
-        return NULL;
+        return coord_look_of(c, p->node, c->plan->pools[p->pool].component);
+}
+
+/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
+static bool step_skipped(const Coord *c, const PlanStep *p)
+{
+        const NodeLook *look = c->record || *c->since ? step_look(c, p) : NULL;
+        return look && look->has_last && *look->last_roll &&
+               ((c->record && strcmp(look->last_roll, c->id) == 0) ||
+                strcmp(look->last_roll, c->since) == 0) &&
+               roll_result_good(look->last_result);
 }
 
 /* A job of this roll that a process before this one has begun. */

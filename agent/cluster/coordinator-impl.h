@@ -47,11 +47,12 @@ typedef struct CoordStep {
         bool seen;       /* the agent has told something of the job */
         bool unsure;     /* an order to begin may still be obeyed, until */
         Usec unsure_until;
-        bool cancelled; /* it was told to go back */
-        bool back_due;  /* ... and nobody knows whether that came */
-        bool sent;      /* an order to begin has left this machine */
-        unsigned goes;  /* orders to go */
-        bool go_due;    /* the last one was not obeyed, or nobody knows; again from */
+        bool cancelled;     /* it was told to go back */
+        char back_why[400]; /* ... and why */
+        bool back_due;      /* ... and nobody knows whether that came */
+        bool sent;          /* an order to begin has left this machine */
+        unsigned goes;      /* orders to go */
+        bool go_due;        /* the last one was not obeyed, or nobody knows; again from */
         Usec go_at;
         bool told_short;
         Usec cut_since; /* the link is gone; 0: it is there */
@@ -141,6 +142,8 @@ int coord_run(Coord *c);
 /* coord_members() - all of the plan's pools, as it found them. What they tell from now on is kept. Return: 0;
  * -ENOMEM. */
 int coord_members(Coord *c) _must_check_;
+/* coord_look_of() - what @node said of @component. NULL: nothing. */
+const NodeLook *coord_look_of(const Coord *c, size_t node, const char *component);
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
 void coord_roll_done(Coord *c);
 

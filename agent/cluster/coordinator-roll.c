@@ -255,22 +255,34 @@ static Result error_result(const char *error)
         return RESULT_REFUSED;
 }
 
-static int order_append(CoordStep *st, sd_bus_message *m)
+typedef bool (*OrderFn)(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);
+
+static int order_append_with(CoordStep *st, sd_bus_message *m, OrderFn order_of)
 {
         Coord *c = st->c;
         const PlanStep *p = step_plan(st);
         TenureOrder order, partner;
         int r;
-        if (!tenures_order(c->tenures, st->node, step_component(st), time_now(), &order))
+        if (!order_of(c->tenures, st->node, step_component(st), time_now(), &order))
                 return -ESTALE;
         if ((r = sd_bus_message_append(m, "{sv}{sv}{sv}", "lease", "t", order.epoch, "step", "t", c->step,
                                        "expires", "t", order.expires)) < 0)
                 return r;
         if (p->pool2 == PLAN_NONE)
                 return 0;
-        if (!tenures_order(c->tenures, st->node, c->plan->pools[p->pool2].component, time_now(), &partner))
+        if (!order_of(c->tenures, st->node, c->plan->pools[p->pool2].component, time_now(), &partner))
                 return -ESTALE;
         return sd_bus_message_append(m, "{sv}", "lease-partner", "t", partner.epoch);
+}
+
+static int order_append(CoordStep *st, sd_bus_message *m)
+{
+        return order_append_with(st, m, tenures_order);
+}
+
+static int order_back_append(CoordStep *st, sd_bus_message *m)
+{
+        return order_append_with(st, m, tenures_order_back);
 }
 
 static int option_append(sd_bus_message *m, const char *key, const char *value)
@@ -302,11 +314,12 @@ static int restart_append(CoordStep *st, sd_bus_message *m)
 }
 
 /*
- * An order, its step number being the next one of the roll.
+ * An order, its step number being the last one of the roll. @why: a reason behind the component; NULL: the
+ * method takes none.
  * Return: 0; -ESTALE (the lease is not fresh); -ENOTCONN; others: nothing was sent.
  */
-static int order_send(CoordStep *st, const char *method, int (*append)(CoordStep *, sd_bus_message *),
-                      RemoteReplyFn fn)
+static int order_send(CoordStep *st, const char *method, const char *why,
+                      int (*append)(CoordStep *, sd_bus_message *), RemoteReplyFn fn)
 {
         Coord *c = st->c;
         Remote *remote = fleet_remote(c->fleet, st->node);
@@ -314,6 +327,7 @@ static int order_send(CoordStep *st, const char *method, int (*append)(CoordStep
         Err err = { 0 };
         int r = remote_message_new(remote, &m, NULL, NULL, method, &err);
         if (r >= 0 && (r = sd_bus_message_append(m, "s", step_plan(st)->component)) >= 0 &&
+            (!why || (r = sd_bus_message_append(m, "s", why)) >= 0) &&
             (r = sd_bus_message_open_container(m, 'a', "{sv}")) >= 0 && (r = append(st, m)) >= 0 &&
             (r = sd_bus_message_close_container(m)) >= 0) {
                 st->call = remote_call_cancel(st->call);
@@ -351,7 +365,7 @@ static void step_begin(CoordStep *st)
                 step_failed(st, RESULT_REFUSED, "", "not begun: the journal of the roll cannot be written");
                 return;
         }
-        int r = order_send(st, "Restart", restart_append, step_on_begun);
+        int r = order_send(st, "Restart", NULL, restart_append, step_on_begun);
         st->asks += r >= 0;
         if (r == -ESTALE || r == -ENOTCONN) {
                 /* Nothing was sent: asked again when the link and the lease are there. */
@@ -380,7 +394,7 @@ static void step_go(CoordStep *st)
 {
         Coord *c = st->c;
         ++c->step;
-        int r = order_send(st, "Go", order_append, step_on_gone);
+        int r = order_send(st, "Go", NULL, order_append, step_on_gone);
         st->go_due = r < 0;
         st->go_at = time_now() + GO_AGAIN_USEC;
         st->goes += r >= 0;
@@ -407,37 +421,52 @@ static void step_go_again(CoordStep *st, Usec now)
 static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
 {
         CoordStep *st = userdata;
+        bool none = strcmp(error, REMOTE_ERROR "NoJob") == 0,
+             late = strcmp(error, REMOTE_ERROR "TooLate") == 0;
+        Err err = { 0 };
         (void) m;
         st->call = NULL;
-        st->back_due = r < 0 && r != -EREMOTE;
-        if (r == -EREMOTE && !step_over(st) && strcmp(error, REMOTE_ERROR "NoJob") != 0)
+        /* An agent of the release before cannot be told which job is meant. */
+        if (r == -EREMOTE && strcmp(error, SD_BUS_ERROR_UNKNOWN_METHOD) == 0) {
+                st->back_due = remote_call(fleet_remote(st->c->fleet, st->node), &st->call, NULL, NULL,
+                                           "Cancel", ORDER_USEC, step_on_cancelled, st, &err, "ss",
+                                           step_plan(st)->component, st->back_why) < 0;
+                return;
+        }
+        /* Not obeyed, as it was too late or the lease had lapsed: again, while the lease is ours. */
+        st->back_due = r < 0 && !none && !late;
+        if (r == -EREMOTE && !step_over(st) && !none)
                 coord_say(st->c, step_name(st), true, "%s", text);
+}
+
+static void step_back(CoordStep *st)
+{
+        ++st->c->step;
+        st->call = remote_call_cancel(st->call);
+        /* Where it cannot be told, its lease is not renewed either: what is not out yet goes back by itself.
+         */
+        st->back_due = order_send(st, "CancelJob", st->back_why, order_back_append, step_on_cancelled) < 0;
 }
 
 static void step_cancel(CoordStep *st, const char *why)
 {
         Coord *c = st->c;
         char text[400];
-        Err err = { 0 };
         if (!why && seq_state(c->seq, st->index) == SEQ_STEP_GOING)
                 why = "others of its pool are missing";
         else if (!why)
                 why = seq_why(c->seq, time_now(), c->member_names, text, sizeof(text));
         coord_say(c, step_name(st), true, "told to go back: %s", why);
+        (void) snprintf(st->back_why, sizeof(st->back_why), "%s", why);
         st->cancelled = true;
         /* The order to begin is on its way, or lost: only its agent knows. */
         if (!st->follow) {
                 st->unsure = true;
                 st->unsure_until = time_add(time_now(), TENURE_ORDER_USEC);
         }
-        st->call = remote_call_cancel(st->call);
-        /* Where it cannot be told, its lease is not renewed either: what is not out yet goes back by itself.
-         */
-        st->back_due =
-                remote_call(fleet_remote(c->fleet, st->node), &st->call, NULL, NULL, "Cancel", ORDER_USEC,
-                            step_on_cancelled, st, &err, "ss", step_plan(st)->component, why) < 0;
+        step_back(st);
         if (st->back_due)
-                coord_say(c, step_name(st), true, "it cannot be told now: %s", err.text);
+                coord_say(c, step_name(st), true, "it cannot be told now; it is tried again");
         coord_roll_follow(st);
 }
 
@@ -659,7 +688,7 @@ static void step_tick(CoordStep *st, Usec now)
         if (st->back_due && !st->call && st->follow && remote_state(remote) == REMOTE_UP &&
             tenures_held(c->tenures, st->node, step_component(st), now) &&
             (state == SEQ_STEP_STARTED || state == SEQ_STEP_GOING))
-                step_cancel(st, NULL);
+                step_back(st);
         bool lacking = seq_short(c->seq, st->index);
         if (lacking && !st->told_short && state == SEQ_STEP_STOPPED)
                 coord_say(

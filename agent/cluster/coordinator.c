@@ -572,11 +572,15 @@ static int coord_tenures(Coord *c)
                                                                p->members[m].address };
                 int pool = tenures_pool(c->tenures, p->component, p->name, members, n, p->members_force);
                 r = pool;
-                for (size_t m = 0; m < p->n_members && r >= 0; m++)
-                        if (p->members[m].node != PLAN_NONE && p->members[m].state != PLAN_NOT_KNOWN)
-                                r = tenures_add(c->tenures, pool, p->members[m].node,
-                                                *p->members[m].uuid ? p->members[m].uuid : p->members[m].name,
-                                                p->members[m].state != PLAN_SERVING);
+                for (size_t m = 0; m < p->n_members && r >= 0; m++) {
+                        const PlanMember *x = &p->members[m];
+                        if (x->node == PLAN_NONE || x->state == PLAN_NOT_KNOWN)
+                                continue;
+                        const NodeLook *look = coord_look_of(c, x->node, p->component);
+                        r = tenures_add(c->tenures, pool, x->node, *x->uuid ? x->uuid : x->name,
+                                        x->state != PLAN_SERVING, look ? look->now : 0,
+                                        look ? look->heard : 0);
+                }
         }
         return r < 0 ? r : 0;
 }

@@ -28,6 +28,7 @@ typedef struct Tenure {
         Usec sent;
         RemoteCall *call;
         bool renewing; /* that is what the call is for */
+        bool before;   /* an agent of the release before: it knows no time when it is too late to take */
 } Tenure;
 
 typedef struct TenurePool {
@@ -123,13 +124,18 @@ int tenures_pool(Tenures *t, const char *component, const char *name, const Tenu
         return (int) (t->n_pools - 1);
 }
 
-int tenures_add(Tenures *t, int pool, size_t node, const char *uuid, bool out)
+int tenures_add(Tenures *t, int pool, size_t node, const char *uuid, bool out, Usec clock, Usec clock_at)
 {
         Tenure *tenures = realloc(t->tenures, (t->n + 1) * sizeof(*tenures));
         if (!tenures)
                 return -ENOMEM;
         t->tenures = tenures;
-        tenures[t->n] = (Tenure){ .all = t, .pool = (size_t) pool, .node = node, .out = out };
+        tenures[t->n] = (Tenure){ .all = t,
+                                  .pool = (size_t) pool,
+                                  .node = node,
+                                  .out = out,
+                                  .clock = clock,
+                                  .clock_at = clock_at };
         (void) snprintf(tenures[t->n].uuid, sizeof(tenures[t->n].uuid), "%s", uuid);
         t->n++;
         return 0;
@@ -172,11 +178,25 @@ static void tenure_renewed(Tenure *x, sd_bus_message *m, bool with_epoch)
         x->clock_at = time_now();
 }
 
+static int tenure_take(Tenure *x, RemoteReplyFn fn);
+
+/* An agent of the release before refuses what it does not know, and has done nothing: without it, then. */
+static bool tenure_again(Tenure *x, int r, const char *error, const char *text, RemoteReplyFn fn)
+{
+        if (r != -EREMOTE || x->before || strcmp(error, REMOTE_ERROR "Usage") != 0 ||
+            !strstr(text, "option expires"))
+                return false;
+        x->before = true;
+        return tenure_take(x, fn) >= 0;
+}
+
 static void tenure_on_taken(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
 {
         Tenure *x = userdata;
         Tenures *t = x->all;
         x->call = NULL;
+        if (t->taking && t->refusal < 0 && tenure_again(x, r, error, text, tenure_on_taken))
+                return;
         if (r == 0) {
                 tenure_renewed(x, m, true);
                 t->handlers.told(x->node, tenure_pool_name(x), x->epoch, "take", t->userdata);
@@ -199,6 +219,12 @@ static void tenure_on_taken(int r, sd_bus_message *m, const char *error, const c
         tenures_go_on(t);
 }
 
+/* Its clock was read before we heard of it: what this says is never later than the truth. */
+static Usec tenure_expires(const Tenure *x, Usec now)
+{
+        return x->clock + (now - x->clock_at) + TENURE_ORDER_USEC;
+}
+
 static int tenure_take(Tenure *x, RemoteReplyFn fn)
 {
         Tenures *t = x->all;
@@ -218,10 +244,17 @@ static int tenure_take(Tenure *x, RemoteReplyFn fn)
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 4, "ttl", "t", TENURE_TTL_USEC, "accept-out", "b",
-                                          (int) x->out, "members-force", "b", (int) p->force, "pool", "s",
-                                          p->name);
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "ttl", "t", TENURE_TTL_USEC, "accept-out",
+                                          "b", (int) x->out, "members-force", "b", (int) p->force, "pool",
+                                          "s", p->name);
         x->sent = time_now();
+        /* What comes when nobody waits for it any more would be a lease that nobody renews or gives back. */
+        if (r >= 0 && x->clock && !x->before)
+                r = sd_bus_message_append(m, "{sv}", "expires", "t", tenure_expires(x, x->sent));
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
         if (r >= 0)
                 r = remote_call_message(remote, &x->call, m, CALL_USEC, fn, x, &err);
         sd_bus_message_unref(m);
@@ -354,9 +387,10 @@ static void tenure_lost(Tenure *x, const char *text)
 static void tenure_on_retaken(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
 {
         Tenure *x = userdata;
-        (void) error;
         x->call = NULL;
-        x->renewing = false;
+        x->renewing = tenure_again(x, r, error, text, tenure_on_retaken);
+        if (x->renewing)
+                return;
         if (r == 0) {
                 tenure_renewed(x, m, true);
                 x->all->handlers.told(x->node, tenure_pool_name(x), x->epoch, "take", x->all->userdata);
@@ -436,13 +470,16 @@ bool tenures_fresh(const Tenures *t, Usec now)
         return true;
 }
 
-bool tenures_order(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret)
+bool tenures_order_back(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret)
 {
         const Tenure *x = tenure_find(t, node, component);
-        if (!x || !tenure_fresh(x, now))
+        if (!x || x->state != TENURE_HELD)
                 return false;
-        /* Its clock was read before we heard of it: what this says is never later than the truth. */
-        ret->epoch = x->epoch;
-        ret->expires = x->clock + (now - x->clock_at) + TENURE_ORDER_USEC;
+        *ret = (TenureOrder){ .epoch = x->epoch, .expires = tenure_expires(x, now) };
         return true;
+}
+
+bool tenures_order(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret)
+{
+        return tenures_held(t, node, component, now) && tenures_order_back(t, node, component, now, ret);
 }

@@ -47,8 +47,10 @@ DEFINE_CLEANUP(Tenures, tenures_free);
 int tenures_pool(Tenures *t, const char *component, const char *name, const TenureMember *members, size_t n,
                  bool force) _must_check_;
 
-/* tenures_add() - the lease of @component on @node. @out: that node counts as out. Return: 0; -ENOMEM. */
-int tenures_add(Tenures *t, int pool, size_t node, const char *uuid, bool out) _must_check_;
+/* tenures_add() - the lease of @component on @node. @out: that node counts as out. @clock: its boot clock (0:
+ * not known), of which was heard at @clock_at. Return: 0; -ENOMEM. */
+int tenures_add(Tenures *t, int pool, size_t node, const char *uuid, bool out, Usec clock,
+                Usec clock_at) _must_check_;
 
 /* tenures_take() - all that were added; handlers.taken tells. tenures_give() - all that are held. */
 void tenures_take(Tenures *t);
@@ -65,5 +67,7 @@ typedef struct TenureOrder {
 } TenureOrder;
 
 /* tenures_order() - what an order to @node must carry now. Return: false when the lease is not held and
- * fresh. */
+ * fresh. tenures_order_back() - an order to go back: fresh or not, its agent knows whether the lease is in
+ * force. */
 bool tenures_order(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);
+bool tenures_order_back(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);

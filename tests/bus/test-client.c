@@ -116,6 +116,7 @@ typedef struct Script {
         bool die_in_call;   /* exit in Restart() without answering */
         bool silent;        /* never answers Restart() */
         bool no_object;     /* the job's path is not known: only CurrentJob() */
+        bool before;        /* of the release before: CancelJob() is not known */
         const char *result; /* name of the result */
         const char *last;   /* Status(): the array of last jobs */
         const char *unit;   /* ActiveState of the unit, played on the name of systemd, too */
@@ -216,6 +217,23 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(m, "");
 }
 
+/* Names the job, and says until when it is good. */
+static int on_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Fake *f = userdata;
+        const char *component, *reason, *key;
+        uint64_t value, job = 0, expires = 0;
+        if (f->script->before)
+                return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method");
+        assert_true(sd_bus_message_read(m, "ss", &component, &reason) > 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+        while (sd_bus_message_read(m, "{sv}", &key, "t", &value) > 0)
+                *(strcmp(key, "job") == 0 ? &job : &expires) = value;
+        assert_true(job == f->script->job);
+        assert_true(expires > time_boot() && expires < time_boot() + 60 * USEC_PER_SEC);
+        return on_cancel(m, userdata, error);
+}
+
 static int on_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Fake *f = userdata;
@@ -287,9 +305,10 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 const char *member;
                 sd_bus_message_handler_t handler;
         } calls[] = {
-                { "Restart", on_start },     { "Drain", on_start },        { "Undrain", on_start },
-                { "Cancel", on_cancel },     { "CurrentJob", on_current }, { "Status", on_status },
-                { "Discover", on_discover }, { "Events", on_events },      { "Get", on_get },
+                { "Restart", on_start },        { "Drain", on_start },        { "Undrain", on_start },
+                { "Cancel", on_cancel },        { "CurrentJob", on_current }, { "Status", on_status },
+                { "Discover", on_discover },    { "Events", on_events },      { "Get", on_get },
+                { "CancelJob", on_cancel_job },
         };
         for (size_t i = 0; i < ELEMENTS(calls); i++)
                 if (sd_bus_message_is_method_call(m, NULL, calls[i].member))
@@ -842,8 +861,11 @@ static void questions(void **state)
 static void cancelling(void **state)
 {
         (void) state;
-        static const Script good = { .job = 1 }, late = { .error = "org.edgeroll.Error.TooLate" };
-        static const Script none = { .error = "org.edgeroll.Error.NoJob" };
+        static const Script good = { .job = 1, .running = true },
+                            before = { .job = 2, .running = true, .before = true },
+                            late = { .job = 3, .running = true, .error = "org.edgeroll.Error.TooLate" },
+                            over = { .job = 4, .running = true, .error = "org.edgeroll.Error.NoJob" },
+                            none = { .job = 5 };
         pid_t agent = fake_start(&good);
         Shown s = CLIENT("cancel"), j = CLIENT_JSON("cancel router");
         child_end(&agent);
@@ -856,6 +878,17 @@ static void cancelling(void **state)
         s = CLIENT("cancel");
         child_end(&agent);
         assert_int_equal(s.status, 11);
+        shown_done(&s);
+        agent = fake_start(&before);
+        s = CLIENT("cancel");
+        child_end(&agent);
+        assert_int_equal(s.status, 0);
+        shown_done(&s);
+        /* It ended between the two calls, or there never was one. */
+        agent = fake_start(&over);
+        s = CLIENT("cancel");
+        child_end(&agent);
+        assert_int_equal(s.status, 10);
         shown_done(&s);
         agent = fake_start(&none);
         s = CLIENT("cancel");

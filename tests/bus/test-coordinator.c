@@ -389,6 +389,29 @@ static void another_one_that_dies_gives_back_the_one_that_is_blocked(void **stat
         ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
         says(&w, "others of its pool are missing");
         assert_int_equal(restarts(&w), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 1);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+/* They know no job by name, and no time when it is too late to take a lease. */
+static void agents_of_the_release_before_are_rolled_and_told_to_go_back_all_the_same(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        for (size_t i = 0; i < w.n; i++)
+                fake_agent_script(w.agent[i])->before = true;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 2);
+        nobody_has_a_lease(&w);
+        world_again(&w);
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
+        w.on_call = kill_another;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 1);
         assert_int_equal(fake_agent_calls(w.agent[0], "Cancel"), 1);
         nobody_has_a_lease(&w);
         world_done(&w);
@@ -628,7 +651,7 @@ static void lose_the_order_back(World *w, size_t node, const char *member)
         if (strcmp(member, "Go") == 0) {
                 fake_agent_script(w->agent[2])->parts[0].not_up = true;
                 fake_agent_pulse(w->agent[2]);
-        } else if (strcmp(member, "Cancel") == 0 && !w->done_once) {
+        } else if (strcmp(member, "CancelJob") == 0 && !w->done_once) {
                 w->done_once = w->swallow = true;
                 fake_agent_cut(w->agent[0]);
         }
@@ -643,7 +666,7 @@ static void an_order_to_go_back_that_is_lost_is_given_again(void **state)
         w.on_call = lose_the_order_back;
         ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
         assert_int_equal(restarts(&w), 0);
-        assert_int_equal(fake_agent_calls(w.agent[0], "Cancel"), 2);
+        assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 2);
         nobody_has_a_lease(&w);
         world_done(&w);
 }
@@ -817,6 +840,32 @@ static void a_lease_that_is_being_renewed_when_another_is_refused_is_given_back(
         w.on_call = answer_nothing;
         ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
         assert_int_equal(restarts(&w), 0);
+        nobody_has_a_lease(&w);
+        world_done(&w);
+}
+
+static void freeze_behind_the_look(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Look") != 0 || node != 2 ||
+            !fake_agent_calls(w->agent[0], "Look"))
+                return;
+        w->done_once = true;
+        fake_agent_freeze(w->agent[0], true);
+}
+
+/* The node is frozen over it, and obeys what it is told when it wakes: by then nobody wants the lease. */
+static void a_lease_that_is_asked_of_a_frozen_node_is_not_taken_when_it_wakes(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = freeze_behind_the_look;
+        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
+        pump(&w, 500 * USEC_PER_MSEC);
+        fake_agent_freeze(w.agent[0], false);
+        pump(&w, 100 * USEC_PER_MSEC);
+        assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 1);
         nobody_has_a_lease(&w);
         world_done(&w);
 }
@@ -1119,7 +1168,8 @@ static void the_journal_tells_the_whole_story(void **state)
         world_done(&w);
 }
 
-int main(void)
+/* One of them alone: its name, or a pattern, as an argument. */
+int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_after_another_and_every_lease_is_given_back),
@@ -1128,6 +1178,7 @@ int main(void)
                 cmocka_unit_test(without_a_yes_nothing_is_begun),
                 cmocka_unit_test(the_first_node_that_does_not_come_back_stops_it),
                 cmocka_unit_test(another_one_that_dies_gives_back_the_one_that_is_blocked),
+                cmocka_unit_test(agents_of_the_release_before_are_rolled_and_told_to_go_back_all_the_same),
                 cmocka_unit_test(every_refusal_has_its_own_end),
                 cmocka_unit_test(nobody_who_cannot_be_reached_is_passed_over),
                 cmocka_unit_test(who_is_out_and_no_matter_does_not_keep_the_others_waiting),
@@ -1144,6 +1195,7 @@ int main(void)
                 cmocka_unit_test(one_that_was_away_long_before_its_turn_is_reached_again),
                 cmocka_unit_test(a_lease_that_somebody_else_takes_first_is_named_and_waited_for),
                 cmocka_unit_test(a_lease_that_is_being_renewed_when_another_is_refused_is_given_back),
+                cmocka_unit_test(a_lease_that_is_asked_of_a_frozen_node_is_not_taken_when_it_wakes),
                 cmocka_unit_test(one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
                 cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
@@ -1158,5 +1210,7 @@ int main(void)
                 cmocka_unit_test(a_journal_that_is_full_in_the_middle_ends_the_roll_behind_its_node),
                 cmocka_unit_test(the_journal_tells_the_whole_story),
         };
+        if (argc > 1)
+                cmocka_set_test_filter(argv[1]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,6 +232,8 @@ static int call_lease_take(FakeAgent *a, sd_bus_message *m)
         }
         if (r < 0 || (r = sd_bus_message_exit_container(m)) < 0 || (r = options_read(m, &o)) < 0)
                 return r;
+        if (a->s.before && o.has_expires)
+                return fake_refuse(m, "Usage", "option expires of type t is not known");
         if (a->s.may_not_change)
                 return fake_refuse(m, "NoPermission", "only root and members of the group edge-roll may");
         if (*o.pool && strcmp(o.pool, text_of(p->pool)) != 0)
@@ -247,7 +249,8 @@ static int call_lease_take(FakeAgent *a, sd_bus_message *m)
                          .by = "uid 0 (root)",
                          .ttl_usec = o.ttl,
                          .accept_out = o.accept_out,
-                         .now_wall_usec = time_wall() };
+                         .now_wall_usec = time_wall(),
+                         .expires_usec = o.expires };
         Usec now = time_boot();
         switch (lease_take(&slot->lease, &ask, &node, now)) {
         case LEASE_OK:
@@ -257,6 +260,8 @@ static int call_lease_take(FakeAgent *a, sd_bus_message *m)
                 (void) snprintf(text, sizeof(text), "%.40s is leased by the roll %.300s", component,
                                 lease_text(&slot->lease, now, who, sizeof(who)));
                 return fake_refuse(m, "Leased", text);
+        case LEASE_EXPIRED:
+                return fake_refuse(m, "Expired", "the call was too long on its way");
         case LEASE_BUSY:
                 return fake_refuse(m, "Busy", "a job runs");
         case LEASE_OUT:
@@ -377,14 +382,18 @@ static int call_go(FakeAgent *a, sd_bus_message *m)
         return r;
 }
 
-static int call_cancel(FakeAgent *a, sd_bus_message *m)
+static int call_cancel(FakeAgent *a, sd_bus_message *m, bool named)
 {
         const char *component, *reason;
-        if (sd_bus_message_read(m, "ss", &component, &reason) < 0)
+        FakeOptions o = { 0 };
+        if (sd_bus_message_read(m, "ss", &component, &reason) < 0 || (named && options_read(m, &o) < 0) ||
+            (named && !o.has_lease))
                 return -EINVAL;
         FakeJob *j = a->job;
-        if (!j || j->over)
+        if (!j || j->over || (named && !j->lease))
                 return fake_refuse(m, "NoJob", "no job runs");
+        if (named && order_check(a, m, j->component, &o) == 2)
+                return 0;
         if (j->phase >= PHASE_STOP)
                 return fake_refuse(m, "TooLate", "cannot be undone, will finish");
         int r = sd_bus_reply_method_return(m, NULL);
@@ -472,7 +481,9 @@ static int call_do(FakeAgent *a, sd_bus_message *m, const char *member)
         if (strcmp(member, "Go") == 0)
                 return call_go(a, m);
         if (strcmp(member, "Cancel") == 0)
-                return call_cancel(a, m);
+                return call_cancel(a, m, false);
+        if (strcmp(member, "CancelJob") == 0 && !a->s.before)
+                return call_cancel(a, m, true);
         if (strcmp(member, "CurrentJob") == 0)
                 return call_current(a, m);
         if (strcmp(member, "Events") == 0)

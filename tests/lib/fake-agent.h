@@ -48,6 +48,8 @@ typedef struct FakeScript {
         const char *no_bus;           /* the bridge has no bus, and says this */
         const char *lock, *lock_text; /* NULL: "lease" */
         bool may_not_change;
+        bool before; /* an agent of the release before: no CancelJob, and leases are taken whenever it is
+                        asked */
 
         Usec answer_usec; /* before each answer */
         int open_errno;   /* connecting fails with it */

@@ -33,6 +33,21 @@ static LeaseAnswer take(Lease *l, const char *holder, const LeaseNode *node, boo
 
 static const LeaseNode idle = { 0 };
 
+/* Asked for over a link that was cut, or of a node that was frozen: whoever asked has gone since. */
+static void a_lease_that_is_asked_for_too_late_is_not_taken(void **state)
+{
+        Lease l = { 0 };
+        LeaseAsk ask = { .holder = "roll-a", .by = "uid 0 (root)", .ttl_usec = TTL, .expires_usec = T0 };
+        (void) state;
+        assert_int_equal(lease_take(&l, &ask, &idle, T0 + 1), LEASE_EXPIRED);
+        assert_false(lease_current(&l, T0 + 1));
+        assert_int_equal(l.epoch, 0);
+        assert_int_equal(lease_take(&l, &ask, &idle, T0), LEASE_OK);
+        /* Not even one's own again: that would void the orders of a later call. */
+        assert_int_equal(lease_take(&l, &ask, &idle, T0 + 1), LEASE_EXPIRED);
+        assert_int_equal(l.epoch, 1);
+}
+
 static void a_lease_is_taken_renewed_and_given(void **state)
 {
         Lease l = { 0 };
@@ -564,6 +579,7 @@ int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_lease_is_taken_renewed_and_given),
+                cmocka_unit_test(a_lease_that_is_asked_for_too_late_is_not_taken),
                 cmocka_unit_test(nobody_else_gets_it_before_its_time),
                 cmocka_unit_test(the_same_roll_takes_it_anew_and_fences_its_former_self),
                 cmocka_unit_test(a_job_keeps_others_away_whatever_the_clock_says),
