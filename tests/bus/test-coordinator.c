@@ -2,282 +2,20 @@
 
 /*
  * The whole coordinator, from the command line to its exit status, against simulated agents
- * (tests/lib/fake-agent.h) over socket pairs: real D-Bus, real leases, real journal. At every call that
- * reaches an agent it is looked how many are out.
+ * (tests/lib/world.h) over socket pairs: real D-Bus, real leases, real journal.
  */
 
-#include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "agent/cluster/coordinator.h"
 #include "agent/cluster/roll-record.h"
-#include "base/result.h"
-#include "tests/lib/fake-agent.h"
-
-#define MAX_NODES 40
-
-typedef struct World World;
-
-typedef struct World {
-        sd_event *event;
-        char dir[64]; /* journals, configuration, output */
-        Config *config;
-        FakeAgent *agent[MAX_NODES];
-        char name[MAX_NODES][16], uuid[MAX_NODES][64];
-        size_t n;
-        unsigned out_most;      /* how many were out at once, at the worst moment, in one pool */
-        char order[1024];       /* who was restarted, in their order */
-        char lines[256 * 1024]; /* what the last call wrote */
-        int status;
-        void (*on_call)(World *w, size_t node, const char *member); /* NULL */
-        sd_bus_message *call;
-        bool swallow;       /* set by on_call: this call never arrives */
-        const char *refuse; /* ... or is refused with this error */
-        bool done_once;
-        const char *lock_says; /* the answer of Lock */
-        sd_event_source *timer, *glance;
-        struct rlimit files;
-} World;
-
-static World *world_of; /* the present one */
-
-static void world_done(World *w);
-
-static size_t node_of(const World *w, const FakeAgent *a)
-{
-        for (size_t i = 0; i < w->n; i++)
-                if (w->agent[i] == a)
-                        return i;
-        return SIZE_MAX;
-}
-
-static void look_around(World *w)
-{
-        for (size_t i = 0; i < w->n; i++) {
-                const FakeScript *si = fake_agent_script(w->agent[i]);
-                unsigned out = 0;
-                for (size_t k = 0; k < w->n; k++)
-                        out += fake_agent_is_out(w->agent[k]) &&
-                               strcmp(fake_agent_script(w->agent[k])->parts[0].pool, si->parts[0].pool) == 0;
-                w->out_most = MAX(w->out_most, out);
-        }
-}
-
-static int on_glance(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        (void) usec;
-        look_around(userdata);
-        (void) sd_event_source_set_time(s, time_now() + 300);
-        return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-}
-
-static bool on_call(FakeAgent *a, sd_bus_message *m, const char *member, void *userdata)
-{
-        World *w = userdata;
-        size_t node = node_of(w, a);
-        look_around(w);
-        if (strcmp(member, "Go") == 0) {
-                size_t len = strlen(w->order);
-                (void) snprintf(w->order + len, sizeof(w->order) - len, "%s%s", len ? " " : "",
-                                w->name[node]);
-        }
-        w->swallow = false;
-        w->refuse = NULL;
-        w->call = m;
-        if (strcmp(member, "Lock") == 0 && w->lock_says) {
-                (void) sd_bus_reply_method_return(m, "s", w->lock_says);
-                return true;
-        }
-        if (w->on_call)
-                w->on_call(w, node, member);
-        if (w->refuse)
-                (void) sd_bus_reply_method_errorf(m, w->refuse, "the call was too long on its way");
-        return w->swallow || w->refuse;
-}
-
-static void write_file(const World *w, const char *name, const char *text)
-{
-        char path[128];
-        (void) snprintf(path, sizeof(path), "%s/%s", w->dir, name);
-        FILE *f = fopen(path, "we");
-        assert_non_null(f);
-        (void) fputs(text, f);
-        assert_int_equal(fclose(f), 0);
-}
-
-/* @pools: a letter for each node: the region it is in; a capital: of a message processor. */
-static void world_new(World *w, const char *pools)
-{
-        static char pool_text[MAX_NODES][64], region_text[MAX_NODES][8];
-        char conf[512];
-        if (world_of)
-                world_done(world_of); /* of a test that has failed */
-        memset(w, 0, sizeof(*w));
-        world_of = w;
-        (void) snprintf(w->dir, sizeof(w->dir), "/tmp/edge-roll-coord-XXXXXX");
-        assert_non_null(mkdtemp(w->dir));
-        (void) snprintf(
-                conf, sizeof(conf),
-                "[cluster]\njournal_dir = %s/rolls\nsoak_low = 0s\nsoak_high = 500ms\nconnect_limit = 2s\n"
-                "answer_limit = 2s\nlost_limit = 2s\n",
-                w->dir);
-        write_file(w, "conf", conf);
-        (void) snprintf(conf, sizeof(conf), "%s/conf", w->dir);
-        assert_int_equal(config_load(&w->config, conf, "/nonexistent", NULL), 0);
-        assert_int_equal(sd_event_default(&w->event), 1);
-        assert_true(sd_event_add_time(w->event, &w->glance, CLOCK_MONOTONIC, time_now(), 1, on_glance, w) >=
-                    0);
-        for (w->n = 0; pools[w->n]; w->n++) {
-                size_t i = w->n;
-                bool mp = pools[i] >= 'A' && pools[i] <= 'Z';
-                (void) snprintf(w->name[i], sizeof(w->name[i]), "n%zu", i + 1);
-                (void) snprintf(w->uuid[i], sizeof(w->uuid[i]), "00000000-0000-0000-0000-%012zu", i + 1);
-                (void) snprintf(region_text[i], sizeof(region_text[i]), "dc-%c",
-                                mp ? pools[i] + 32 : pools[i]);
-                (void) snprintf(pool_text[i], sizeof(pool_text[i]), "%s/%s/gateway",
-                                mp ? "message-processor" : "router", region_text[i]);
-                FakeScript script = {
-                        .name = w->name[i],
-                        .parts = { { .component = mp ? "message-processor" : "router",
-                                     .uuid = w->uuid[i],
-                                     .region = region_text[i],
-                                     .pod = "gateway",
-                                     .pool = pool_text[i],
-                                     .router_retry = mp ? "http_599 error" : NULL,
-                                     .health_port = mp ? 8998 : 15999 } },
-                        .n_parts = 1,
-                        .hook = on_call,
-                        .userdata = w,
-                };
-                assert_true(fake_agent_new(&w->agent[i], w->event, &script) >= 0);
-        }
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        (void) st;
-        (void) type;
-        (void) ftw;
-        return remove(path);
-}
-
-static void world_done(World *w)
-{
-        sd_event_source_unref(w->timer);
-        sd_event_source_unref(w->glance);
-        for (size_t i = 0; i < w->n; i++)
-                (void) fake_agent_free(w->agent[i]);
-        sd_event_unref(w->event);
-        (void) config_free(w->config);
-        (void) nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-        world_of = NULL;
-}
-
-static int connect_to(const Node *node, void *userdata)
-{
-        World *w = userdata;
-        for (size_t i = 0; i < w->n; i++)
-                if (strcmp(w->name[i], node->name) == 0)
-                        return fake_agent_open(w->agent[i]);
-        return -EHOSTUNREACH;
-}
-
-/* The agents go on alone for a while. */
-static void pump(World *w, Usec usec)
-{
-        for (Usec until = time_now() + usec, now; (now = time_now()) < until;)
-                assert_true(sd_event_run(w->event, until - now) >= 0);
-}
-
-/* Before another call. */
-static void world_again(World *w)
-{
-        for (size_t i = 0; i < w->n; i++)
-                fake_agent_cut(w->agent[i]);
-        w->order[0] = '\0';
-        w->done_once = false;
-        w->on_call = NULL;
-}
-
-/* @line: as it is typed. Return: the exit status; what was written is in w->lines. */
-static int roll(World *w, const char *line)
-{
-        char words[512], *argv[32], path[128];
-        int argc = 0;
-        CliRequest rq;
-        Err err = { 0 };
-        (void) snprintf(words, sizeof(words), "%s", line);
-        for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-                argv[argc++] = word;
-        argv[argc] = NULL;
-        if (cli_parse(argc, argv, &rq, &err) < 0)
-                fail_msg("%s", err.text);
-        (void) snprintf(path, sizeof(path), "%s/out", w->dir);
-        FILE *out = fopen(path, "w+e");
-        assert_non_null(out);
-        CoordIo io = { .out = out, .err = out, .in = -1, .connect = connect_to, .userdata = w };
-        if (rq.verb == VERB_RESUME)
-                w->status = coord_resume(&rq, w->config, &io);
-        else {
-                Nodes *nodes = NULL;
-                assert_int_equal(nodes_new(&nodes, "--nodes", &err), 0);
-                if (nodes_add_words(nodes, rq.cluster.nodes, &err) < 0)
-                        fail_msg("%s", err.text);
-                const NodesFilter filter = { .limit = rq.cluster.limit };
-                if (rq.cluster.limit && nodes_select(nodes, &filter, &err) < 0)
-                        fail_msg("%s", err.text);
-                w->status = coord_restart(&rq, w->config, nodes, &io);
-                (void) nodes_free(nodes);
-        }
-        rewind(out);
-        size_t n = fread(w->lines, 1, sizeof(w->lines) - 1, out);
-        w->lines[n] = '\0';
-        (void) fclose(out);
-        if (getenv("SHOW"))
-                print_message("$ %s\n%s= %d\n", line, w->lines, w->status);
-        return w->status;
-}
-
-static void ends(World *w, const char *line, Result result)
-{
-        int status = roll(w, line);
-        if (status != result_exit_code(result))
-                fail_msg("%s: exit %d instead of %d (%s):\n%s", line, status, result_exit_code(result),
-                         result_name(result), w->lines);
-}
-
-static void says(const World *w, const char *part)
-{
-        if (!strstr(w->lines, part))
-                fail_msg("\"%s\" is not in:\n%s", part, w->lines);
-}
-
-static unsigned restarts(const World *w)
-{
-        unsigned n = 0;
-        for (size_t i = 0; i < w->n; i++)
-                n += fake_agent_restarts(w->agent[i]);
-        return n;
-}
-
-static void nobody_has_a_lease(const World *w)
-{
-        for (size_t i = 0; i < w->n; i++) {
-                const FakeScript *s = fake_agent_script(w->agent[i]);
-                for (size_t k = 0; k < s->n_parts; k++)
-                        assert_false(lease_current(fake_agent_lease(w->agent[i], s->parts[k].component),
-                                                   time_boot()));
-        }
-}
+#include "tests/lib/world.h"
 
 /* ---- the usual ---- */
 
@@ -286,12 +24,12 @@ static void one_after_another_and_every_lease_is_given_back(void **state)
         static World w;
         (void) state;
         world_new(&w, "aaaa");
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_DONE);
         assert_string_equal(w.order, "n1 n2 n3 n4");
         assert_int_equal(w.out_most, 1);
-        assert_int_equal(restarts(&w), 4);
-        nobody_has_a_lease(&w);
-        says(&w, "4 of 4");
+        assert_int_equal(world_restarts(&w), 4);
+        world_has_no_lease(&w);
+        world_says(&w, "4 of 4");
         world_done(&w);
 }
 
@@ -300,10 +38,10 @@ static void regions_follow_each_other_and_message_processors_come_first(void **s
         static World w;
         (void) state;
         world_new(&w, "aabbAABB");
-        ends(&w, "edge-roll restart all --nodes n[1:8] --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll restart all --nodes n[1:8] --yes", RESULT_DONE);
         assert_string_equal(w.order, "n5 n6 n1 n2 n7 n8 n3 n4");
         assert_int_equal(w.out_most, 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -312,9 +50,9 @@ static void the_plan_touches_nothing(void **state)
         static World w;
         (void) state;
         world_new(&w, "aa");
-        ends(&w, "edge-roll plan restart router --nodes n1,n2", RESULT_DONE);
-        ends(&w, "edge-roll restart router --nodes n1,n2 --dry-run --json", RESULT_DONE);
-        says(&w, "\"event\":\"plan\"");
+        world_ends(&w, "edge-roll plan restart router --nodes n1,n2", RESULT_DONE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --dry-run --json", RESULT_DONE);
+        world_says(&w, "\"event\":\"plan\"");
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
         assert_int_equal(fake_agent_calls(w.agent[0], "Restart"), 0);
         world_done(&w);
@@ -325,8 +63,8 @@ static void without_a_yes_nothing_is_begun(void **state)
         static World w;
         (void) state;
         world_new(&w, "aa");
-        ends(&w, "edge-roll restart router --nodes n1,n2", RESULT_USAGE);
-        says(&w, "--yes");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2", RESULT_USAGE);
+        world_says(&w, "--yes");
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
         world_done(&w);
 }
@@ -342,12 +80,12 @@ static void the_first_node_that_does_not_come_back_stops_it(void **state)
         s->fail_phase = PHASE_READY;
         s->result = "held";
         s->reason = "environment prod is missing";
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_HELD);
-        says(&w, "environment prod is missing");
-        says(&w, "resume");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_HELD);
+        world_says(&w, "environment prod is missing");
+        world_says(&w, "resume");
         assert_string_equal(w.order, "n1 n2");
         assert_int_equal(fake_agent_restarts(w.agent[2]), 0);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
 
         /* What is out counts, named or not: the agents know their pool from the roll before. */
         FakeMember all[3];
@@ -357,13 +95,13 @@ static void the_first_node_that_does_not_come_back_stops_it(void **state)
                 fake_agent_script(w.agent[i])->parts[0].n_members = 3;
         }
         world_again(&w);
-        ends(&w, "edge-roll restart router --nodes n1,n3 --yes", RESULT_REFUSED);
-        says(&w, "degraded");
+        world_ends(&w, "edge-roll restart router --nodes n1,n3 --yes", RESULT_REFUSED);
+        world_says(&w, "degraded");
         assert_string_equal(w.order, "");
         /* ... but it may itself be restarted, and then the rest. */
         s->fail_phase = PHASE_NONE;
         s->result = NULL;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
         assert_string_equal(w.order, "n2 n1 n3");
         assert_int_equal(w.out_most, 1);
         world_done(&w);
@@ -386,11 +124,11 @@ static void another_one_that_dies_gives_back_the_one_that_is_blocked(void **stat
         world_new(&w, "aaa");
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
         w.on_call = kill_another;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
-        says(&w, "others of its pool are missing");
-        assert_int_equal(restarts(&w), 0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        world_says(&w, "others of its pool are missing");
+        assert_int_equal(world_restarts(&w), 0);
         assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -402,18 +140,18 @@ static void agents_of_the_release_before_are_rolled_and_told_to_go_back_all_the_
         world_new(&w, "aaa");
         for (size_t i = 0; i < w.n; i++)
                 fake_agent_script(w.agent[i])->before = true;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 2);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_again(&w);
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
         w.on_call = kill_another;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 1);
         assert_int_equal(fake_agent_calls(w.agent[0], "Cancel"), 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -434,8 +172,8 @@ static void every_refusal_has_its_own_end(void **state)
                 world_new(&w, "aa");
                 fake_agent_script(w.agent[0])->fail_phase = PHASE_DRAIN;
                 fake_agent_script(w.agent[0])->result = cases[i].result;
-                ends(&w, "edge-roll restart router --nodes n1,n2 --yes", cases[i].end);
-                assert_int_equal(restarts(&w), 0);
+                world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", cases[i].end);
+                assert_int_equal(world_restarts(&w), 0);
                 world_done(&w);
         }
 }
@@ -446,9 +184,9 @@ static void nobody_who_cannot_be_reached_is_passed_over(void **state)
         (void) state;
         world_new(&w, "aaa");
         fake_agent_script(w.agent[1])->open_errno = ECONNREFUSED;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
-        assert_int_equal(restarts(&w), 0);
-        says(&w, "n2");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        assert_int_equal(world_restarts(&w), 0);
+        world_says(&w, "n2");
         world_done(&w);
 }
 
@@ -459,12 +197,13 @@ static void who_is_out_and_no_matter_does_not_keep_the_others_waiting(void **sta
         (void) state;
         world_new(&w, "aaaa");
         fake_agent_script(w.agent[3])->parts[0].not_up = true;
-        ends(&w, "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes", RESULT_REFUSED);
-        says(&w, "degraded");
+        world_ends(&w, "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes", RESULT_REFUSED);
+        world_says(&w, "degraded");
         world_again(&w);
-        ends(&w,
-             "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes --override degraded=being-rebuilt",
-             RESULT_DONE);
+        world_ends(
+                &w,
+                "edge-roll restart router --nodes n[1:4] --limit n1,n2 --yes --override degraded=being-rebuilt",
+                RESULT_DONE);
         assert_string_equal(w.order, "n1 n2");
         assert_int_equal(w.out_most, 1);
         world_done(&w);
@@ -477,17 +216,18 @@ static void one_that_was_left_out_by_override_is_not_done(void **state)
         (void) state;
         world_new(&w, "aaa");
         fake_agent_script(w.agent[1])->open_errno = ECONNREFUSED;
-        ends(&w,
-             "edge-roll restart router --nodes n1,n2,n3 --yes --max-unavailable 2 --override unreachable=broken",
-             RESULT_AGENT_UNREACHABLE);
+        world_ends(
+                &w,
+                "edge-roll restart router --nodes n1,n2,n3 --yes --max-unavailable 2 --override unreachable=broken",
+                RESULT_AGENT_UNREACHABLE);
         assert_string_equal(w.order, "n1 n3");
-        says(&w, "2 of 2 restarted, and n2 was left out");
-        says(&w, "edge-roll resume 2");
+        world_says(&w, "2 of 2 restarted, and n2 was left out");
+        world_says(&w, "edge-roll resume 2");
         world_again(&w);
         fake_agent_script(w.agent[1])->open_errno = 0;
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_string_equal(w.order, "n2");
-        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -500,15 +240,15 @@ static void a_zookeeper_that_does_not_answer_is_told_before_anything_is_begun(vo
                 fake_agent_script(w.agent[i])->lock = "zookeeper";
         w.lock_says =
                 "{\"lock\":\"zookeeper\",\"place\":null,\"place_error\":\"no server of zk1:2181 answers\"}";
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_UNPROTECTED);
-        says(&w, "no server of zk1:2181 answers");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3,n4 --yes", RESULT_UNPROTECTED);
+        world_says(&w, "no server of zk1:2181 answers");
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
         /* One of each pool is asked. */
         assert_int_equal(fake_agent_calls(w.agent[0], "Lock") + fake_agent_calls(w.agent[1], "Lock"), 1);
         assert_int_equal(fake_agent_calls(w.agent[2], "Lock") + fake_agent_calls(w.agent[3], "Lock"), 1);
         world_again(&w);
         w.lock_says = "{\"lock\":\"zookeeper\",\"place\":{},\"place_error\":\"\"}";
-        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_DONE);
         world_done(&w);
 }
 
@@ -518,7 +258,7 @@ static void who_may_change_nothing_is_told_before_anything_is_begun(void **state
         (void) state;
         world_new(&w, "aa");
         fake_agent_script(w.agent[1])->may_not_change = true;
-        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_NO_PERMISSION);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_NO_PERMISSION);
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
         world_done(&w);
 }
@@ -540,11 +280,11 @@ static void a_link_that_is_cut_in_the_middle_is_made_again_and_the_job_found(voi
         world_new(&w, "aaa");
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
         w.on_call = cut_once;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(w.out_most, 1);
-        says(&w, "the link is gone");
-        nobody_has_a_lease(&w);
+        world_says(&w, "the link is gone");
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -564,18 +304,18 @@ static void unreachable_is_failed_and_never_done(void **state)
         world_new(&w, "aaa");
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
         w.on_call = cut_for_good;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
         /* Its agent has finished alone, and nobody else was touched. */
-        pump(&w, 500 * USEC_PER_MSEC);
+        world_pump(&w, 500 * USEC_PER_MSEC);
         assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
-        assert_int_equal(restarts(&w), 1);
-        says(&w, "not reached again");
+        assert_int_equal(world_restarts(&w), 1);
+        world_says(&w, "not reached again");
         /* Taken up again: its agent is asked, and what is done is not done twice. */
         world_again(&w);
         fake_agent_script(w.agent[0])->open_errno = 0;
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
-        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -594,10 +334,10 @@ static void an_agent_that_dies_and_comes_back_goes_on(void **state)
         world_new(&w, "aa");
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 300 * USEC_PER_MSEC;
         w.on_call = die_once;
-        (void) roll(&w, "edge-roll restart router --nodes n1,n2 --yes");
+        (void) world_roll(&w, "edge-roll restart router --nodes n1,n2 --yes");
         /* The word may have been lost with it; then the node is as it was. Never is it called done when it is
          * not. */
-        assert_true(w.status == 0 || restarts(&w) < 2);
+        assert_true(w.status == 0 || world_restarts(&w) < 2);
         assert_int_equal(w.out_most, 1);
         world_done(&w);
 }
@@ -616,11 +356,11 @@ static void a_word_that_is_lost_with_its_link_is_given_again(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = lose_the_word;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_DONE);
         assert_string_equal(w.order, "n1 n1 n2 n3");
-        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(w.out_most, 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -636,11 +376,11 @@ static void a_word_that_is_always_refused_ends_its_job(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = refuse_the_word;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
-        says(&w, "too long on its way");
-        assert_int_equal(restarts(&w), 0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        world_says(&w, "too long on its way");
+        assert_int_equal(world_restarts(&w), 0);
         assert_true(fake_agent_calls(w.agent[0], "Go") <= 5);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -664,10 +404,10 @@ static void an_order_to_go_back_that_is_lost_is_given_again(void **state)
         world_new(&w, "aaa");
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 8 * USEC_PER_SEC;
         w.on_call = lose_the_order_back;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
-        assert_int_equal(restarts(&w), 0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        assert_int_equal(world_restarts(&w), 0);
         assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 2);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -688,8 +428,8 @@ static void one_that_is_away_when_its_turn_comes_ends_the_roll(void **state)
         /* Longer than the first tries to reach it again. */
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
         w.on_call = away_for_good;
-        ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_AGENT_UNREACHABLE);
-        says(&w, "n3: agent-unreachable");
+        world_ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_AGENT_UNREACHABLE);
+        world_says(&w, "n3: agent-unreachable");
         assert_string_equal(w.order, "n1 n2");
         assert_int_equal(fake_agent_restarts(w.agent[3]), 0);
         world_done(&w);
@@ -710,10 +450,10 @@ static void one_that_was_away_long_before_its_turn_is_reached_again(void **state
         fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 6 * USEC_PER_SEC;
         w.on_call = away_for_a_while;
-        ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_DONE);
-        assert_int_equal(restarts(&w), 4);
+        world_ends(&w, "edge-roll restart router --nodes n[1:4] --yes", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 4);
         assert_int_equal(w.out_most, 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -740,19 +480,19 @@ static void a_lease_that_somebody_else_takes_first_is_named_and_waited_for(void 
         (void) state;
         world_new(&w, "aaa");
         w.on_call = overtake;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
-        says(&w, "another-roll");
-        says(&w, "n2: router is leased");
-        says(&w, "--wait");
-        assert_int_equal(restarts(&w), 0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
+        world_says(&w, "another-roll");
+        world_says(&w, "n2: router is leased");
+        world_says(&w, "--wait");
+        assert_int_equal(world_restarts(&w), 0);
         assert_false(lease_current(fake_agent_lease(w.agent[0], "router"), time_boot()));
-        pump(&w, USEC_PER_SEC);
+        world_pump(&w, USEC_PER_SEC);
         world_again(&w);
         w.on_call = overtake;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(w.out_most, 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -768,16 +508,16 @@ static void somebody_elses_lease_is_respected_and_named(void **state)
                           .by = "uid 0 (root)",
                           .ttl_usec = 30 * USEC_PER_SEC,
                           .until_usec = time_boot() + 30 * USEC_PER_SEC };
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
-        says(&w, "another-roll");
-        assert_int_equal(restarts(&w), 0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_BUSY);
+        world_says(&w, "another-roll");
+        assert_int_equal(world_restarts(&w), 0);
         assert_false(lease_current(fake_agent_lease(w.agent[0], "router"), time_boot()));
         assert_string_equal(fake_agent_lease(w.agent[1], "router")->holder, "another-roll");
         /* With --wait it goes on when that is over. */
         world_again(&w);
         lease->until_usec = time_boot() + USEC_PER_SEC;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -805,8 +545,8 @@ static void one_that_came_too_late_for_the_lease_waits_and_goes_on(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = leased_once;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --wait=20s", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -838,9 +578,9 @@ static void a_lease_that_is_being_renewed_when_another_is_refused_is_given_back(
         (void) state;
         world_new(&w, "aaa");
         w.on_call = answer_nothing;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
-        assert_int_equal(restarts(&w), 0);
-        nobody_has_a_lease(&w);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        assert_int_equal(world_restarts(&w), 0);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -860,13 +600,13 @@ static void a_lease_that_is_asked_of_a_frozen_node_is_not_taken_when_it_wakes(vo
         (void) state;
         world_new(&w, "aaa");
         w.on_call = freeze_behind_the_look;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_AGENT_UNREACHABLE);
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
-        pump(&w, 500 * USEC_PER_MSEC);
+        world_pump(&w, 500 * USEC_PER_MSEC);
         fake_agent_freeze(w.agent[0], false);
-        pump(&w, 100 * USEC_PER_MSEC);
+        world_pump(&w, 100 * USEC_PER_MSEC);
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -883,10 +623,10 @@ static void one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once
         (void) state;
         world_new(&w, "aaa");
         w.on_call = fall_over_at_the_lease;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
-        says(&w, "others of the pool did not serve in time");
-        assert_int_equal(restarts(&w), 0);
-        nobody_has_a_lease(&w);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
+        world_says(&w, "others of the pool did not serve in time");
+        assert_int_equal(world_restarts(&w), 0);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -910,7 +650,7 @@ static void a_lease_that_is_taken_away_stops_the_roll_behind_its_node(void **sta
         (void) state;
         world_new(&w, "aaa");
         w.on_call = steal_once;
-        (void) roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
+        (void) world_roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
         assert_true(w.status != 0);
         assert_int_equal(fake_agent_restarts(w.agent[1]), 0);
         assert_string_equal(fake_agent_lease(w.agent[1], "router")->holder, "a-thief");
@@ -933,9 +673,9 @@ static void one_that_falls_over_while_it_is_watched_is_called_failed(void **stat
         world_new(&w, "aaa");
         fake_agent_script(w.agent[0])->pulse_usec = 50 * USEC_PER_MSEC;
         w.on_call = fall_over;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --soak 1s-2s", RESULT_FAILED);
-        says(&w, "n1: failed: ");
-        says(&w, "was not seen to serve without a break");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes --soak 1s-2s", RESULT_FAILED);
+        world_says(&w, "n1: failed: ");
+        world_says(&w, "was not seen to serve without a break");
         assert_string_equal(w.order, "n1");
         (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
         assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
@@ -961,14 +701,14 @@ static void ctrl_c_finishes_the_node_and_resume_does_the_rest(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = press;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
         assert_string_equal(w.order, "n1");
         assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_again(&w);
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_string_equal(w.order, "n2 n3");
-        assert_int_equal(restarts(&w), 3);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -989,20 +729,20 @@ static void what_since_leaves_out_stays_out_in_a_resume(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = press;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
         (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
         assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
         world_again(&w);
         w.on_call = press_at_n2;
         (void) snprintf(line, sizeof(line), "edge-roll restart router --nodes n1,n2,n3 --yes --since %s", id);
-        ends(&w, line, RESULT_INTERRUPTED);
+        world_ends(&w, line, RESULT_INTERRUPTED);
         assert_string_equal(w.order, "n2");
         world_again(&w);
         /* The youngest: ids of one second are in no order. */
         const char *at = strstr(w.lines, "edge-roll resume 2");
         assert_non_null(at);
         (void) snprintf(line, sizeof(line), "%.*s --yes", (int) strcspn(at, "\n"), at);
-        ends(&w, line, RESULT_DONE);
+        world_ends(&w, line, RESULT_DONE);
         assert_string_equal(w.order, "n3");
         for (size_t i = 0; i < 3; i++)
                 assert_int_equal(fake_agent_restarts(w.agent[i]), 1);
@@ -1014,9 +754,9 @@ static void nothing_to_take_up_and_no_such_roll_are_not_the_same(void **state)
         static World w;
         (void) state;
         world_new(&w, "aa");
-        ends(&w, "edge-roll resume --yes", RESULT_NOT_NEEDED);
-        ends(&w, "edge-roll resume 20200101T000000-router-0000 --yes", RESULT_USAGE);
-        says(&w, "edge-roll history");
+        world_ends(&w, "edge-roll resume --yes", RESULT_NOT_NEEDED);
+        world_ends(&w, "edge-roll resume 20200101T000000-router-0000 --yes", RESULT_USAGE);
+        world_says(&w, "edge-roll history");
         world_done(&w);
 }
 
@@ -1051,21 +791,21 @@ static void ctrl_c_twice_leaves_at_once_and_resume_finds_the_job(void **state)
         w.on_call = press_again;
         assert_true(sd_event_add_time(w.event, &w.timer, CLOCK_MONOTONIC, time_now(), 1000, on_second, &w) >=
                     0);
-        assert_int_equal(roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes"), 128 + SIGINT);
-        says(&w, "edge-roll resume");
-        assert_int_equal(restarts(&w), 0);
+        assert_int_equal(world_roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes"), 128 + SIGINT);
+        world_says(&w, "edge-roll resume");
+        assert_int_equal(world_restarts(&w), 0);
         w.timer = sd_event_source_unref(w.timer);
         world_again(&w);
 
         /* A plain one is refused, and says how to go on. */
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
-        says(&w, "edge-roll resume");
-        says(&w, "--give-up");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_REFUSED);
+        world_says(&w, "edge-roll resume");
+        world_says(&w, "--give-up");
         world_again(&w);
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         assert_int_equal(w.out_most, 1);
-        nobody_has_a_lease(&w);
+        world_has_no_lease(&w);
         world_done(&w);
 }
 
@@ -1078,9 +818,9 @@ static void a_roll_that_cannot_be_remembered_is_not_begun(void **state)
         (void) state;
         world_new(&w, "aa");
         /* A file where the directory should be. */
-        write_file(&w, "rolls", "");
-        ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_REFUSED);
-        says(&w, "journal");
+        world_file(&w, "rolls", "");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_REFUSED);
+        world_says(&w, "journal");
         assert_int_equal(fake_agent_calls(w.agent[0], "LeaseTake"), 0);
         (void) snprintf(path, sizeof(path), "%s/rolls", w.dir);
         (void) unlink(path);
@@ -1097,7 +837,7 @@ static void a_roll_whose_journal_is_full_is_not_taken_up_again(void **state)
         (void) state;
         world_new(&w, "aaa");
         w.on_call = press;
-        ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
         (void) snprintf(path, sizeof(path), "%s/rolls", w.dir);
         assert_int_equal(roll_log_find(path, NULL, false, id, &err), 0);
         (void) snprintf(path, sizeof(path), "%s/rolls/%s.jsonl", w.dir, id);
@@ -1106,15 +846,15 @@ static void a_roll_whose_journal_is_full_is_not_taken_up_again(void **state)
         full = (struct rlimit){ .rlim_cur = (rlim_t) st.st_size, .rlim_max = before.rlim_max };
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
         world_again(&w);
-        int status = roll(&w, "edge-roll resume --yes");
+        int status = world_roll(&w, "edge-roll resume --yes");
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
         assert_int_equal(status, result_exit_code(RESULT_REFUSED));
-        says(&w, "cannot be written");
-        assert_int_equal(restarts(&w), 1);
+        world_says(&w, "cannot be written");
+        assert_int_equal(world_restarts(&w), 1);
         /* With room again it goes on. */
         world_again(&w);
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
-        assert_int_equal(restarts(&w), 3);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_int_equal(world_restarts(&w), 3);
         world_done(&w);
 }
 
@@ -1133,14 +873,14 @@ static void a_journal_that_is_full_in_the_middle_ends_the_roll_behind_its_node(v
         world_new(&w, "aaa");
         assert_int_equal(getrlimit(RLIMIT_FSIZE, &w.files), 0);
         w.on_call = full_at_the_second;
-        int status = roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
+        int status = world_roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &w.files), 0);
         assert_int_equal(status, result_exit_code(RESULT_FAILED));
         assert_string_equal(w.order, "n1 n2");
-        assert_int_equal(restarts(&w), 2);
-        nobody_has_a_lease(&w);
+        assert_int_equal(world_restarts(&w), 2);
+        world_has_no_lease(&w);
         world_again(&w);
-        ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
         assert_string_equal(w.order, "n3");
         world_done(&w);
 }
@@ -1153,8 +893,8 @@ static void the_journal_tells_the_whole_story(void **state)
         Err err = { 0 };
         (void) state;
         world_new(&w, "aa");
-        ends(&w, "edge-roll restart router --nodes n1,n2 --yes --json", RESULT_DONE);
-        says(&w, "\"event\":\"end\"");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes --json", RESULT_DONE);
+        world_says(&w, "\"event\":\"end\"");
         (void) snprintf(dir, sizeof(dir), "%s/rolls", w.dir);
         assert_int_equal(roll_log_find(dir, NULL, false, id, &err), 0);
         assert_int_equal(roll_log_read(dir, id, &record, &err), 0);

@@ -247,7 +247,7 @@ static int call_lease_take(FakeAgent *a, sd_bus_message *m)
         LeaseNode node = lease_node(a, p);
         LeaseAsk ask = { .holder = holder,
                          .by = "uid 0 (root)",
-                         .ttl_usec = o.ttl,
+                         .ttl_usec = a->s.ttl_usec ? a->s.ttl_usec : o.ttl,
                          .accept_out = o.accept_out,
                          .now_wall_usec = time_wall(),
                          .expires_usec = o.expires };

@@ -63,6 +63,7 @@ typedef struct FakeScript {
         bool no_signals;   /* nothing is told unasked */
         bool forgets;      /* an agent that dies leaves no trace of its job */
         Usec pulse_usec;   /* 0: 5 s */
+        Usec ttl_usec;     /* how long leases live; 0: as long as was asked for */
 
         /* Is asked first, for each call. Return: true: it has been dealt with, or will never be answered. */
         bool (*hook)(FakeAgent *a, sd_bus_message *m, const char *member, void *userdata);
