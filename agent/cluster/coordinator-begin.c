@@ -43,6 +43,25 @@ static bool step_skipped(const Coord *c, const PlanStep *p)
                roll_result_good(look->last_result);
 }
 
+/* Nobody was there to write down how its job ended: its agent tells. */
+static void step_tell(Coord *c, const PlanStep *p)
+{
+        const NodeLook *look = step_look(c, p);
+        const RollNode *told =
+                c->record ? roll_record_node(c->record, coord_node_name(c, p->node), p->component) : NULL;
+        if (!told || roll_result_good(told->result) || strcmp(look->last_roll, c->id) != 0)
+                return;
+        cJSON *o = roll_log_event("node"), *result;
+        cJSON_AddStringToObject(o, "node", coord_node_name(c, p->node));
+        cJSON_AddNumberToObject(o, "step", (double) look->last_step);
+        cJSON_AddStringToObject(o, "state", "end");
+        result = cJSON_AddObjectToObject(o, "result");
+        cJSON_AddStringToObject(result, "result", look->last_result);
+        cJSON_AddStringToObject(result, "reason", look->last_reason);
+        cJSON_AddStringToObject(result, "time", look->last_time);
+        (void) coord_log(c, o);
+}
+
 /* A job of this roll that a process before this one has begun. */
 static void step_adopt(CoordStep *st)
 {
@@ -139,8 +158,10 @@ int coord_roll_begin(Coord *c, Err *err)
                                 if (p->pools[in[k]].members[m].node == ps->node)
                                         steps[i].members[steps[i].n_members++] = c->pool_first[in[k]] + m;
                 c->steps[i] = (CoordStep){ .c = c, .index = i, .node = ps->node };
-                if (steps[i].skip)
+                if (steps[i].skip) {
                         (void) snprintf(c->steps[i].result, sizeof(c->steps[i].result), "done");
+                        step_tell(c, ps);
+                }
         }
         int r = seq_new(&c->seq, &options, pools, p->n_pools, members, c->n_members, steps, p->n_steps);
         if (r < 0)

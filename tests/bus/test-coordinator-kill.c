@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * The coordinator dies by SIGKILL before and behind each call that changes something outside of it: each line
+ * of its journal (before it, in the middle of it, written, on the disk), each order and each wish that it
+ * sends, each link that it makes. It is a process of its own, stopped at these points; the agents are
+ * simulated, in this process. Then `resume` must bring the roll to its end: never two out, no node restarted
+ * twice, no lease left, and the journal tells it. The same with `resume` itself, and with a coordinator that
+ * stands still at such a point while another one does all the work.
+ *
+ * A point is PROFILE/WHAT/WHEN, "usual/call Go n2/before". Without an argument a sample of each profile is
+ * tried, another one each day; KILL_POINTS=all: all of them, a number: so many. An argument: those whose name
+ * it is, or matches (fnmatch(3)); --list: the names.
+ */
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/cluster/roll-record.h"
+#include "tests/lib/trace.h"
+#include "tests/lib/world.h"
+
+#define ROLL       "edge-roll restart router --nodes n1,n2,n3 --yes"
+#define RESUME     "edge-roll resume --yes"
+#define POINTS     1024
+#define SAMPLE     14                  /* of each profile, where nothing else is said */
+#define LIMIT_USEC (60 * USEC_PER_SEC) /* for one coordinator */
+#define FDS        256
+
+typedef struct Point {
+        char what[160];
+        const char *when;
+} Point;
+
+/* A coordinator that is looked at, call by call. */
+typedef struct Led {
+        World *w;
+        Trace *trace;
+        char node[FDS][16]; /* where its sockets lead */
+        char what[160];     /* the present call; "": it changes nothing */
+        uint64_t nr, fd;    /* ... its number and first argument */
+        bool kept;          /* ... is a line of the journal */
+        char line[160];     /* what was last written into it */
+        const Point *at;    /* where it dies or stands still; NULL: it lists */
+        bool hold;          /* it stands still */
+        bool hit;
+        struct Seen *seen; /* what it lists */
+} Led;
+
+typedef struct Seen {
+        Point points[POINTS];
+        size_t n;
+} Seen;
+
+/* ---- what a call is ---- */
+
+static uint32_t number_at(const uint8_t *p)
+{
+        uint32_t n;
+        memcpy(&n, p, sizeof(n));
+        return n;
+}
+
+static size_t align(size_t n, size_t to)
+{
+        return (n + to - 1) / to * to;
+}
+
+/* The member of the D-Bus message at @b; NULL: no call, or none that changes anything. @ret_size: of it.
+ * Source: the D-Bus specification, "Message Format"; both ends are on this machine. */
+static const char *message_member(const uint8_t *b, size_t n, size_t *ret_size)
+{
+        static const char *const members[] = { "LeaseTake", "LeaseRenew", "LeaseGive", "Restart",
+                                               "Go",        "CancelJob",  "Cancel" };
+        *ret_size = n;
+        if (n < 16 || b[0] != 'l')
+                return NULL;
+        size_t fields = number_at(b + 12), end = 16 + fields, pos = 16;
+        *ret_size = align(end, 8) + number_at(b + 4);
+        while (b[1] == 1 && end <= n && pos + 8 < end) {
+                uint8_t code = b[pos], type = b[pos + 2];
+                size_t at = pos + 4;
+                if (type == 'g')
+                        pos = at + 2 + b[at];
+                else if (type == 's' || type == 'o') {
+                        for (size_t i = 0; i < ELEMENTS(members) && code == 3; i++)
+                                if (strcmp((const char *) b + at + 4, members[i]) == 0)
+                                        return members[i];
+                        pos = at + 4 + number_at(b + at) + 1;
+                } else
+                        pos = at + 4;
+                pos = align(pos, 8);
+        }
+        return NULL;
+}
+
+static void name_sent(Led *l, const TraceCall *call)
+{
+        static uint8_t bytes[65536];
+        size_t n = trace_peek(l->trace, call->args[1], bytes, MIN(call->args[2], sizeof(bytes))), size;
+        const char *node = call->args[0] < FDS ? l->node[call->args[0]] : "";
+        for (size_t at = 0; at < n && *node; at += size) {
+                const char *member = message_member(bytes + at, n - at, &size);
+                size_t len = strlen(l->what);
+                if (member)
+                        (void) snprintf(l->what + len, sizeof(l->what) - len, "%s%s", len ? "+" : "call ",
+                                        member);
+        }
+        size_t len = strlen(l->what);
+        if (len)
+                (void) snprintf(l->what + len, sizeof(l->what) - len, " %s", node);
+}
+
+static const char *text_of(const cJSON *o, const char *key)
+{
+        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
+        return text ? text : "";
+}
+
+static void name_line(Led *l, const TraceCall *call)
+{
+        static const char *const keys[] = { "event", "action", "node", "state", "phase", "cause" };
+        static char text[65536];
+        size_t n = trace_peek(l->trace, call->args[1], text, MIN(call->args[2], sizeof(text) - 1));
+        text[n] = '\0';
+        cJSON *o = cJSON_Parse(text);
+        (void) snprintf(l->what, sizeof(l->what), "journal");
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                size_t len = strlen(l->what);
+                const char *value = text_of(o, keys[i]);
+                if (*value && strcmp(value, "phase") != 0)
+                        (void) snprintf(l->what + len, sizeof(l->what) - len, " %s", value);
+        }
+        cJSON_Delete(o);
+        l->kept = true;
+        (void) snprintf(l->line, sizeof(l->line), "%s", l->what);
+}
+
+static void name_path(Led *l, const char *verb, uint64_t at)
+{
+        char path[256] = "", *end;
+        (void) trace_peek(l->trace, at, path, sizeof(path) - 1);
+        if (strncmp(path, l->w->dir, strlen(l->w->dir)) != 0 || !strstr(path, "/rolls"))
+                return;
+        /* The id of a roll is another one each time. */
+        if ((end = strrchr(path, '/')) && strstr(end, ".jsonl"))
+                (void) snprintf(end, 10, "/ID.jsonl");
+        (void) snprintf(l->what, sizeof(l->what), "%s %.100s", verb, path + strlen(l->w->dir) + 1);
+}
+
+static void name_call(Led *l, const TraceCall *call)
+{
+        char path[256];
+        struct sockaddr_un un;
+        l->what[0] = '\0';
+        l->kept = false;
+        l->nr = call->nr;
+        l->fd = call->args[0];
+        if (call->nr == SYS_sendto)
+                name_sent(l, call);
+        else if (call->nr == SYS_pwrite64) {
+                trace_fd(l->trace, call->args[0], path, sizeof(path));
+                if (strstr(path, ".jsonl"))
+                        name_line(l, call);
+        } else if (call->nr == SYS_fsync) {
+                trace_fd(l->trace, call->args[0], path, sizeof(path));
+                bool file = strstr(path, ".jsonl");
+                (void) snprintf(l->what, sizeof(l->what), "%s", file ? l->line : "sync directory");
+                l->kept = file;
+        } else if (call->nr == SYS_ftruncate)
+                (void) snprintf(l->what, sizeof(l->what), "cut the journal");
+        else if (call->nr == SYS_connect) {
+                size_t n = trace_peek(l->trace, call->args[1], &un, MIN(call->args[2], sizeof(un)));
+                const char *name = n > sizeof(sa_family_t) && un.sun_family == AF_UNIX
+                                           ? strrchr(un.sun_path, '/')
+                                           : NULL;
+                if (!name || strncmp(un.sun_path, l->w->dir, strlen(l->w->dir)) != 0 || call->args[0] >= FDS)
+                        return;
+                (void) snprintf(l->node[call->args[0]], sizeof(l->node[0]), "%.15s", name + 1);
+                (void) snprintf(l->what, sizeof(l->what), "link %.100s", name + 1);
+        } else if (call->nr == SYS_openat && call->args[2] & O_CREAT)
+                name_path(l, "create", call->args[1]);
+        else if (call->nr == SYS_mkdirat)
+                name_path(l, "mkdir", call->args[1]);
+#ifdef SYS_mkdir
+        else if (call->nr == SYS_mkdir)
+                name_path(l, "mkdir", call->args[0]);
+#endif
+}
+
+static const char *when_of(const Led *l, const TraceCall *call)
+{
+        bool line = l->kept && l->nr == SYS_pwrite64, sync = l->kept && l->nr == SYS_fsync;
+        if (!call->after)
+                return sync ? NULL : "before";
+        return line ? "written" : sync ? "synced" : "after";
+}
+
+/* What is known by then: the half of a line that the disk has when power or process go in the middle of it.
+ */
+static void tear(const Led *l, uint64_t length)
+{
+        char path[64];
+        struct stat st;
+        (void) snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int) trace_pid(l->trace), (int) l->fd);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(truncate(path, st.st_size - (off_t) (length / 2)), 0);
+}
+
+static void list(Led *l, const char *when)
+{
+        Seen *s = l->seen;
+        for (size_t i = 0; i < s->n; i++)
+                if (strcmp(s->points[i].what, l->what) == 0 && strcmp(s->points[i].when, when) == 0)
+                        return;
+        assert_true(s->n < POINTS);
+        Point *p = &s->points[s->n++];
+        (void) snprintf(p->what, sizeof(p->what), "%s", l->what);
+        p->when = when;
+}
+
+static TraceDo on_led(Trace *t, const TraceCall *call, void *userdata)
+{
+        Led *l = userdata;
+        l->trace = t;
+        if (!call->after)
+                name_call(l, call);
+        const char *when = *l->what ? when_of(l, call) : NULL;
+        if (!when)
+                return TRACE_GO;
+        if (!l->at) {
+                list(l, when);
+                if (strcmp(when, "written") == 0)
+                        list(l, "torn");
+                return TRACE_GO;
+        }
+        bool torn = strcmp(l->at->when, "torn") == 0 && strcmp(when, "written") == 0;
+        if (l->hit || strcmp(l->at->what, l->what) != 0 || (!torn && strcmp(l->at->when, when) != 0))
+                return TRACE_GO;
+        l->hit = true;
+        if (torn)
+                tear(l, (uint64_t) call->result);
+        return l->hold ? TRACE_HOLD : TRACE_KILL;
+}
+
+/* ---- coordinators ---- */
+
+static Trace *start(World *w, const char *line, const char *dir, TraceFn fn, void *userdata)
+{
+        char *argv[] = { (char *) (uintptr_t) "/proc/self/exe",
+                         (char *) (uintptr_t) "--coordinator",
+                         (char *) (uintptr_t) dir,
+                         w->dir,
+                         (char *) (uintptr_t) line,
+                         NULL };
+        Trace *t = NULL;
+        assert_true(trace_new(&t, w->event, argv, fn, userdata) >= 0);
+        return t;
+}
+
+static int finish(World *w, Trace *t)
+{
+        int status = 0;
+        for (Usec until = time_now() + LIMIT_USEC; !trace_over(t, &status) && !trace_held(t);) {
+                if (time_now() >= until)
+                        fail_msg("a coordinator has not ended");
+                assert_true(sd_event_run(w->event, 100 * USEC_PER_MSEC) >= 0);
+        }
+        return status;
+}
+
+/* Without a look at its calls. Return: its exit status. */
+static int run(World *w, const char *line, const char *dir)
+{
+        char path[256];
+        Trace *t = start(w, line, dir, NULL, NULL);
+        int status = finish(w, t);
+        (void) trace_free(t);
+        (void) snprintf(path, sizeof(path), "%s/out", dir);
+        FILE *f = fopen(path, "re");
+        size_t n = f ? fread(w->lines, 1, sizeof(w->lines) - 1, f) : 0;
+        w->lines[n] = '\0';
+        if (f)
+                (void) fclose(f);
+        if (getenv("SHOW"))
+                print_message("$ %s\n%s= %d\n", line, w->lines, WEXITSTATUS(status));
+        assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* The process of start(). */
+static int coordinator(char **argv)
+{
+        char path[256];
+        (void) snprintf(path, sizeof(path), "%s/out", argv[0]);
+        FILE *out = fopen(path, "we");
+        if (!out)
+                return 99;
+        CoordIo io = { .out = out, .err = out, .in = -1, .connect = world_connect, .userdata = argv[1] };
+        return world_command(argv[2], argv[0], &io);
+}
+
+/* ---- profiles ---- */
+
+typedef struct Profile {
+        const char *name;
+        void (*set)(World *w);
+        const char *line;         /* what the coordinator that dies does */
+        const char *only;         /* points whose name has this; NULL: all */
+        void (*before)(World *w); /* what has been already; NULL */
+        bool hold;
+} Profile;
+
+static void usual(World *w)
+{
+        (void) w;
+}
+
+/* Leases of 6 s are renewed every 2 s, and n1 takes longer. */
+static void slow(World *w)
+{
+        for (size_t i = 0; i < w->n; i++)
+                fake_agent_script(w->agent[i])->ttl_usec = 6 * USEC_PER_SEC;
+        fake_agent_script(w->agent[0])->phase_usec[PHASE_NOTICE] = 2500 * USEC_PER_MSEC;
+}
+
+static void fall_over(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0)
+                return;
+        w->done_once = true;
+        fake_agent_script(w->agent[(node + 2) % w->n])->parts[0].not_up = true;
+        fake_agent_pulse(w->agent[(node + 2) % w->n]);
+}
+
+/* n1 is being blocked when n3 falls over: it is told to go back. */
+static void missing(World *w)
+{
+        fake_agent_script(w->agent[0])->phase_usec[PHASE_BLOCK] = 500 * USEC_PER_MSEC;
+        w->on_call = fall_over;
+}
+
+static const Point in_the_middle = { "journal node n2 drain", "synced" };
+
+static void die_at(World *w, const Point *p, const char *line)
+{
+        Led led = { .w = w, .at = p };
+        Trace *t = start(w, line, w->dir, on_led, &led);
+        int status = finish(w, t);
+        (void) trace_free(t);
+        if (!led.hit || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+                fail_msg("it did not come to \"%s\", %s: status %x", p->what, p->when, status);
+}
+
+static void killed_before(World *w)
+{
+        die_at(w, &in_the_middle, ROLL);
+}
+
+static const Profile profiles[] = {
+        { "usual", usual, ROLL, NULL, NULL, false },
+        { "renewing", slow, ROLL, "LeaseRenew", NULL, false },
+        { "going-back", missing, ROLL, "n1", NULL, false },
+        { "resume", usual, RESUME, NULL, killed_before, false },
+        { "frozen", usual, ROLL, "call", NULL, true },
+};
+
+/* ---- what must be so behind it ---- */
+
+/* Their time is over: nobody has renewed them. What was sent has come before. */
+static void leases_lapse(World *w)
+{
+        world_pump(w, 20 * USEC_PER_MSEC);
+        for (size_t i = 0; i < w->n; i++) {
+                Lease *l = (Lease *) (uintptr_t) fake_agent_lease(w->agent[i], "router");
+                l->until_usec = MIN(l->until_usec, time_boot());
+        }
+}
+
+/* Each job ends by itself. */
+static void jobs_end(World *w)
+{
+        Usec until = time_now() + 10 * USEC_PER_SEC;
+        for (size_t i = 0; i < w->n; i++)
+                while (*fake_agent_phase(w->agent[i])) {
+                        if (time_now() >= until)
+                                fail_msg("%s stands in %s", w->name[i], fake_agent_phase(w->agent[i]));
+                        world_pump(w, 10 * USEC_PER_MSEC);
+                }
+}
+
+static void heal(World *w)
+{
+        w->on_call = NULL;
+        for (size_t i = 0; i < w->n; i++)
+                fake_agent_script(w->agent[i])->parts[0].not_up = false;
+}
+
+/* The last roll that was begun is told whole, by whoever ended it. */
+static void journal_tells(World *w, const char *dir)
+{
+        char rolls[256], id[ROLL_ID_SIZE];
+        RollRecord *r = NULL;
+        Err err = { 0 };
+        (void) snprintf(rolls, sizeof(rolls), "%s/rolls", dir);
+        assert_int_equal(roll_log_find(rolls, NULL, false, id, &err), 0);
+        assert_int_equal(roll_log_read(rolls, id, &r, &err), 0);
+        assert_true(r->ended);
+        assert_true(roll_result_good(r->result) || strcmp(r->result, "not-needed") == 0);
+        assert_int_equal(r->damaged, 0);
+        assert_int_equal(r->counts.total, w->n);
+        for (size_t i = 0; i < w->n; i++) {
+                const RollNode *n = roll_record_node(r, w->name[i], "router");
+                assert_non_null(n);
+                if (!roll_result_good(n->result))
+                        fail_msg("the journal calls %s \"%s\"", w->name[i], n->result);
+        }
+        (void) roll_record_free(r);
+}
+
+/* @early: the next one comes before the leases of the dead one have lapsed. */
+static void way_on(World *w, bool early)
+{
+        int done = result_exit_code(RESULT_DONE), nothing = result_exit_code(RESULT_NOT_NEEDED);
+        if (!early) {
+                leases_lapse(w);
+                jobs_end(w);
+        }
+        heal(w);
+        int status = run(w, RESUME, w->dir);
+        if (status != done && status != nothing)
+                fail_msg("resume: exit %d:\n%s", status, w->lines);
+        /* It died before its journal was begun: then nothing was. */
+        if (status == nothing && world_restarts(w) == 0 && (status = run(w, ROLL, w->dir)) != done)
+                fail_msg("again from the begin: exit %d:\n%s", status, w->lines);
+        jobs_end(w);
+        for (size_t i = 0; i < w->n; i++)
+                if (fake_agent_restarts(w->agent[i]) != 1)
+                        fail_msg("%s was restarted %u times", w->name[i], fake_agent_restarts(w->agent[i]));
+        assert_true(w->out_most <= 1);
+        world_has_no_lease(w);
+        journal_tells(w, w->dir);
+}
+
+/* The one that stands still at @p wakes when another one, of another machine, has done all of it. */
+static void stand_still(World *w, const Point *p)
+{
+        char dir[96], conf[512];
+        Led led = { .w = w, .at = p, .hold = true };
+        (void) snprintf(dir, sizeof(dir), "%s/other", w->dir);
+        assert_int_equal(mkdir(dir, 0700), 0);
+        world_file(w, "other/conf", world_conf(dir, conf, sizeof(conf)));
+
+        Trace *t = start(w, ROLL, w->dir, on_led, &led);
+        (void) finish(w, t);
+        if (!led.hit)
+                fail_msg("it did not come to \"%s\", %s", p->what, p->when);
+        leases_lapse(w);
+        jobs_end(w);
+        unsigned before = world_restarts(w);
+        int status = run(w, ROLL, dir);
+        if (status != result_exit_code(RESULT_DONE))
+                fail_msg("the other one: exit %d:\n%s", status, w->lines);
+        assert_int_equal(world_restarts(w), before + w->n);
+        world_has_no_lease(w);
+        trace_go(t);
+        status = finish(w, t);
+        (void) trace_free(t);
+        jobs_end(w);
+        /* What it had in mind was refused; it may have asked for new leases, in order, and gone on. */
+        assert_true(WIFEXITED(status));
+        for (size_t i = 0; i < w->n; i++)
+                if (fake_agent_restarts(w->agent[i]) > 2)
+                        fail_msg("%s was restarted %u times", w->name[i], fake_agent_restarts(w->agent[i]));
+        assert_true(w->out_most <= 1);
+        world_has_no_lease(w);
+        journal_tells(w, dir);
+}
+
+/* ---- all of them ---- */
+
+typedef struct Try {
+        const Profile *profile;
+        Point point;
+        bool early;
+        char name[256];
+} Try;
+
+static void one_point(void **state)
+{
+        static World w;
+        const Try *t = *state;
+        const Profile *p = t->profile;
+        trace_free_all(); /* of a point that has failed */
+        world_new(&w, "aaa");
+        world_listen(&w);
+        p->set(&w);
+        if (p->before)
+                p->before(&w);
+        if (p->hold)
+                stand_still(&w, &t->point);
+        else {
+                die_at(&w, &t->point, p->line);
+                way_on(&w, t->early);
+        }
+        world_done(&w);
+}
+
+/* The same each time, so one run shows all of them. */
+static void points_find(const Profile *p, Seen *seen)
+{
+        static World w;
+        Seen all = { 0 };
+        Led led = { .w = &w, .seen = &all };
+        world_new(&w, "aaa");
+        world_listen(&w);
+        p->set(&w);
+        if (p->before)
+                p->before(&w);
+        Trace *t = start(&w, p->line, w.dir, on_led, &led);
+        (void) finish(&w, t);
+        (void) trace_free(t);
+        heal(&w);
+        jobs_end(&w);
+        world_done(&w);
+        seen->n = 0;
+        for (size_t i = 0; i < all.n; i++)
+                if (!p->only || strstr(all.points[i].what, p->only))
+                        seen->points[seen->n++] = all.points[i];
+}
+
+/* How many there are of each kind. */
+static void kinds_tell(const Profile *p, const Seen *seen)
+{
+        char said[512] = "", kinds[16][32];
+        unsigned counts[16] = { 0 };
+        size_t n = 0, k;
+        for (size_t i = 0; i < seen->n; i++) {
+                const char *what = seen->points[i].what;
+                size_t len = strcspn(what, " ");
+                for (k = 0; k < n && (strlen(kinds[k]) != len || strncmp(kinds[k], what, len) != 0); k++)
+                        ;
+                if (k == n && n < ELEMENTS(kinds))
+                        (void) snprintf(kinds[n++], sizeof(kinds[0]), "%.*s", (int) len, what);
+                counts[k]++;
+        }
+        for (k = 0; k < n; k++)
+                (void) snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s%s %u", k ? ", " : "",
+                                kinds[k], counts[k]);
+        print_message("# %s: %zu points: %s\n", p->name, seen->n, said);
+}
+
+static bool is_wanted(const char *wanted, const char *name)
+{
+        return !wanted || strcmp(wanted, name) == 0 || fnmatch(wanted, name, 0) == 0;
+}
+
+/* Return: how many of @seen are tried; they are put behind @tries. */
+static size_t choose(const Profile *p, const Seen *seen, const char *wanted, Try *tries)
+{
+        const char *how_many = getenv("KILL_POINTS");
+        size_t n = 0, day = (size_t) (time(NULL) / 86400);
+        size_t most = how_many && strcmp(how_many, "all") != 0 ? strtoul(how_many, NULL, 10) : SAMPLE;
+        most = wanted || (how_many && strcmp(how_many, "all") == 0) ? seen->n : MIN(most, seen->n);
+        /* Spread over all, and others each day. */
+        for (size_t i = 0; i < most; i++) {
+                size_t k = (i * seen->n / most + day) % seen->n;
+                Try *t = &tries[n];
+                *t = (Try){ .profile = p, .point = seen->points[k], .early = k % 2 };
+                (void) snprintf(t->name, sizeof(t->name), "%s/%s/%s", p->name, t->point.what, t->point.when);
+                n += is_wanted(wanted, t->name);
+        }
+        return n;
+}
+
+int main(int argc, char **argv)
+{
+        static Try tries[ELEMENTS(profiles) * POINTS];
+        static struct CMUnitTest tests[ELEMENTS(profiles) * POINTS];
+        static Seen seen;
+        size_t n = 0, known = 0;
+        if (argc == 5 && strcmp(argv[1], "--coordinator") == 0)
+                return coordinator(argv + 2);
+        bool list_only = argc > 1 && strcmp(argv[1], "--list") == 0;
+        const char *wanted = list_only ? "*" : argc > 1 ? argv[1] : NULL;
+        for (size_t i = 0; i < ELEMENTS(profiles); i++) {
+                const Profile *p = &profiles[i];
+                size_t len = strlen(p->name);
+                /* Of one of them by name nothing of the others need be known. */
+                if (wanted && *wanted != '*' && (strncmp(wanted, p->name, len) != 0 || wanted[len] != '/'))
+                        continue;
+                points_find(p, &seen);
+                kinds_tell(p, &seen);
+                known += seen.n;
+                n += choose(p, &seen, wanted, tries + n);
+        }
+        for (size_t i = 0; i < n; i++) {
+                tests[i] = (struct CMUnitTest){ .name = tries[i].name,
+                                                .test_func = one_point,
+                                                .initial_state = &tries[i] };
+                if (list_only)
+                        print_message("%s\n", tries[i].name);
+        }
+        if (list_only)
+                return 0;
+        print_message("# %zu of %zu points\n", n, known);
+        return _cmocka_run_group_tests("coordinator-kill", tests, n, NULL, NULL);
+}
