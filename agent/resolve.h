@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/*
- * Names of ZooKeeper's servers become numbers without stopping the loop. getaddrinfo(3) waits for a silent
- * DNS, getaddrinfo_a(3) does so in threads, systemd-resolved is not everywhere: so each name is looked up by
- * a getent(1) of its own, which comes with the C library and asks exactly what nsswitch.conf says, and is
- * killed when its time is over.
- */
+/* Names of ZooKeeper's servers become numbers without stopping the loop: see probes/lookup.h. */
 
 #include <systemd/sd-event.h>
 
@@ -33,7 +28,3 @@ int resolve_start(Resolve **ret, sd_event *event, const LockSpec *spec, ResolveF
 /* resolve_cancel() - NULL allowed. Return: NULL. */
 Resolve *resolve_cancel(Resolve *r);
 DEFINE_CLEANUP(Resolve, resolve_cancel);
-
-/* resolve_take() - pure: add the addresses in getent's output to "A:PORT,B:PORT" in @buf; none twice. Return:
- * how many were found. */
-size_t resolve_take(const char *output, uint16_t port, char *buf, size_t size);

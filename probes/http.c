@@ -4,58 +4,12 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
-#include "base/addr.h"
-#include "probes/curl-dl.h"
+#include "probes/http-impl.h"
 
-#define HTTP_CONNECT_USEC (2 * USEC_PER_SEC)
-#define HTTP_TOTAL_USEC   (5 * USEC_PER_SEC)
-#define HTTP_BODY_MAX     (1024 * 1024)
-#define HTTP_HEADERS_MAX  (64 * 1024)
-#define HTTP_URL_MAX      (8 * 1024)
-
-/* libcurl 7.87 and later, where it makes names safe (CurlDl.names_block); older ones do not know it. */
-#define HTTP_OPT_QUICK_EXIT ((CURLoption) (CURLOPTTYPE_LONG + 322))
-
-typedef TAILQ_HEAD(HttpQueue, HttpCall) HttpQueue;
-
-struct Http {
-        sd_event *event;
-        sd_event_source *timer;   /* libcurl's one timer */
-        sd_event_source *deliver; /* runs while `finished` is not empty */
-        const CurlDl *curl;       /* NULL until the first request */
-        CURLM *multi;
-        HttpQueue running;
-        HttpQueue finished; /* judged, off the multi handle, waiting for its callback */
-        bool broken;        /* a socket could not be watched: nothing running can be trusted to end */
-};
-
-struct HttpCall {
-        TAILQ_ENTRY(HttpCall) entry;
-        Http *http; /* NULL while its callback runs */
-        CURL *easy; /* NULL once finished */
-        HttpFn fn;
-        void *userdata;
-
-        char *url;
-        size_t post_len;
-        Usec start_usec, elapsed_usec;
-
-        char *body;
-        size_t body_len, body_size, body_max;
-        size_t header_bytes;
-        bool connected, too_large, no_memory, certificate;
-        struct curl_slist connect_to; /* our own: libcurl only reads it */
-        struct curl_slist headers[HTTP_EXTRA_MAX + 1];
-        char location[256];
-
-        HttpOutcome outcome;
-        long status;
-        char text[512];
-        char curl_text[CURL_ERROR_SIZE];
-};
+#define HTTP_BODY_MAX    (1024 * 1024)
+#define HTTP_HEADERS_MAX (64 * 1024)
 
 static const char *const http_outcome_names[] = {
         [HTTP_ANSWER] = "answer",       [HTTP_BAD_URL] = "bad-url",     [HTTP_RESOLVE] = "resolve",
@@ -87,8 +41,6 @@ const char *http_outcome_name(HttpOutcome outcome)
         return outcome >= 0 && outcome < HTTP_OUTCOME_COUNT ? http_outcome_names[outcome] : "invalid";
 }
 
-static size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata);
-
 static HttpCall *http_call_free(HttpCall *call)
 {
         if (!call)
@@ -97,6 +49,7 @@ static HttpCall *http_call_free(HttpCall *call)
                 (void) call->http->curl->multi_remove_handle(call->http->multi, call->easy);
                 call->http->curl->easy_cleanup(call->easy);
         }
+        (void) sd_event_source_unref(call->patience);
         free(call->connect_to.data);
         for (size_t i = 0; i < ELEMENTS(call->headers); i++)
                 free(call->headers[i].data);
@@ -126,6 +79,9 @@ static void http_describe(HttpCall *call, const char *detail)
         if (call->outcome == HTTP_ANSWER && call->certificate)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s: TLS handshake done after %s",
                                 call->url, took);
+        else if (call->outcome == HTTP_ANSWER && call->connect_only)
+                (void) snprintf(call->text, sizeof(call->text), "%.200s: connected after %s", call->url,
+                                took);
         else if (call->outcome == HTTP_ANSWER)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s answered %ld after %s", call->url,
                                 call->status, took);
@@ -144,6 +100,7 @@ static void http_finish(HttpCall *call, HttpOutcome outcome, const char *detail)
         call->outcome = outcome;
         call->elapsed_usec = time_now() - call->start_usec;
         http_describe(call, detail);
+        call->patience = sd_event_source_unref(call->patience);
         if (call->easy) {
                 (void) h->curl->multi_remove_handle(h->multi, call->easy);
                 h->curl->easy_cleanup(call->easy);
@@ -186,16 +143,17 @@ static HttpOutcome http_judge_stage(const HttpCall *call)
 
 static HttpOutcome http_judge(const HttpCall *call, CURLcode code)
 {
-        long os_errno = 0;
-
         if (call->too_large)
                 return HTTP_TOO_LARGE;
         if (call->no_memory)
                 return HTTP_INTERNAL;
+        if (call->cut)
+                return HTTP_ANSWER;
         switch ((int) code) {
         case CURLE_OK:
                 /* libcurl before 7.66 takes any bytes for an answer of HTTP/0.9, without a status. */
-                return call->status >= 100 || call->certificate ? HTTP_ANSWER : HTTP_PROTOCOL;
+                return call->status >= 100 || call->certificate || call->connect_only ? HTTP_ANSWER
+                                                                                      : HTTP_PROTOCOL;
         case CURLE_URL_MALFORMAT:
                 return HTTP_BAD_URL;
         case CURLE_UNSUPPORTED_PROTOCOL:
@@ -204,8 +162,7 @@ static HttpOutcome http_judge(const HttpCall *call, CURLcode code)
         case CURLE_COULDNT_RESOLVE_HOST:
                 return HTTP_RESOLVE;
         case CURLE_COULDNT_CONNECT:
-                (void) call->http->curl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
-                return os_errno == ECONNREFUSED ? HTTP_REFUSED : HTTP_CONNECT;
+                return call->os_errno == ECONNREFUSED ? HTTP_REFUSED : HTTP_CONNECT;
         case CURLE_SSL_CONNECT_ERROR:
         case CURLE_SSL_CERTPROBLEM:
         case CURLE_SSL_CIPHER:
@@ -252,22 +209,46 @@ static void http_fail_all(Http *h)
         h->broken = false;
 }
 
-/* The far end's own certificate becomes the body. Source: CURLINFO_CERTINFO(3): the first of the chain. */
-static void http_keep_certificate(HttpCall *call)
+/* What libcurl tells of the far end's own certificate: "KEY:VALUE". Source: CURLINFO_CERTINFO(3): the first
+ * of the chain. Return: VALUE, or NULL. */
+static const char *http_certinfo(const HttpCall *call, const char *key)
 {
-        static const char key[] = "Cert:";
         struct curl_certinfo *info = NULL;
+        size_t len = strlen(key);
 
         if (call->http->curl->easy_getinfo(call->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
             info->num_of_certs < 1)
-                return;
+                return NULL;
         for (const struct curl_slist *s = info->certinfo[0]; s; s = s->next)
-                if (strncmp(s->data, key, sizeof(key) - 1) == 0) {
-                        call->body_len = 0;
-                        (void) http_on_curl_body(s->data + sizeof(key) - 1, 1,
-                                                 strlen(s->data) - (sizeof(key) - 1), call);
-                        return;
-                }
+                if (strncmp(s->data, key, len) == 0 && s->data[len] == ':')
+                        return s->data + len + 1;
+        return NULL;
+}
+
+/* It becomes the body. */
+static void http_keep_certificate(HttpCall *call)
+{
+        const char *pem = http_certinfo(call, "Cert");
+        call->body_len = 0;
+        if (pem)
+                (void) http_on_curl_body((char *) (uintptr_t) pem, 1, strlen(pem), call);
+}
+
+static void http_keep_issuer(HttpCall *call)
+{
+        const char *subject = http_certinfo(call, "Subject"), *issuer = http_certinfo(call, "Issuer");
+        call->self_signed = subject && issuer && strcmp(subject, issuer) == 0;
+}
+
+static void http_keep_numbers(HttpCall *call, CURLcode result)
+{
+        const CurlDl *curl = call->http->curl;
+        long os_errno = 0;
+
+        if (result == CURLE_OK || call->cut)
+                (void) curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
+        else if (curl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno) == CURLE_OK)
+                call->os_errno = (int) os_errno;
 }
 
 /* Let libcurl work, then collect what has ended. No callback of ours is called from here. */
@@ -286,17 +267,19 @@ static void http_advance(Http *h, curl_socket_t fd, int events)
                 HttpCall *call = NULL;
                 CURLcode result = msg->data.result; /* msg dies with the easy handle */
                 (void) h->curl->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **) &call);
-                if (result == CURLE_OK)
-                        (void) h->curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
+                http_keep_numbers(call, result);
                 if (result == CURLE_OK && call->certificate)
                         http_keep_certificate(call);
+                if (call->tell_self_signed)
+                        http_keep_issuer(call);
                 if (call->status >= 300 && call->status < 400)
                         http_keep_location(call);
                 HttpOutcome outcome = http_judge(call, result);
                 if (outcome != HTTP_ANSWER)
                         call->status = 0;
                 const char *detail = *call->curl_text ? call->curl_text : h->curl->easy_strerror(result);
-                http_finish(call, outcome, result == CURLE_OK || call->too_large ? NULL : detail);
+                http_finish(call, outcome,
+                            result == CURLE_OK || call->too_large || call->cut ? NULL : detail);
         }
         if (code != CURLM_OK || h->broken)
                 http_fail_all(h);
@@ -348,8 +331,11 @@ static void http_note_connected(Http *h, CURL *easy, curl_socket_t fd)
 
         (void) h->curl->easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &call);
         if (call && getpeername(fd, (struct sockaddr *) &peer, &len) == 0 &&
-            (peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
+            (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)) {
+                if (call->read_usec > 0 && !call->connected)
+                        call->moved_usec = time_now();
                 call->connected = true;
+        }
 }
 
 /* libcurl: watch this socket. The source is kept in the socket's own slot (curl_multi_assign). */
@@ -384,23 +370,77 @@ static int http_on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *use
         return 0;
 }
 
-static size_t http_on_curl_header(char *data _unused_, size_t size, size_t n, void *userdata)
+/*
+ * The limit to one wait: first for the connection, then for whatever comes next. It is not moved with each
+ * byte, but looks, when it has passed, whether something came meanwhile.
+ */
+static int http_on_patience(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
         HttpCall *call = userdata;
+        char why[64], limit[32];
+        bool connected = http_was_connected(call);
 
-        call->header_bytes += size * n;
-        if (call->header_bytes > HTTP_HEADERS_MAX) {
-                call->too_large = true;
+        if (connected && call->moved_usec == 0)
+                call->moved_usec = call->start_usec + (Usec) http_info(call, CURLINFO_CONNECT_TIME_T);
+        Usec wait = connected ? call->read_usec : call->connect_usec;
+        Usec until = time_add(connected ? call->moved_usec : call->start_usec, wait);
+        if (time_now() < until) {
+                (void) sd_event_source_set_time(source, until);
+                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
                 return 0;
         }
-        return size * n;
+        (void) snprintf(why, sizeof(why), "nothing for %s", time_format(wait, limit, sizeof(limit)));
+        http_finish(call, connected ? http_judge_stage(call) : HTTP_CONNECT, why);
+        return 0;
 }
 
-static size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata)
+static int http_start_patience(HttpCall *call, Err *err)
+{
+        Http *h = call->http;
+        if (call->read_usec == 0)
+                return 0;
+        /* When both limits are equal there is one wake-up. */
+        int r = sd_event_add_time(h->event, &call->patience, CLOCK_MONOTONIC,
+                                  time_add(call->start_usec, call->connect_usec), USEC_PER_MSEC,
+                                  http_on_patience, call);
+        return r < 0 ? err_errno(err, r, "Cannot limit an HTTP request") : 0;
+}
+
+size_t http_on_curl_header(char *data, size_t size, size_t n, void *userdata)
 {
         HttpCall *call = userdata;
         size_t len = size * n;
 
+        call->header_bytes += len;
+        if (call->header_bytes > HTTP_HEADERS_MAX) {
+                call->too_large = true;
+                return 0;
+        }
+        if (call->read_usec > 0)
+                call->moved_usec = time_now();
+        call->in_body = len <= 2 && data[0] != 'H'; /* the empty line */
+        if (call->line)
+                call->line(data, len, call->userdata);
+        return len;
+}
+
+/* Return: false when no more of it is wanted. */
+static bool http_discard(HttpCall *call, size_t len)
+{
+        if (call->read_usec > 0)
+                call->moved_usec = time_now();
+        call->cut = len > call->body_max - call->body_len;
+        call->body_len += call->cut ? 0 : len;
+        return !call->cut;
+}
+
+size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata)
+{
+        HttpCall *call = userdata;
+        size_t len = size * n;
+
+        if (call->discard)
+                return http_discard(call, len) ? len : 0;
         if (len > call->body_max - call->body_len) {
                 call->too_large = true;
                 return 0;
@@ -441,6 +481,10 @@ static int http_on_deliver(sd_event_source *source, void *userdata)
                 .body_len = whole ? call->body_len : 0,
                 .text = call->text,
                 .elapsed_usec = call->elapsed_usec,
+                .os_errno = call->os_errno,
+                .in_body = call->in_body,
+                .cut = call->cut,
+                .self_signed = call->self_signed,
         };
         call->http = NULL; /* from here on the callback may free it */
         call->fn(&result, call->userdata);
@@ -511,208 +555,6 @@ static int http_open(Http *h, Err *err)
         return 0;
 }
 
-/* Milliseconds for libcurl, rounded up: 0 would mean its own default of minutes. */
-static long http_msec(Usec usec, Usec fallback_usec)
-{
-        if (usec == 0)
-                usec = fallback_usec;
-        return (long) MIN((usec - 1) / USEC_PER_MSEC + 1, (Usec) INT32_MAX);
-}
-
-static bool http_is_visible(const char *s, char lowest)
-{
-        for (; *s; s++)
-                if (*s < lowest || *s >= 0x7f)
-                        return false;
-        return true;
-}
-
-bool http_host_is_name(const char *url)
-{
-        const char *host = strstr(url, "://");
-        char text[ADDR_TEXT_SIZE];
-        Addr addr;
-
-        host = host ? host + 3 : url;
-        size_t len = strcspn(host, "/?#\\");
-        const char *user = memrchr(host, '@', len);
-        if (user) {
-                len -= (size_t) (user + 1 - host);
-                host = user + 1;
-        }
-        if (*host == '[')
-                return false; /* only an address can stand in brackets */
-        const char *port = memchr(host, ':', len);
-        if (port)
-                len = (size_t) (port - host);
-        if (len >= sizeof(text))
-                return true;
-        memcpy(text, host, len);
-        text[len] = '\0';
-        return len > 0 && !addr_parse(text, &addr) && strcasecmp(text, "localhost") != 0;
-}
-
-/* A name of letters and the like, a colon, and nothing that ends the line. */
-static bool http_header_ok(const char *header)
-{
-        const char *colon = strchr(header, ':');
-        if (!colon || colon == header || !http_is_visible(header, ' '))
-                return false;
-        for (const char *c = header; c < colon; c++)
-                if (*c == ' ' || strchr("()<>@,;\\\"/[]?={}", *c))
-                        return false;
-        return true;
-}
-
-static bool http_headers_ok(const char *const *headers)
-{
-        size_t n = 0;
-        for (; headers && headers[n]; n++)
-                if (n == HTTP_EXTRA_MAX || !http_header_ok(headers[n]))
-                        return false;
-        return true;
-}
-
-static bool http_method_ok(const char *method)
-{
-        static const char *const methods[] = { "GET", "PUT", "POST", "DELETE" };
-        for (size_t i = 0; method && i < ELEMENTS(methods); i++)
-                if (strcmp(method, methods[i]) == 0)
-                        return true;
-        return !method;
-}
-
-/*
- * Can this be sent at all? Nothing that could smuggle a second header or request into ours (old libcurl does
- * not check), and no name that would stop the loop.
- * Return: HTTP_ANSWER when it can, else how it ends, and @why.
- */
-static HttpOutcome http_check(const Http *h, const HttpRequest *request, char *why, size_t size)
-{
-        if (strlen(request->url) > HTTP_URL_MAX || !http_is_visible(request->url, '!') ||
-            (request->cookie && !http_is_visible(request->cookie, ' ')) ||
-            !http_headers_ok(request->headers) || !http_method_ok(request->method)) {
-                (void) snprintf(why, size, "too long, or characters that do not belong there");
-                return HTTP_BAD_URL;
-        }
-        /* The first colon ends the user: one in its name would make another user of it. */
-        if (request->user && strchr(request->user, ':')) {
-                (void) snprintf(why, size, "a user with ':' in its name");
-                return HTTP_BAD_URL;
-        }
-        if (h->curl->names_block && !request->may_block && http_host_is_name(request->url)) {
-                (void) snprintf(why, size, "libcurl %.20s cannot do it safely; write the host as a number",
-                                h->curl->version);
-                return HTTP_RESOLVE;
-        }
-        return HTTP_ANSWER;
-}
-
-/*
- * The name is what the far end is asked for, the address of the URL is where it is: libcurl takes the name of
- * the URL for both unless it is told where to connect. Nothing is looked up then.
- */
-static int http_name_server(HttpCall *call, const HttpRequest *request, Err *err)
-{
-        const char *host = strstr(request->url, "://");
-        if (!request->certificate || !request->server_name || !*request->server_name || !host)
-                return 0;
-        host += 3;
-        size_t len = strcspn(host, "/?#");
-        _cleanup_(freep) char *url = NULL, *to = NULL;
-        const char *port = memrchr(host, ':', len);
-        if (!port || asprintf(&to, "::%.*s", (int) len, host) < 0)
-                return err_set(err, port ? -ENOMEM : -EINVAL, "%s",
-                               port ? "out of memory" : "a URL without port");
-        if (asprintf(&url, "https://%.255s%.*s/", request->server_name, (int) (host + len - port), port) < 0)
-                return err_set(err, -ENOMEM, "out of memory");
-        free(call->url);
-        call->url = TAKE_PTR(url);
-        call->connect_to = (struct curl_slist){ .data = TAKE_PTR(to) };
-        return 0;
-}
-
-/* Copies @request's headers behind each other; a body is sent at once, not after "Expect" was answered. */
-static int http_copy_headers(HttpCall *call, const HttpRequest *request, Err *err)
-{
-        size_t n = 0;
-        for (; request->headers && request->headers[n]; n++) {
-                call->headers[n].data = strdup(request->headers[n]);
-                if (!call->headers[n].data)
-                        return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
-        }
-        if (request->post_body) {
-                call->headers[n].data = strdup("Expect:");
-                if (!call->headers[n++].data)
-                        return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
-        }
-        for (size_t i = 0; i + 1 < n; i++)
-                call->headers[i].next = &call->headers[i + 1];
-        return 0;
-}
-
-static int http_call_setup(HttpCall *call, const HttpRequest *request, Err *err)
-{
-        const CurlDl *curl = call->http->curl;
-        unsigned bad = 0;
-
-        call->easy = curl->easy_init();
-        if (!call->easy)
-                return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
-
-#define HTTP_SET(option, value) bad |= (unsigned) curl->easy_setopt(call->easy, option, value)
-        HTTP_SET(CURLOPT_PRIVATE, call);
-        HTTP_SET(CURLOPT_ERRORBUFFER, call->curl_text);
-        HTTP_SET(CURLOPT_URL, call->url);
-        HTTP_SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
-        HTTP_SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-        HTTP_SET(CURLOPT_FOLLOWLOCATION, 0L);
-        HTTP_SET(CURLOPT_PROXY, "");
-        HTTP_SET(CURLOPT_NOPROXY, "*");
-        HTTP_SET(CURLOPT_NOSIGNAL, 1L);
-        HTTP_SET(CURLOPT_FRESH_CONNECT, 1L);
-        HTTP_SET(CURLOPT_FORBID_REUSE, 1L);
-        HTTP_SET(CURLOPT_CONNECTTIMEOUT_MS, http_msec(request->connect_usec, HTTP_CONNECT_USEC));
-        HTTP_SET(CURLOPT_TIMEOUT_MS, http_msec(request->total_usec, HTTP_TOTAL_USEC));
-        HTTP_SET(CURLOPT_USERAGENT, "edge-roll");
-        HTTP_SET(CURLOPT_HEADERFUNCTION, http_on_curl_header);
-        HTTP_SET(CURLOPT_HEADERDATA, call);
-        HTTP_SET(CURLOPT_WRITEFUNCTION, http_on_curl_body);
-        HTTP_SET(CURLOPT_WRITEDATA, call);
-        if (request->cookie)
-                HTTP_SET(CURLOPT_COOKIE, request->cookie);
-        if (request->user && request->password) {
-                HTTP_SET(CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC);
-                HTTP_SET(CURLOPT_USERNAME, request->user);
-                HTTP_SET(CURLOPT_PASSWORD, request->password);
-        }
-        if (request->ca_file)
-                HTTP_SET(CURLOPT_CAINFO, request->ca_file);
-        if (request->post_body) {
-                HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) call->post_len);
-                HTTP_SET(CURLOPT_COPYPOSTFIELDS, request->post_body);
-        }
-        if (request->method)
-                HTTP_SET(CURLOPT_CUSTOMREQUEST, request->method);
-        if (call->headers[0].data)
-                HTTP_SET(CURLOPT_HTTPHEADER, call->headers);
-        if (call->certificate) {
-                HTTP_SET(CURLOPT_CONNECT_ONLY, 1L);
-                HTTP_SET(CURLOPT_SSL_VERIFYPEER, 0L);
-                HTTP_SET(CURLOPT_SSL_VERIFYHOST, 0L);
-        }
-        if (call->connect_to.data)
-                HTTP_SET(CURLOPT_CONNECT_TO, &call->connect_to);
-#undef HTTP_SET
-        /* A TLS library that cannot tell the certificate says so by telling none. */
-        if (call->certificate)
-                (void) curl->easy_setopt(call->easy, CURLOPT_CERTINFO, 1L);
-        (void) curl->easy_setopt(call->easy, HTTP_OPT_QUICK_EXIT, 1L);
-        if (bad || curl->multi_add_handle(call->http->multi, call->easy) != CURLM_OK)
-                return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
-        return 0;
-}
-
 int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, HttpCall **ret, Err *err)
 {
         int r = http_open(h, err);
@@ -731,18 +573,18 @@ int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, H
         call->body_max = request->max_body_bytes > 0 ? request->max_body_bytes : HTTP_BODY_MAX;
         call->post_len = request->post_body ? strlen(request->post_body) : 0;
         call->certificate = request->certificate;
-        if ((r = http_name_server(call, request, err)) < 0)
-                return r;
+        call->connect_only = request->connect_only;
+        call->discard = request->discard;
+        call->line = request->line;
+        call->tell_self_signed = request->tls && request->tls->tell_self_signed;
 
         char why[128];
         HttpOutcome outcome = http_check(h, request, why, sizeof(why));
-        if (outcome == HTTP_ANSWER) {
-                if ((r = http_copy_headers(call, request, err)) < 0)
-                        return r;
-                r = http_call_setup(call, request, err);
-                if (r < 0)
-                        return r;
-        }
+        if (outcome == HTTP_ANSWER &&
+            ((r = http_setup(call, request, err)) < 0 || (r = http_start_patience(call, err)) < 0))
+                return r;
+        if (outcome == HTTP_ANSWER && h->curl->multi_add_handle(h->multi, call->easy) != CURLM_OK)
+                return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
         TAILQ_INSERT_TAIL(&h->running, call, entry);
         if (ret)
                 *ret = call;

@@ -51,12 +51,30 @@ typedef enum HttpOutcome {
 /* http_outcome_name() - "answer", "refused", "no-answer", ...; never NULL. */
 const char *http_outcome_name(HttpOutcome outcome);
 
+/* How TLS is spoken. Strings are copied; versions: 0 is libcurl's own choice, else 10 ... 13 for TLS 1.0
+ * ... 1.3. */
+typedef struct HttpTls {
+        bool any_certificate;  /* nothing of the far end's certificate is looked at */
+        bool tell_self_signed; /* see HttpResult */
+        bool any_name;         /* its name is not: anybody whom the authorities vouch for */
+        const char *client_certificate, *client_key; /* NULL, or PEM files; a file may hold both */
+        unsigned version_min, version_max;
+        const char
+                *ciphers; /* NULL, or OpenSSL's list for TLS 1.2 and before: "ECDHE-RSA-AES128-GCM-SHA256" */
+        const char *ciphers_13; /* NULL, or its list for TLS 1.3: "TLS_AES_128_GCM_SHA256" */
+} HttpTls;
+
+/* A line of the header, status line and empty line included, with its end, as it comes; not NUL-terminated.
+ * From within libcurl: nothing may be started, cancelled or freed. */
+typedef void (*HttpLineFn)(const char *line, size_t len, void *userdata);
+
 typedef struct HttpRequest {
         const char *url;    /* copied; at most 8 KiB */
         const char *method; /* NULL: GET, or POST with a body; else "GET", "PUT", "POST", "DELETE"; copied */
         const char
                 *post_body; /* NULL: none; of application/x-www-form-urlencoded unless @headers say; copied */
-        const char *const *headers; /* NULL, or up to HTTP_EXTRA_MAX "Name: value", NULL-terminated; copied */
+        const char *const *headers; /* NULL, or up to HTTP_EXTRA_MAX "Name: value" ("Name;": without value),
+                                       NULL-terminated; copied */
         const char *cookie;         /* NULL or the value of a Cookie header; copied */
         const char *user,
                 *password;   /* NULL, or both: HTTP Basic, for this host only; copied, never in `text` */
@@ -65,6 +83,17 @@ typedef struct HttpRequest {
         Usec connect_usec;     /* limit to the connection, name lookup and TLS handshake included; 0: 2 s */
         Usec total_usec;       /* limit to the end; 0: 5 s */
         size_t max_body_bytes; /* 0: 1 MiB */
+        /*
+         * With it, connect_usec is for the TCP connection alone, and this is the limit to each wait after it:
+         * for the handshake, for the first byte, for each further one. 0: none but the whole.
+         */
+        Usec read_usec;
+        const char *address; /* NULL: looked up; else the number where the URL's host is; copied */
+        const HttpTls *tls;  /* NULL: verified, libcurl's own choice in the rest */
+        bool connect_only;   /* connected (and with https the handshake done) is the answer, status 0 */
+        bool discard;    /* the body is counted and thrown away; behind max_body_bytes no more is read, and
+                          * that is an answer, `cut` */
+        HttpLineFn line; /* NULL, or told each line of the header, with the userdata of @fn */
         /* Only the TLS handshake of an https URL, nothing verified, nothing asked: the body of the answer
          * (status 0) is the server's own certificate, as PEM; empty where this libcurl cannot tell it. */
         bool certificate;
@@ -79,6 +108,11 @@ typedef struct HttpResult {
         size_t body_len;  /* 0 unless HTTP_ANSWER */
         const char *text; /* one ASCII sentence: URL, what happened, how long; valid during the callback */
         Usec elapsed_usec;
+        int os_errno;     /* of a failure, where there is one: ECONNREFUSED, EHOSTUNREACH; 0 else */
+        bool in_body;     /* the header was over */
+        bool cut;         /* see discard */
+        bool self_signed; /* with tell_self_signed: the far end's certificate is its own issuer; false where
+                           * this libcurl cannot tell */
 } HttpResult;
 
 typedef void (*HttpFn)(const HttpResult *result, void *userdata);

@@ -83,21 +83,6 @@ static void what_is_wrong_is_named(void **state)
         }
 }
 
-static void addresses_of_a_name(void **state)
-{
-        char buf[128] = "";
-        (void) state;
-        assert_int_equal(
-                resolve_take("10.0.0.1      STREAM zk1\n10.0.0.1      DGRAM\nfd77::1 STREAM\n10.0.0.9", 2181,
-                             buf, sizeof(buf)),
-                3);
-        assert_string_equal(buf, "10.0.0.1:2181,fd77::1:2181");
-        assert_int_equal(resolve_take("10.0.0.1 STREAM zk2\n", 2182, buf, sizeof(buf)), 1);
-        assert_string_equal(buf, "10.0.0.1:2181,fd77::1:2181,10.0.0.1:2182");
-        assert_int_equal(resolve_take("", 1, buf, sizeof(buf)), 0);
-        assert_int_equal(resolve_take("nonsense\n\n x\n", 1, buf, sizeof(buf)), 0);
-}
-
 static void a_password_comes_from_a_file(void **state)
 {
         char auth[ZK_AUTH_SIZE], path[] = "/tmp/edge-roll-auth.XXXXXX";
@@ -126,7 +111,6 @@ int main(void)
                 cmocka_unit_test(words),
                 cmocka_unit_test(servers_and_path),
                 cmocka_unit_test(what_is_wrong_is_named),
-                cmocka_unit_test(addresses_of_a_name),
                 cmocka_unit_test(a_password_comes_from_a_file),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* Checks of target servers against origins that fail at each layer, and a real nginx for TLS. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probes/http-tls.h"
+#include "probes/probing.h"
+#include "tests/lib/origin.h"
+#include "tests/lib/tls-origin.h"
+
+#define CHECKS_MAX 64
+
+typedef struct Fixture {
+        sd_event *event;
+        Origin *origin;
+        Probing *probing;
+        const char *stores;
+        unsigned at_once;
+        size_t ended;
+        bool done;
+        ProbeResult results[CHECKS_MAX];
+        char texts[CHECKS_MAX][512];
+} Fixture;
+
+static TlsOrigin tls_origin;
+
+static void set_up(Fixture *f, OriginDoor door)
+{
+        *f = (Fixture){ 0 };
+        assert_true(sd_event_new(&f->event) >= 0);
+        f->origin = origin_new(f->event, door);
+}
+
+static void tear_down(Fixture *f)
+{
+        (void) probing_free(f->probing);
+        (void) origin_free(f->origin);
+        (void) sd_event_unref(f->event);
+}
+
+static void on_result(Probing *p, size_t index, const ProbeResult *r, void *userdata)
+{
+        Fixture *f = userdata;
+        assert_ptr_equal(p, f->probing);
+        assert_false(f->done);
+        assert_true(index < CHECKS_MAX);
+        assert_true(*r->text);
+        f->results[index] = *r;
+        (void) snprintf(f->texts[index], sizeof(f->texts[index]), "%s", r->text);
+        f->results[index].text = f->texts[index];
+        f->ended++;
+}
+
+static void on_done(Probing *p, void *userdata)
+{
+        Fixture *f = userdata;
+        assert_false(f->done);
+        f->done = true;
+        f->probing = probing_free(p); /* allowed here */
+}
+
+static void begin(Fixture *f)
+{
+        Err err = { 0 };
+        ProbingOptions options = { .event = f->event,
+                                   .at_once = f->at_once,
+                                   .stores = f->stores,
+                                   .resolve_usec = 5 * USEC_PER_SEC,
+                                   .total_usec = 4 * USEC_PER_SEC,
+                                   .server_uuid = "E8C4D2EE-3A69-428A-8616-030ABDE864E0" };
+        f->ended = 0;
+        f->done = false;
+        assert_int_equal(probing_new(&f->probing, &options, &err), 0);
+}
+
+static void add(Fixture *f, ProbeSpec spec)
+{
+        Err err = { 0 };
+        static const EdgeNumbers any_code = { 0 };
+        static const EdgeHeaders no_headers = { 0 };
+        if (spec.connect_usec == 0)
+                spec.connect_usec = 300 * USEC_PER_MSEC;
+        if (spec.read_usec == 0)
+                spec.read_usec = 300 * USEC_PER_MSEC;
+        if (!spec.host)
+                spec.host = "127.0.0.1";
+        if (!spec.path)
+                spec.path = "/x";
+        if (!spec.codes)
+                spec.codes = &any_code;
+        if (!spec.headers)
+                spec.headers = &no_headers;
+        if (!spec.expected_headers)
+                spec.expected_headers = &no_headers;
+        if (spec.port == 0)
+                spec.port = origin_port(f->origin);
+        assert_true(probing_add(f->probing, &spec, "acme", "prod", &err) >= 0);
+}
+
+static void run(Fixture *f)
+{
+        Err err = { 0 };
+        Usec deadline = time_now() + 20 * USEC_PER_SEC;
+        assert_int_equal(probing_start(f->probing, on_result, on_done, f, &err), 0);
+        assert_int_equal(f->ended, 0);
+        while (!f->done) {
+                assert_true(time_now() < deadline);
+                assert_true(sd_event_run(f->event, time_left(deadline, time_now())) >= 0);
+        }
+}
+
+static const ProbeResult *check(Fixture *f, ProbeSpec spec)
+{
+        begin(f);
+        add(f, spec);
+        run(f);
+        assert_int_equal(f->ended, 1);
+        return &f->results[0];
+}
+
+static void expect(Fixture *f, ProbeSpec spec, ProbeLayer layer, const char *says)
+{
+        const ProbeResult *r = check(f, spec);
+        if (r->layer != layer || !strstr(r->text, says))
+                fail_msg("%s (expected %s, \"%s\"): %s", probe_layer_name(r->layer), probe_layer_name(layer),
+                         says, r->text);
+        assert_true(r->elapsed_usec > 0);
+}
+
+static void expect_door(OriginDoor door, ProbeSpec spec, ProbeLayer layer, const char *says)
+{
+        Fixture f;
+        set_up(&f, door);
+        expect(&f, spec, layer, says);
+        tear_down(&f);
+}
+
+static void expect_reply(OriginReply reply, ProbeSpec spec, ProbeLayer layer, const char *says)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_on(f.origin, "*", reply);
+        expect(&f, spec, layer, says);
+        tear_down(&f);
+}
+
+static const ProbeSpec tcp = { .kind = PROBE_TCP }, http = { .kind = PROBE_HTTP };
+
+/* A port on which nobody listens. */
+static uint16_t closed_port(void)
+{
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof(a);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0 && bind(fd, (struct sockaddr *) &a, len) == 0 &&
+                    getsockname(fd, (struct sockaddr *) &a, &len) == 0);
+        (void) close(fd);
+        return ntohs(a.sin_port);
+}
+
+static void test_tcp(void **state _unused_)
+{
+        expect_door(ORIGIN_OPEN, tcp, PROBE_OK, "connected after");
+        expect_door(ORIGIN_NOBODY_HOME, tcp, PROBE_OK, "connected after"); /* a socket can be opened */
+        expect_door(ORIGIN_FULL, tcp, PROBE_CONNECT, "nothing for 0.30 s");
+
+        ProbeSpec closed = { .kind = PROBE_TCP, .port = closed_port() };
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        const ProbeResult *r = check(&f, closed);
+        assert_int_equal(r->layer, PROBE_CONNECT);
+        assert_int_equal(r->os_errno, ECONNREFUSED);
+        assert_non_null(strstr(r->text, "connection refused"));
+        /* Nothing is sent. */
+        assert_int_equal(check(&f, tcp)->layer, PROBE_OK);
+        assert_int_equal(origin_requests(f.origin), 0);
+        tear_down(&f);
+}
+
+static void test_names(void **state _unused_)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_serve(f.origin, "*", 200, "ok");
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .host = "localhost" }, PROBE_OK, "answered 200");
+        assert_non_null(strstr(origin_last_request(f.origin), "\r\nHost: localhost:"));
+        expect(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = "no-such-name.invalid" }, PROBE_RESOLVE,
+               "no-such-name.invalid:");
+        /* Many of one name are one lookup, and one that fails hurts no other. */
+        begin(&f);
+        for (size_t i = 0; i < 20; i++)
+                add(&f,
+                    (ProbeSpec){ .kind = PROBE_TCP, .host = i % 2 ? "LOCALHOST" : "no-such-name.invalid" });
+        run(&f);
+        for (size_t i = 0; i < 20; i++)
+                assert_int_equal(f.results[i].layer, i % 2 ? PROBE_OK : PROBE_RESOLVE);
+        tear_down(&f);
+}
+
+#define HEAD "HTTP/1.1 200 OK\r\n"
+
+static void test_layers(void **state _unused_)
+{
+        expect_door(ORIGIN_FULL, http, PROBE_CONNECT, "nothing for 0.30 s");
+        expect_door(ORIGIN_NOBODY_HOME, http, PROBE_FIRST_BYTE, "nothing for 0.30 s");
+        expect_door(ORIGIN_SLAM, http, PROBE_FIRST_BYTE, "");
+        expect_reply((OriginReply){ .text = "", .end = ORIGIN_HANG }, http, PROBE_FIRST_BYTE,
+                     "nothing for 0.30 s");
+        expect_reply((OriginReply){ .text = "", .end = ORIGIN_CLOSE }, http, PROBE_FIRST_BYTE, "");
+        expect_reply((OriginReply){ .text = "", .end = ORIGIN_RESET }, http, PROBE_FIRST_BYTE, "");
+        expect_reply((OriginReply){ .text = "SSH-2.0-x\r\n" }, http, PROBE_STATUS, "not HTTP");
+        expect_reply((OriginReply){ .text = HEAD "X-A: 1\r\n", .end = ORIGIN_HANG }, http, PROBE_HEADER,
+                     "nothing for 0.30 s");
+        expect_reply((OriginReply){ .text = HEAD "X-A: 1\r\n", .end = ORIGIN_RESET }, http, PROBE_HEADER, "");
+        expect_reply((OriginReply){ .text = HEAD "X-A: ",
+                                    .filler = "aaaaaaaaaaaaaaaa",
+                                    .filler_bytes = ORIGIN_FOREVER },
+                     http, PROBE_HEADER, "");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 100\r\n\r\nabc", .end = ORIGIN_HANG }, http,
+                     PROBE_BODY, "nothing for 0.30 s");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 100\r\n\r\nabc", .end = ORIGIN_CLOSE },
+                     http, PROBE_BODY, "");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 100\r\n\r\nabc", .end = ORIGIN_RESET },
+                     http, PROBE_BODY, "");
+}
+
+/* A payload that does not go out. */
+static void test_send(void **state _unused_)
+{
+        size_t len = 8 * 1024 * 1024;
+        char *payload = malloc(len + 1);
+        assert_non_null(payload);
+        memset(payload, 'a', len);
+        payload[len] = '\0';
+        ProbeSpec put = { .kind = PROBE_HTTP, .verb = EDGE_PUT, .payload = payload };
+        expect_door(ORIGIN_DEAF, put, PROBE_SEND, "nothing for 0.30 s");
+        free(payload);
+}
+
+/* The time to read is that of each read, not of the whole. */
+static void test_dripping(void **state _unused_)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_on(f.origin, "/x",
+                  (OriginReply){ .text = HEAD "Content-Length: 12\r\n\r\n",
+                                 .filler = "a",
+                                 .filler_bytes = 12,
+                                 .drip_usec = 100 * USEC_PER_MSEC,
+                                 .end = ORIGIN_CLOSE });
+        const ProbeResult *r = check(&f, http);
+        assert_int_equal(r->layer, PROBE_OK);
+        assert_true(r->elapsed_usec > 900 * USEC_PER_MSEC);
+        /* Slower than that, and it is over with the first wait that is too long. */
+        origin_on(f.origin, "/slow",
+                  (OriginReply){ .text = HEAD "Content-Length: 12\r\n\r\n",
+                                 .filler = "a",
+                                 .filler_bytes = 12,
+                                 .drip_usec = 900 * USEC_PER_MSEC,
+                                 .end = ORIGIN_CLOSE });
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/slow" }, PROBE_BODY, "nothing for 0.30 s");
+        /* For ever is too long as a whole. */
+        origin_on(f.origin, "/ever",
+                  (OriginReply){ .text = HEAD "Transfer-Encoding: chunked\r\n\r\n",
+                                 .filler = "1\r\na\r\n",
+                                 .filler_bytes = ORIGIN_FOREVER,
+                                 .drip_usec = 50 * USEC_PER_MSEC });
+        Usec start = time_now();
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/ever" }, PROBE_BODY, "");
+        assert_true(time_now() - start < 6 * USEC_PER_SEC);
+        tear_down(&f);
+}
+
+/* 100 MB are not read. */
+static void test_large_body(void **state _unused_)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_on(f.origin, "*",
+                  (OriginReply){ .text = HEAD "Content-Length: 104857600\r\n\r\n",
+                                 .filler = "aaaaaaaaaaaaaaaa",
+                                 .filler_bytes = 104857600 });
+        const ProbeResult *r = check(&f, http);
+        assert_int_equal(r->layer, PROBE_OK);
+        assert_true(r->notes & PROBE_NOTE_BODY_CUT);
+        assert_int_equal(r->status, 200);
+        assert_true(origin_bytes_sent(f.origin) < 16 * 1024 * 1024);
+        tear_down(&f);
+}
+
+static void test_expectations(void **state _unused_)
+{
+        EdgeNumber two[] = { { true, 200, 1 }, { true, 302, 1 } };
+        EdgeHeader ok[] = { { "imok", "YourOK", 1 } }, more[] = { { "ImOK", "YourOK", 1 }, { "B", "", 1 } };
+        EdgeNumbers codes = { two, 2 }, one = { two, 1 };
+        EdgeHeaders ok_headers = { ok, 1 }, more_headers = { more, 2 };
+        const ProbeSpec with_codes = { .kind = PROBE_HTTP, .codes = &codes };
+        const ProbeSpec with_header = { .kind = PROBE_HTTP, .codes = &one, .expected_headers = &ok_headers };
+        const ProbeSpec with_two = { .kind = PROBE_HTTP, .expected_headers = &more_headers };
+
+        expect_reply((OriginReply){ .text = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" }, http, PROBE_OK,
+                     "500");
+        expect_reply((OriginReply){ .text = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" }, with_codes,
+                     PROBE_STATUS, "answered 500");
+        /* A redirect is an answer, and not followed. */
+        expect_reply(
+                (OriginReply){
+                        .text = "HTTP/1.1 302 F\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n" },
+                with_codes, PROBE_OK, "302");
+        expect_reply((OriginReply){ .text = "HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n" },
+                     with_header, PROBE_STATUS, "302");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\nImOK:  YourOK \r\n\r\n" }, with_header,
+                     PROBE_OK, "200");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\n\r\n" }, with_header, PROBE_HEADER,
+                     "the header imok is missing");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\nImOK: secret\r\n\r\n" }, with_header,
+                     PROBE_HEADER, "the header imok has another value");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\nImOK: no\r\nIMOK: YourOK\r\n\r\n" },
+                     with_header, PROBE_OK, "200");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\nImOK: YourOK\r\n\r\n" }, with_two,
+                     PROBE_HEADER, "the header B is missing");
+        expect_reply((OriginReply){ .text = HEAD "Content-Length: 0\r\nImOK: YourOK\r\nb:\r\n\r\n" },
+                     with_two, PROBE_OK, "200");
+        /* What stands in front of the answer is not the answer. */
+        expect_reply((OriginReply){ .text = "HTTP/1.1 103 Early\r\nImOK: YourOK\r\n\r\n" HEAD
+                                            "Content-Length: 0\r\n\r\n" },
+                     with_header, PROBE_HEADER, "missing");
+}
+
+static void test_request(void **state _unused_)
+{
+        EdgeHeader headers[] = { { "Authorization", "Basic 12e98", 1 }, { "X-Empty", "", 1 } };
+        EdgeHeaders list = { headers, 2 };
+        Fixture f;
+
+        set_up(&f, ORIGIN_OPEN);
+        origin_serve(f.origin, "/ping", 200, "ok");
+        Usec before = time_wall() / USEC_PER_MSEC;
+        expect(&f,
+               (ProbeSpec){ .kind = PROBE_HTTP,
+                            .path = "/ping",
+                            .verb = EDGE_POST,
+                            .payload = "<a/>",
+                            .headers = &list,
+                            .include_id = true },
+               PROBE_OK, "200");
+        const char *request = origin_last_request(f.origin);
+        assert_non_null(strstr(request, "POST /ping HTTP/1.1\r\n"));
+        assert_non_null(strstr(request, "\r\nAuthorization: Basic 12e98\r\n"));
+        assert_non_null(strstr(request, "\r\nX-Empty:\r\n"));
+        assert_non_null(strstr(request, "\r\n\r\n<a/>"));
+        assert_null(strcasestr(request, "Content-Type"));
+        assert_null(strcasestr(request, "Expect"));
+        const char *id =
+                strstr(request,
+                       "\r\nX-Apigee-Healthcheck-Id: acme/prod/E8C4D2EE-3A69-428A-8616-030ABDE864E0/");
+        assert_non_null(id);
+        Usec at = strtoull(
+                id + strlen("\r\nX-Apigee-Healthcheck-Id: acme/prod/E8C4D2EE-3A69-428A-8616-030ABDE864E0/"),
+                NULL, 10);
+        assert_in_range(at, before, time_wall() / USEC_PER_MSEC);
+
+        static const struct {
+                EdgeVerb verb;
+                const char *line;
+        } verbs[] = { { EDGE_GET, "GET /ping" },
+                      { EDGE_PUT, "PUT /ping" },
+                      { EDGE_POST, "POST /ping" },
+                      { EDGE_DELETE, "DELETE /ping" } };
+        for (size_t i = 0; i < ELEMENTS(verbs); i++) {
+                expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/ping", .verb = verbs[i].verb },
+                       PROBE_OK, "200");
+                assert_non_null(strstr(origin_last_request(f.origin), verbs[i].line));
+                assert_null(strstr(origin_last_request(f.origin), "Healthcheck-Id"));
+        }
+        tear_down(&f);
+}
+
+/* What cannot be sent is told, and its value is not. */
+static void test_not_here(void **state _unused_)
+{
+        EdgeHeader bad[] = { { "X-Bad", "secret\r\nX-Smuggled: 1", 1 } };
+        EdgeHeaders list = { bad, 1 };
+        Fixture f;
+
+        set_up(&f, ORIGIN_OPEN);
+        const ProbeResult *r = check(&f, (ProbeSpec){ .kind = PROBE_HTTP, .headers = &list });
+        assert_int_equal(r->layer, PROBE_HERE);
+        assert_null(strstr(r->text, "secret"));
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/a b" }, PROBE_HERE, "");
+        assert_int_equal(origin_requests(f.origin), 0);
+        tear_down(&f);
+}
+
+/* Never more than that at once, and all are asked. */
+static void test_at_once(void **state _unused_)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        f.at_once = 3;
+        origin_serve(f.origin, "*", 200, "ok");
+        begin(&f);
+        for (size_t i = 0; i < 40; i++)
+                add(&f, http);
+        run(&f);
+        assert_int_equal(f.ended, 40);
+        for (size_t i = 0; i < 40; i++)
+                assert_int_equal(f.results[i].layer, PROBE_OK);
+        assert_true(origin_most_at_once(f.origin) <= 3);
+        begin(&f);
+        run(&f); /* none at all */
+        assert_int_equal(f.ended, 0);
+        tear_down(&f);
+}
+
+/* In the middle of everything. */
+static void test_freed(void **state _unused_)
+{
+        Fixture f;
+        Err err = { 0 };
+        set_up(&f, ORIGIN_NOBODY_HOME);
+        begin(&f);
+        for (size_t i = 0; i < 10; i++)
+                add(&f, (ProbeSpec){ .kind = PROBE_HTTP,
+                                     .host = i % 2 ? "localhost" : "127.0.0.1",
+                                     .read_usec = USEC_PER_SEC });
+        assert_int_equal(probing_start(f.probing, on_result, on_done, &f, &err), 0);
+        for (unsigned i = 0; i < 5; i++)
+                assert_true(sd_event_run(f.event, 0) >= 0);
+        f.probing = probing_free(f.probing);
+        while (sd_event_run(f.event, 0) > 0)
+                ;
+        assert_int_equal(f.ended, 0);
+        tear_down(&f);
+}
+
+/* ---- TLS -------------------------------------------------------------------------------------------------
+ */
+
+typedef struct TlsCase {
+        TlsDoor door;
+        const char *trust, *keys, *alias; /* NULL: not set */
+        const char *protocol, *cipher;
+        const char *host; /* NULL: 127.0.0.1 */
+        bool two_way, any, no_stores;
+        ProbeKind kind;
+        ProbeLayer layer;
+        unsigned notes;
+        const char *says;
+} TlsCase;
+
+static void run_tls(const TlsCase *c)
+{
+        EdgeText protocol = { c->protocol, 1 }, cipher = { c->cipher, 1 };
+        EdgeSsl ssl = {
+                .line = 1,
+                .trust_store = { c->trust, c->trust ? 1 : 0 },
+                .key_store = { c->keys, c->keys ? 1 : 0 },
+                .key_alias = { c->alias, c->alias ? 1 : 0 },
+                .protocols = { &protocol, c->protocol ? 1 : 0 },
+                .ciphers = { &cipher, c->cipher ? 1 : 0 },
+        };
+        EdgeNumber ok = { true, 200, 1 };
+        EdgeNumbers codes = { &ok, 1 };
+        Fixture f;
+
+        set_up(&f, ORIGIN_OPEN);
+        f.stores = c->no_stores ? NULL : tls_origin.folder;
+        const ProbeResult *r = check(&f, (ProbeSpec){ .kind = c->kind,
+                                                      .host = c->host,
+                                                      .port = tls_origin.ports[c->door],
+                                                      .tls = true,
+                                                      .ssl = &ssl,
+                                                      .two_way = c->two_way,
+                                                      .any_certificate = c->any,
+                                                      .codes = &codes,
+                                                      .connect_usec = 2 * USEC_PER_SEC,
+                                                      .read_usec = 2 * USEC_PER_SEC });
+        if (r->layer != c->layer || r->notes != c->notes || !strstr(r->text, c->says))
+                fail_msg("door %d, %s: %s, notes %u, expected %s, %u, \"%s\": %s", c->door,
+                         probe_kind_name(c->kind), probe_layer_name(r->layer), r->notes,
+                         probe_layer_name(c->layer), c->notes, c->says, r->text);
+        tear_down(&f);
+}
+
+static void test_tls(void **state _unused_)
+{
+        if (tls_origin_missing()) {
+                print_message("%s is not installed\n", tls_origin_missing());
+                skip();
+        }
+        static const TlsCase cases[] = {
+                /* one-way */
+                { TLS_ONE_WAY, .trust = "authority", .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .says = "connected after" },
+                { TLS_ONE_WAY, .trust = "ref://authority", .kind = PROBE_HTTP, .layer = PROBE_OK,
+                  .says = "answered 200" },
+                { TLS_ONE_WAY, .trust = "authority", .host = "localhost", .kind = PROBE_HTTP,
+                  .layer = PROBE_OK, .says = "200" },
+                { TLS_ONE_WAY, .kind = PROBE_HTTP, .layer = PROBE_HANDSHAKE, .says = "certificate" },
+                { TLS_ONE_WAY, .kind = PROBE_TCP, .layer = PROBE_OK, .says = "connected" },
+                { TLS_ONE_WAY, .any = true, .kind = PROBE_HTTP, .layer = PROBE_OK, .says = "200" },
+                { TLS_ONE_WAY, .trust = "no-such-store", .kind = PROBE_HTTP, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_NO_TRUST, .says = "200" },
+                { TLS_ONE_WAY, .trust = "../authority", .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                { TLS_ONE_WAY, .trust = "authority", .no_stores = true, .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                { TLS_ONE_WAY, .trust = "self", .kind = PROBE_TLS, .layer = PROBE_HANDSHAKE,
+                  .says = "certificate" },
+                { TLS_EXPIRED, .trust = "authority", .kind = PROBE_TLS, .layer = PROBE_HANDSHAKE,
+                  .says = "expired" },
+                { TLS_OTHER_NAME, .trust = "authority", .kind = PROBE_TLS, .layer = PROBE_HANDSHAKE,
+                  .says = "" },
+                { TLS_OTHER_NAME, .trust = "authority", .any = true, .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .says = "" },
+                /* self-signed */
+                { TLS_SELF, .trust = "self", .kind = PROBE_TLS, .layer = PROBE_OK, .says = "" },
+                { TLS_SELF, .trust = "self", .kind = PROBE_HTTP, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_SELF_SIGNED, .says = "200" },
+                { TLS_SELF, .kind = PROBE_HTTP, .layer = PROBE_HANDSHAKE, .says = "self" },
+                /* two-way */
+                { TLS_TWO_WAY, .trust = "authority", .keys = "keys", .alias = "client", .two_way = true,
+                  .kind = PROBE_HTTP, .layer = PROBE_OK, .says = "200" },
+                { TLS_TWO_WAY, .trust = "authority", .keys = "ref://keys", .alias = "client", .two_way = true,
+                  .kind = PROBE_TLS, .layer = PROBE_OK, .says = "" },
+                { TLS_TWO_WAY, .trust = "authority", .keys = "keys", .alias = "other", .two_way = true,
+                  .kind = PROBE_HTTP, .layer = PROBE_STATUS, .notes = PROBE_NOTE_NO_KEY, .says = "400" },
+                { TLS_TWO_WAY, .trust = "authority", .kind = PROBE_HTTP, .layer = PROBE_STATUS,
+                  .says = "400" },
+                /* protocols and ciphers */
+                { TLS_1_2_ONLY, .trust = "authority", .protocol = "TLSv1.2", .kind = PROBE_TLS,
+                  .layer = PROBE_OK, .says = "" },
+                { TLS_1_2_ONLY, .trust = "authority", .protocol = "TLSv1.3", .kind = PROBE_TLS,
+                  .layer = PROBE_HANDSHAKE, .says = "" },
+                { TLS_1_2_ONLY, .trust = "authority", .protocol = "SSLv3", .kind = PROBE_TLS,
+                  .layer = PROBE_OK, .notes = PROBE_NOTE_PROTOCOLS, .says = "" },
+                { TLS_1_2_ONLY, .trust = "authority", .cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                  .kind = PROBE_TLS, .layer = PROBE_OK, .says = "" },
+                { TLS_1_2_ONLY, .trust = "authority", .cipher = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+                  .kind = PROBE_TLS, .layer = PROBE_HANDSHAKE, .says = "" },
+                { TLS_1_2_ONLY, .trust = "authority", .cipher = "no cipher", .kind = PROBE_TLS,
+                  .layer = PROBE_OK, .notes = PROBE_NOTE_CIPHERS, .says = "" },
+        };
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                run_tls(&cases[i]);
+
+        /* TLS to what does not speak it, and to what says nothing. */
+        expect_door(ORIGIN_NOBODY_HOME, (ProbeSpec){ .kind = PROBE_TLS, .tls = true }, PROBE_HANDSHAKE,
+                    "nothing for 0.30 s");
+        expect_door(ORIGIN_SLAM, (ProbeSpec){ .kind = PROBE_TLS, .tls = true }, PROBE_HANDSHAKE, "");
+}
+
+static void test_java_names(void **state _unused_)
+{
+        static const struct {
+                const char *java, *openssl;
+                bool is_13;
+        } names[] = {
+                { "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", false },
+                { "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384", "ECDHE-ECDSA-AES256-SHA384", false },
+                { "TLS_DHE_RSA_WITH_AES_256_CBC_SHA", "DHE-RSA-AES256-SHA", false },
+                { "TLS_RSA_WITH_AES_128_CBC_SHA256", "AES128-SHA256", false },
+                { "SSL_RSA_WITH_3DES_EDE_CBC_SHA", "DES-CBC3-SHA", false },
+                { "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", false },
+                { "TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", true },
+                { "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", false },
+        };
+        char buf[HTTP_TLS_CIPHER_SIZE];
+        bool is_13;
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                assert_true(http_tls_cipher(names[i].java, buf, sizeof(buf), &is_13));
+                assert_string_equal(buf, names[i].openssl);
+                assert_int_equal(is_13, names[i].is_13);
+        }
+        assert_false(http_tls_cipher("", buf, sizeof(buf), &is_13));
+        assert_false(http_tls_cipher("a:b", buf, sizeof(buf), &is_13));
+        assert_int_equal(http_tls_version("TLSv1.2"), 12);
+        assert_int_equal(http_tls_version("TLSv1"), 10);
+        assert_int_equal(http_tls_version("SSLv2Hello"), 0);
+}
+
+static int start_nginx(void **state _unused_)
+{
+        if (!tls_origin_missing())
+                tls_origin_start(&tls_origin);
+        return 0;
+}
+
+static int stop_nginx(void **state _unused_)
+{
+        if (!tls_origin_missing())
+                tls_origin_stop(&tls_origin);
+        return 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_tcp),          cmocka_unit_test(test_names),
+                cmocka_unit_test(test_layers),       cmocka_unit_test(test_send),
+                cmocka_unit_test(test_dripping),     cmocka_unit_test(test_large_body),
+                cmocka_unit_test(test_expectations), cmocka_unit_test(test_request),
+                cmocka_unit_test(test_not_here),     cmocka_unit_test(test_at_once),
+                cmocka_unit_test(test_freed),        cmocka_unit_test(test_tls),
+                cmocka_unit_test(test_java_names),
+        };
+        return cmocka_run_group_tests_name("probing", tests, start_nginx, stop_nginx);
+}
