@@ -102,6 +102,7 @@ static bool is_earlier(const TurnView *view, const char *uuid, int64_t number)
         return false;
 }
 
+/* model: PLACE-TURN */
 TurnAnswer turn_decide(const TurnView *view, const char *uuid, const char *id, Turn *ret)
 {
         TurnRun own = { .number = -1 }, run;
@@ -144,7 +145,8 @@ TurnAnswer turn_decide(const TurnView *view, const char *uuid, const char *id, T
                         nearest = run.number;
                         (void) snprintf(ret->watch, sizeof(ret->watch), "%s", run.node);
                 }
-                if (out || earlier)
+                /* Who waits for us to come back goes nowhere before that: we do not wait for him. */
+                if (out || earlier || ret->own_out)
                         continue;
                 ret->before++;
                 ret->position++;

@@ -72,7 +72,7 @@ typedef struct Turn {
         bool blocker_out;                  /* ... is out; else only before us */
         char blocker_node[TURN_NODE_SIZE]; /* ... its node in run/; "" where there is none */
         char stale[TURN_NODE_SIZE];        /* a node of ours of an earlier attempt; "" when there is none */
-        bool own_out;                      /* we are out already */
+        bool own_out;                      /* we are out already: then only others that are out count */
 } Turn;
 
 /* turn_decide() - for @uuid and @id. @ret: always written. */

@@ -141,6 +141,20 @@ static void who_is_out_itself_may_go_again(void **state)
         assert_true(t.own_out);
         /* Somebody before us who waits for nobody but us: nobody goes out while we are. */
         assert_int_equal(decide(runs, 2, outs, 1, 1, B, &t), TURN_WAIT);
+        /* So we wait for nobody in line: we would wait for each other. */
+        assert_int_equal(decide(runs, 2, outs, 1, 1, A, &t), TURN_GO);
+        assert_int_equal(t.before, 0);
+}
+
+static void who_is_out_itself_waits_for_others_that_are_out(void **state)
+{
+        const char *runs[] = { B "_1_0000000006", A "_1_0000000007" };
+        const char *outs[] = { A, C };
+        Turn t;
+        (void) state;
+        assert_int_equal(decide(runs, 2, outs, 2, 1, A, &t), TURN_WAIT);
+        assert_string_equal(t.blocker, C);
+        assert_int_equal(decide(runs, 2, outs, 2, 2, A, &t), TURN_GO);
 }
 
 static void nodes_of_an_earlier_attempt_are_stale(void **state)
@@ -210,6 +224,7 @@ int main(void)
                 cmocka_unit_test(who_is_out_counts_wherever_it_stands),
                 cmocka_unit_test(who_is_out_and_at_work_counts_once),
                 cmocka_unit_test(who_is_out_itself_may_go_again),
+                cmocka_unit_test(who_is_out_itself_waits_for_others_that_are_out),
                 cmocka_unit_test(nodes_of_an_earlier_attempt_are_stale),
                 cmocka_unit_test(without_our_node_it_is_not_our_turn),
                 cmocka_unit_test(never_more_than_the_size),
