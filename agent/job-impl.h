@@ -342,6 +342,9 @@ bool job_zk_wanted(const Job *job);
 /* job_zk_begin() - stand in line; the phase ends when it is decided. Return: false: it cannot, and the caller
  * has said that this one goes on all the same. */
 bool job_zk_begin(Job *job);
+/* job_zk_fresh() - can nobody have taken the places away unseen, by our own clock? Also where it has none.
+ * @text: why not. */
+bool job_zk_fresh(const Job *job, char *text, size_t size);
 /* job_zk_resume() - an earlier agent has gone out: watch that the places stay ours. */
 void job_zk_resume(Job *job);
 /* job_zk_left() - the phase is over; what was taken stays. job_zk_drop() - and that goes, too: a line in the

@@ -81,29 +81,40 @@ static bool place_leased(Job *job, char *text, size_t size)
 
 #define PLACE_GONE "its coordinator is gone: "
 
+/* Nothing has been refused or stopped yet, and it is not to be any more. */
+static void place_back(Job *job, Result result, const char *hint, const char *prefix, const char *why)
+{
+        if (roll_phase(job->roll) != PHASE_STOP) {
+                job_fail(job, result, hint, "%s%s", prefix, why);
+                return;
+        }
+        job->changes.stopped = false;
+        if (!*job->failure) {
+                (void) snprintf(job->failure, sizeof(job->failure), "%s%s", prefix, why);
+                (void) snprintf(job->hint, sizeof(job->hint), "%s", hint);
+        }
+        job_feed(job, ROLL_EV_REFUSED, "%s%s", prefix, why);
+}
+
 static void place_gone(Job *job, Result result, const char *why)
 {
         char hint[200];
         (void) snprintf(hint, sizeof(hint),
                         "the node is as it was; `edge-roll resume %s` takes the roll up again",
                         job->options.roll);
-        if (roll_phase(job->roll) != PHASE_STOP) {
-                job_fail(job, result, hint, PLACE_GONE "%s", why);
-                return;
-        }
-        /* Nothing has been stopped yet. */
-        job->changes.stopped = false;
-        if (!*job->failure) {
-                (void) snprintf(job->failure, sizeof(job->failure), PLACE_GONE "%s", why);
-                (void) snprintf(job->hint, sizeof(job->hint), "%s", hint);
-        }
-        job_feed(job, ROLL_EV_REFUSED, PLACE_GONE "%s", why);
+        place_back(job, result, hint, PLACE_GONE, why);
 }
 
+/* model: PLACE-LAST-CHECK */
 bool job_place_lost(Job *job)
 {
         char text[300];
 
+        if (!job_zk_fresh(job, text, sizeof(text))) {
+                place_back(job, RESULT_GAVE_BACK,
+                           "the node is as it was; run it again when ZooKeeper answers", "", text);
+                return true;
+        }
         if (!job->options.lease || place_leased(job, text, sizeof(text)))
                 return false;
         place_gone(job, RESULT_GAVE_BACK, text);

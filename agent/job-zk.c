@@ -203,7 +203,7 @@ static void mates_look(JobZk *zk)
                 job_fail(zk->job, RESULT_REFUSED, NULL, "%s", err.text);
 }
 
-/* A roll has asked itself; who serves nobody takes nothing away. */
+/* A roll has asked itself; who serves nobody takes nothing away. model: PLACE-MATES */
 static bool mates_matter(const Job *job)
 {
         switch (roll_kind(job->roll)) {
@@ -297,6 +297,7 @@ static void zk_step(JobZk *zk)
                         mates_look(zk);
                         return;
                 }
+                /* model: PLACE-RECORD */
                 if (places_write(job->env.config->state_dir, zk->of[zk->at]->name, place_options(place),
                                  job->env.config->lock_auth_file, &err) < 0) {
                         job_fail(job, RESULT_REFUSED,
@@ -304,6 +305,8 @@ static void zk_step(JobZk *zk)
                                  "that the node is out cannot be written down: %s", err.text);
                         return;
                 }
+                /* If it does not come to that, they are asked once more the next time. */
+                zk->looked = false;
                 (void) place_go_out(place);
                 return;
         case PLACE_GOING:
@@ -475,6 +478,22 @@ bool job_zk_begin(Job *job)
         return true;
 }
 
+bool job_zk_fresh(const Job *job, char *text, size_t size)
+{
+        const JobZk *zk = job->zk;
+        for (size_t i = 0; zk && strcmp(job->protection, "zookeeper") == 0 && i < zk->n; i++)
+                if (zk->places[i] && !place_fresh(zk->places[i])) {
+                        (void) snprintf(
+                                text, size,
+                                "ZooKeeper has not been heard of for longer than a session, so the place "
+                                "in the pool %.100s may have been taken away",
+                                place_options(zk->places[i])->pool);
+                        return false;
+                }
+        return true;
+}
+
+/* model: PLACE-KEEP */
 void job_zk_resume(Job *job)
 {
         const Component *partner = roll_kind(job->roll) == ROLL_RESTART_RMP ? partner_component(job) : NULL;

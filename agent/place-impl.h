@@ -37,6 +37,8 @@ struct Place {
         bool told_out;
         char about[256]; /* name, since, reason of the blocker */
         Usec going_sent; /* CLOCK_BOOTTIME */
+        Usec confirmed;  /* PLACE_OUT: when that was asked which showed out/UUID to be ours; as above */
+        bool watched;    /* ... and if it goes, this connection tells us before it answers anything else */
         bool go;         /* it is to go out as soon as it may */
         bool unsure;     /* of a multi: its answer never came */
         unsigned giving; /* deletes under way */

@@ -26,6 +26,7 @@ static void on_queued(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void 
                 place_again(p, 0);
 }
 
+/* model: PLACE-QUEUE */
 static void place_queue(Place *p)
 {
         char name[TURN_NODE_SIZE], path[PLACE_PATH_SIZE];
@@ -100,6 +101,7 @@ static void on_predecessor(ZkAnswer answer, const ZkReply *reply, uint64_t tag, 
                 place_look(p);
 }
 
+/* model: PLACE-WATCH */
 static void place_wait(Place *p)
 {
         char path[PLACE_PATH_SIZE];
@@ -166,7 +168,7 @@ static uint64_t part_tag(const Place *p, Part part)
 
 /*
  * The version of out/ before the names in it: who comes between the two makes the version old, and our multi
- * fails. The other way round it would pass.
+ * fails. The other way round it would pass. model: PLACE-LOOK
  */
 void place_look(Place *p)
 {
@@ -241,7 +243,7 @@ static void on_part(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *u
 
 static void place_out(Place *p);
 
-/* Is out/UUID ours, and is that news fresh? */
+/* Is out/UUID ours, and is that news fresh? model: PLACE-VERIFY */
 static void on_verified(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
 {
         Place *p = userdata;
@@ -261,9 +263,10 @@ static void on_verified(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
         p->unsure = false;
         if (p->state == PLACE_OUT && !ours)
                 p->handlers.stolen(p, p->userdata);
-        else if (p->state == PLACE_OUT)
-                return;
-        else if (ours && !fresh)
+        else if (p->state == PLACE_OUT) {
+                p->confirmed = p->going_sent;
+                p->watched = true;
+        } else if (ours && !fresh)
                 place_again(p, -ESTALE);
         else if (ours)
                 place_out(p);
@@ -290,13 +293,17 @@ static void on_watching(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
 {
         Place *p = userdata;
         (void) reply;
-        if (tag == p->tag && p->state == PLACE_OUT && answer == ZK_NO_NODE)
+        if (tag != p->tag || p->state != PLACE_OUT)
+                return;
+        p->watched = answer == ZK_OK;
+        if (answer == ZK_NO_NODE)
                 p->handlers.stolen(p, p->userdata);
 }
 
 static void place_out(Place *p)
 {
         char path[PLACE_PATH_SIZE];
+        p->confirmed = p->going_sent;
         (void) !zk_exists(p->zk, place_path_of(p, "out", p->options.uuid, path, sizeof(path)), true,
                           on_watching, p->tag);
         place_set(p, PLACE_OUT, "out");
@@ -309,7 +316,8 @@ static void on_gone_out(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
         if (tag != p->tag || p->state != PLACE_GOING)
                 return;
         if (answer == ZK_OK) {
-                /* We may have been frozen in between, and somebody may have believed us dead. */
+                /* We may have been frozen in between, and somebody may have believed us dead.
+                 * model: PLACE-FENCE */
                 if (time_boot() - p->going_sent < zk_session(p->zk))
                         place_out(p);
                 else
@@ -327,7 +335,7 @@ static void on_gone_out(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
         }
 }
 
-/* Return: false: not now. */
+/* Return: false: not now. model: PLACE-MULTI */
 static bool place_try(Place *p)
 {
         char pool[PLACE_PATH_SIZE], own[PLACE_PATH_SIZE], out[PLACE_PATH_SIZE], entry[PLACE_PATH_SIZE];

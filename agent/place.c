@@ -262,14 +262,19 @@ static void on_deleted(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void
                 place_set(p, PLACE_GIVEN, "given back");
 }
 
-static int give_run(Place *p, const char *node)
+static int give_node(Place *p, const char *below, const char *leaf)
 {
         char path[PLACE_PATH_SIZE];
-        int r = zk_delete(p->zk, place_path_of(p, "run", node, path, sizeof(path)), on_deleted, p->tag);
+        int r = zk_delete(p->zk, place_path_of(p, below, leaf, path, sizeof(path)), on_deleted, p->tag);
         p->giving += r == 0;
         return r;
 }
 
+/*
+ * First what could still go out, then what is out: a multi that an agent before us has sent may be on its
+ * way. It is refused when our node in run/ is gone; between the two the other way round it would be taken,
+ * and nobody would ever give that one back.
+ */
 static void on_give_runs(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
 {
         Place *p = userdata;
@@ -280,12 +285,14 @@ static void on_give_runs(ZkAnswer answer, const ZkReply *reply, uint64_t tag, vo
                 place_again(p, 0);
                 return;
         }
-        for (size_t i = 0; i < reply->n_children; i++)
-                if (turn_parse(reply->children[i], &run) && strcmp(run.uuid, p->options.uuid) == 0 &&
-                    give_run(p, run.node) < 0) {
-                        place_again(p, -ENOTCONN);
-                        return;
-                }
+        bool sent = true;
+        for (size_t i = 0; i < reply->n_children && sent; i++)
+                if (turn_parse(reply->children[i], &run) && strcmp(run.uuid, p->options.uuid) == 0)
+                        sent = give_node(p, "run", run.node) == 0;
+        if (!sent || give_node(p, "out", p->options.uuid) < 0) {
+                place_again(p, -ENOTCONN);
+                return;
+        }
         /* This one counted as well. */
         ZkReply none = { .value = "" };
         on_deleted(ZK_OK, &none, p->tag, p);
@@ -307,6 +314,7 @@ static void on_given(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *
                 place_giving(p);
 }
 
+/* model: PLACE-GIVE-BOTH */
 static bool place_give_both(Place *p)
 {
         char out[PLACE_PATH_SIZE], own[PLACE_PATH_SIZE];
@@ -319,20 +327,16 @@ static bool place_give_both(Place *p)
         return zk_multi(p->zk, ops, ELEMENTS(ops), on_given, p->tag) == 0;
 }
 
-/* What is in run/ is looked up: our node may be of a create that nobody answered. */
+/* What is in run/ is looked up: our node may be of a create that nobody answered. model: PLACE-GIVE */
 static void place_giving(Place *p)
 {
         char path[PLACE_PATH_SIZE];
-        int r;
         p->given_bad = false;
-        p->giving = 0;
-        if ((r = zk_delete(p->zk, place_path_of(p, "out", p->options.uuid, path, sizeof(path)), on_deleted,
-                           p->tag)) < 0 ||
-            (p->giving++, r = zk_children(p->zk, place_path_of(p, "run", "", path, sizeof(path)), false,
-                                          on_give_runs, p->tag)) < 0)
+        p->giving = 1;
+        int r = zk_children(p->zk, place_path_of(p, "run", "", path, sizeof(path)), false, on_give_runs,
+                            p->tag);
+        if (r < 0)
                 place_again(p, r);
-        else
-                p->giving++;
 }
 
 void place_give(Place *p)
@@ -415,7 +419,7 @@ static void place_on_state(ZkState state, const char *text, void *userdata)
         case ZK_CONNECTING:
         case ZK_EXPIRED:
         default:
-                p->answers = false;
+                p->answers = p->watched = false;
                 if (p->state == PLACE_GOING)
                         p->unsure = true;
                 /* Our turn is nothing without a connection; our node may still be there. */
@@ -518,6 +522,12 @@ bool place_answers(const Place *p)
 bool place_sure(const Place *p)
 {
         return zk_sure(p->zk);
+}
+
+bool place_fresh(const Place *p)
+{
+        Usec since = p->watched ? MAX(p->confirmed, zk_confirmed(p->zk)) : p->confirmed;
+        return p->state == PLACE_OUT && time_boot() - since < zk_session(p->zk);
 }
 
 bool place_open(const Place *p)

@@ -96,6 +96,14 @@ const char *place_trouble(const Place *p);
 bool place_answers(const Place *p);
 bool place_sure(const Place *p);
 
+/*
+ * place_fresh() - PLACE_OUT, and by our own clock nobody can have taken us for dead since that was last known
+ * for certain: ZooKeeper has answered something that was sent less than a session's time ago, and had not
+ * told by then that the place is gone. For the last look before a node goes out: who was frozen learns only
+ * later that a person has given its place to another.
+ */
+bool place_fresh(const Place *p);
+
 /* place_open() - everybody who reaches ZooKeeper may take places away: there is no authentication, or the
  * pool was made without. Known from PLACE_WAITING or PLACE_TURN on. */
 bool place_open(const Place *p);

@@ -243,6 +243,7 @@ static bool ends_by_itself(const Standing *s)
         return !s->held && (!s->running || strcmp(s->blocked, "no") != 0);
 }
 
+/* model: PLACE-SETTLE */
 bool places_settle(Places *p, const Config *config, Conns *conns, const Job *job)
 {
         _cleanup_(state_list_freep) char **names = NULL;

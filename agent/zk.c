@@ -379,6 +379,11 @@ bool zk_sure(const Zk *z)
                time_boot() < z->sure_from + z->session_usec / 3 * 2;
 }
 
+Usec zk_confirmed(const Zk *z)
+{
+        return z->sure_from;
+}
+
 /* ---- driving the client ---- */
 
 /* Return: false: the object is gone. */
@@ -752,6 +757,12 @@ bool zk_sure(const Zk *z)
 {
         (void) z;
         return false;
+}
+
+Usec zk_confirmed(const Zk *z)
+{
+        (void) z;
+        return 0;
 }
 
 #define ZK_ABSENT(name, ...)         \

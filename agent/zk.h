@@ -112,6 +112,10 @@ Usec zk_session(const Zk *z);
  */
 bool zk_sure(const Zk *z);
 
+/* zk_confirmed() - when the last request was sent that the leader has answered in this session,
+ * CLOCK_BOOTTIME; 0: none yet. */
+Usec zk_confirmed(const Zk *z);
+
 /* Requests. Each @fn is called once, in the order of the requests. Return: 0; negative errno: not sent, @fn
  * is not called. A mode of 0 is persistent. */
 #define ZK_EPHEMERAL 1

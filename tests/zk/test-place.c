@@ -427,6 +427,110 @@ static void who_is_killed_while_out_stays_out(void **state)
         give(&b);
 }
 
+/* Somebody has stood in line meanwhile, and waits for just that one to come back. */
+static void who_is_killed_while_out_goes_out_again_at_once(void **state)
+{
+        Caller b, again;
+        (void) state;
+        pid_t pid = child(1, "killed-anew", false);
+        hear('o');
+        hold(&b, 2, "killed-anew");
+        assert_true(run_until(is_told, &b, 5 * USEC_PER_SEC));
+        bury(pid);
+        hold(&again, 1, "killed-anew");
+        assert_true(run_until(is_out, &again, 5 * USEC_PER_SEC));
+        assert_true(is_waiting(&b));
+        give(&again);
+        assert_true(run_until(is_out, &b, 5 * USEC_PER_SEC));
+        give(&b);
+}
+
+/* ---- one who looks on ---- */
+
+typedef struct Onlooker {
+        Zk *zk;
+        char run[PLACE_PATH_SIZE], out[PLACE_PATH_SIZE];
+        unsigned watching;
+        char gone[8]; /* 'r' and 'o', as they went */
+} Onlooker;
+
+static void onlooker_watch(const char *path, void *userdata)
+{
+        Onlooker *o = userdata;
+        size_t n = strlen(o->gone);
+        if (n + 1 < sizeof(o->gone))
+                o->gone[n] = strcmp(path, o->run) == 0 ? 'r' : 'o';
+}
+
+static void onlooker_watches(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
+{
+        (void) reply;
+        (void) tag;
+        ((Onlooker *) userdata)->watching += answer == ZK_OK;
+}
+
+static void onlooker_runs(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *userdata)
+{
+        Onlooker *o = userdata;
+        char below[TURN_NODE_SIZE + 8];
+        (void) tag;
+        assert_int_equal(answer, ZK_OK);
+        assert_int_equal(reply->n_children, 1);
+        (void) snprintf(below, sizeof(below), "run/%s", reply->children[0]);
+        (void) place_path("give-order", below, o->run, sizeof(o->run));
+        assert_int_equal(zk_exists(o->zk, o->run, true, onlooker_watches, 0), 0);
+        assert_int_equal(zk_exists(o->zk, o->out, true, onlooker_watches, 0), 0);
+}
+
+static void onlooker_state(ZkState state, const char *text, void *userdata)
+{
+        Onlooker *o = userdata;
+        char path[PLACE_PATH_SIZE];
+        (void) text;
+        if (state == ZK_CONNECTED)
+                assert_int_equal(zk_children(o->zk, place_path("give-order", "run", path, sizeof(path)),
+                                             false, onlooker_runs, 0),
+                                 0);
+}
+
+static bool is_watching(void *o)
+{
+        return ((Onlooker *) o)->watching == 2;
+}
+
+static bool all_gone(void *o)
+{
+        return strlen(((Onlooker *) o)->gone) == 2;
+}
+
+/* A multi of a dead agent that is still on its way is refused when its node in run/ is gone. Were out/UUID
+ * deleted before that node, such a multi could come between, and nobody would ever give that one back. */
+static void what_goes_out_goes_before_what_is_out(void **state)
+{
+        static const ZkHandlers handlers = { .state = onlooker_state, .watch = onlooker_watch };
+        Caller again = { .n = 1 };
+        PlaceOptions options = options_of(1, "give-order");
+        Onlooker o = { 0 };
+        Err err = { 0 };
+        (void) state;
+        pid_t pid = child(1, "give-order", false);
+        hear('o');
+        (void) kill(pid, SIGSTOP);
+        (void) snprintf(options.uuid, sizeof(options.uuid), "00000000-0000-0000-0000-%012u", 1);
+        char out[TURN_UUID_SIZE + 8];
+        (void) snprintf(out, sizeof(out), "out/%s", options.uuid);
+        (void) place_path("give-order", out, o.out, sizeof(o.out));
+        assert_int_equal(zk_new(&o.zk, loop, &options.zk, &handlers, &o, &err), 0);
+        assert_true(run_until(is_watching, &o, 2 * USEC_PER_SEC));
+        caller_begin(&again, &options, PLACE_GIVE);
+        assert_true(run_until(is_given, &again, 5 * USEC_PER_SEC));
+        assert_true(run_until(all_gone, &o, 5 * USEC_PER_SEC));
+        assert_string_equal(o.gone, "ro");
+        o.zk = zk_free(o.zk);
+        again.place = place_free(again.place);
+        bury(pid);
+}
+
 static void who_is_killed_before_going_out_loses_its_turn(void **state)
 {
         Caller b;
@@ -544,6 +648,44 @@ static void a_leader_that_dies_costs_nobody_the_place(void **state)
         assert_true(run_until(is_out, &c, 10 * USEC_PER_SEC));
         give(&c);
         assert_true(ensemble_restart(leader));
+}
+
+static bool is_fresh(void *c)
+{
+        return place_fresh(((Caller *) c)->place);
+}
+
+static bool is_no_more_fresh(void *c)
+{
+        return !is_fresh(c);
+}
+
+/* Whoever was cut off for as long as a session lasts may have been given up by a person. */
+static void what_is_out_is_certain_only_as_long_as_zookeeper_answers(void **state)
+{
+        Caller a;
+        (void) state;
+        hold(&a, 1, "fresh");
+        assert_false(is_fresh(&a));
+        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(is_fresh(&a));
+        /* It is asked again and again. */
+        Usec end = time_now() + SESSION + USEC_PER_SEC;
+        while (time_now() < end) {
+                run_for(50 * USEC_PER_MSEC);
+                assert_true(is_fresh(&a));
+        }
+        for (int n = 0; n < 3; n++)
+                ensemble_freeze(n);
+        Usec frozen = time_now();
+        assert_true(run_until(is_no_more_fresh, &a, 2 * SESSION));
+        assert_true(time_now() - frozen < SESSION + USEC_PER_SEC);
+        assert_true(is_out(&a));
+        for (int n = 0; n < 3; n++)
+                ensemble_thaw(n);
+        assert_true(run_until(is_fresh, &a, 20 * USEC_PER_SEC));
+        assert_false(a.stolen);
+        give(&a);
 }
 
 static void an_ensemble_that_is_away_is_waited_for(void **state)
@@ -877,12 +1019,15 @@ int main(void)
                 cmocka_unit_test(who_waits_is_told_behind_whom),
                 cmocka_unit_test(one_that_goes_before_its_turn_is_over_lets_the_next_in),
                 cmocka_unit_test(who_is_killed_while_out_stays_out),
+                cmocka_unit_test(who_is_killed_while_out_goes_out_again_at_once),
+                cmocka_unit_test(what_goes_out_goes_before_what_is_out),
                 cmocka_unit_test(who_is_killed_before_going_out_loses_its_turn),
                 cmocka_unit_test(its_own_next_agent_does_not_wait_for_the_old_session),
                 cmocka_unit_test(who_is_frozen_in_its_turn_comes_back_without_it),
                 cmocka_unit_test(a_waiter_whose_session_ends_stands_in_line_again),
                 cmocka_unit_test(who_is_out_stays_out_when_its_session_ends),
                 cmocka_unit_test(a_leader_that_dies_costs_nobody_the_place),
+                cmocka_unit_test(what_is_out_is_certain_only_as_long_as_zookeeper_answers),
                 cmocka_unit_test(an_ensemble_that_is_away_is_waited_for),
                 cmocka_unit_test(a_silent_server_is_left_for_another),
                 cmocka_unit_test(as_many_are_out_as_the_pool_says),
