@@ -185,7 +185,7 @@ ROTATE ?= 300
 check: fuzz-deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)$(FUZZ_MAKE)
-	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
+	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e tests/model/run --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
 		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
@@ -248,6 +248,12 @@ cluster: deps
 soak: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)HOURS=$(or $(HOURS),1) tests/e2e/soak.sh
+
+# Every state of the models of the protocol: seconds; minutes and gigabytes with BIG=1.
+.PHONY: model
+model:
+	@tests/packages.sh test
+	$(Q)tests/model/run $(if $(filter 1,$(BIG)),--big) $(if $(ONLY),--only "$(ONLY)")
 
 # The same on nodes that are forced to the ways of old kernels.
 e2e-old: deps
@@ -321,10 +327,10 @@ C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agen
 CPPCHECK_BLIND := --suppress=resourceLeak --suppress=memleak --suppress=nullPointer:agent/systemd.c \
                   --suppress=uninitvar:drain/inflight.c
 
-.PHONY: lint lint-deps lint-sleep lint-pipe analyze format format-check
+.PHONY: lint lint-deps lint-sleep lint-pipe lint-model analyze format format-check
 lint:
 	@tests/packages.sh build test lint
-	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe
+	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe lint-model
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)printf '%s\n' $(SOURCES) agent/main.c | xargs -P "$$(nproc)" -n 8 sh -c \
@@ -347,6 +353,14 @@ lint-sleep:
 lint-pipe:
 	@! grep -nE '\| *grep -[a-zA-Z]*q' -r tests/e2e || { echo 'say `shows PATTERN` at the end of a pipe' >&2; false; }
 
+# What stands in the models stands in the code, and the other way round: "model: TAG" on both sides.
+lint-model:
+	@mkdir -p build
+	@grep -hoE 'model: [A-Z][A-Z-]+' -r agent --include=*.[ch] | sort -u >build/model-tags.code
+	@grep -hoE 'model: [A-Z][A-Z-]+' tests/model/*.pml | sort -u >build/model-tags.model
+	@diff build/model-tags.code build/model-tags.model || \
+		{ echo 'a tag stands only in the code (<) or only in a model (>): see tests/model/README.md' >&2; false; }
+
 analyze:
 	$(Q)$(MAKE) --no-print-directory VARIANT=analyze CFLAGS="-fanalyzer" all
 
@@ -362,5 +376,5 @@ clean:
 
 help:
 	@sed -n '3,9p' Makefile | sed 's/^# \{0,1\}//'
-	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern POINT=call] soak [HOURS=number] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
+	@echo 'Also: install uninstall check-unit check-asan e2e e2e-old cluster torture [ONLY=pattern POINT=call] soak [HOURS=number] model [BIG=1] replay [ONLY=kind SEED=number] lint analyze format format-check clean'
 	@echo 'Also: fuzz-smoke fuzz [ONLY=target] [MINUTES=60] fuzz-merge oom [ONLY=target]'

@@ -12,7 +12,7 @@ debian_build='gcc make pkg-config libc6-dev libsystemd-dev libnftnl-dev libmnl-d
 debian_run='libcurl4 libxml2 libarchive13 libzookeeper-st2 dbus'
 debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptables iproute2 haproxy nginx-light
         libnginx-mod-http-echo monit dbus jq procps curl util-linux mandoc openssh-server openssh-client
-        ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless python3'
+        ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless python3 spin'
 debian_lint='clang clang-format clang-tidy cppcheck'
 debian_fuzz='clang libclang-rt-14-dev'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
