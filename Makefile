@@ -90,6 +90,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
         agent/edge/rotation-view.c
+EDGE += agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
@@ -119,6 +120,7 @@ UNIT_TESTS   += edge-xml lookup monitor probing
 UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation
 UNIT_TESTS   += json needed pem resume
+UNIT_TESTS   += why why-table
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c

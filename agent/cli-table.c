@@ -43,6 +43,11 @@ const OptionInfo option_table[] = {
         [OPTION_GIVE_UP] = { "give-up", 0, NULL, "end the roll instead of going on with it" },
         [OPTION_ORG] = { "org", 0, "NAME", "the organisation in Edge" },
         [OPTION_ENV] = { "env", 0, "NAME", "the environment in it" },
+        [OPTION_CHANGED] = { "changed", 0, "KIND:NAME@ENV",
+                             "what was changed: keystore, targetserver, virtualhost, ..." },
+        [OPTION_EXPECT_CERT] = { "expect-cert", 0, "FILE|sha256:...",
+                                 "the certificate that routers should serve" },
+        [OPTION_WHY] = { "why", 0, NULL, "only what edge-roll why says must be restarted" },
         [OPTION_WATCH] = { "watch", 0, NULL, "again and again, until Ctrl-C" },
         [OPTION_STRICT] = { "strict", 0, NULL, "warnings count as errors do" },
         [OPTION_IGNORE] = { "ignore", 0, "RULE,...", "findings of these rules are left out" },
@@ -261,6 +266,19 @@ const VerbInfo verb_table[] = {
                         "also when there is a warning.\n",
                 .examples = "edge-roll lint apiproxy/\n"
                             "edge-roll lint --strict --ignore store-direct *.zip\n",
+        },
+        [VERB_WHY] = {
+                .name = "why",
+                .what = "what must be restarted after a change in Edge, and why",
+                .operand = OPERAND_NONE,
+                .options = OPTIONS_WHY | BIT(OPTION_MANAGEMENT) | BIT(OPTION_REGION) | BIT(OPTION_JSON),
+                .text = "Asks the Management Server for virtual hosts, target servers, references, keystores and\n"
+                        "deployments, shakes hands with each router, and says for each finding what follows:\n"
+                        "routers, message processors, a deployment, or nothing. Nothing is changed.\n"
+                        "Exit code 0 when something must be restarted, 10 when nothing.\n",
+                .examples = "edge-roll why\n"
+                            "edge-roll why --changed keystore:api2026@prod --expect-cert api.pem\n"
+                            "edge-roll why --org acme --env prod --json\n",
         },
         [VERB_BRIDGE] = {
                 .name = "bridge",

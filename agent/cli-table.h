@@ -39,6 +39,9 @@ typedef enum Option {
         OPTION_GIVE_UP,
         OPTION_ORG,
         OPTION_ENV,
+        OPTION_CHANGED,
+        OPTION_EXPECT_CERT,
+        OPTION_WHY,
         OPTION_WATCH,
         OPTION_STRICT,
         OPTION_IGNORE,
@@ -58,6 +61,9 @@ typedef enum Option {
 #define OPTIONS_ROLL                                                                     \
         (BIT(OPTION_OVERRIDE) | BIT(OPTION_ALLOW_OUTAGE) | BIT(OPTION_MAX_UNAVAILABLE) | \
          BIT(OPTION_MAX_FAILURES) | BIT(OPTION_SOAK) | BIT(OPTION_SINCE))
+
+/* What speaks for a restart. */
+#define OPTIONS_WHY (BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_CHANGED) | BIT(OPTION_EXPECT_CERT))
 
 typedef struct OptionInfo {
         const char *name;

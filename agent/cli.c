@@ -251,6 +251,19 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_SOAK:
         case OPTION_SINCE:
                 return option_cluster(&rq->cluster, option, value, err);
+        case OPTION_WHY:
+                rq->why.on = true;
+                return 0;
+        case OPTION_EXPECT_CERT:
+                if (!*value)
+                        return option_bad(option, value, err);
+                rq->why.expect_cert = value;
+                return 0;
+        case OPTION_CHANGED:
+                if (rq->why.n_changed == CLI_CHANGED_MAX)
+                        return err_set(err, -EINVAL, "--changed: at most %d", CLI_CHANGED_MAX);
+                rq->why.changed[rq->why.n_changed++] = value;
+                return 0;
         case OPTION_ORG:
         case OPTION_ENV:
                 if (!*value)
@@ -401,7 +414,7 @@ static int cluster_check(CliRequest *rq, Err *err)
                         "only one of --nodes, --inventory and --management says which nodes there are");
         if (rq->verb == VERB_PLAN || rq->verb == VERB_NODES)
                 c->on = true;
-        if (rq->verb == VERB_RESUME || c->on)
+        if (rq->verb == VERB_RESUME || rq->verb == VERB_WHY || c->on)
                 return 0;
         if (option)
                 return err_set(err, -EINVAL,

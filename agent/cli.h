@@ -31,6 +31,7 @@ typedef enum Verb {
         VERB_LOCK,
         VERB_TARGETS,
         VERB_LINT,
+        VERB_WHY,
         VERB_BRIDGE,
         VERB_AGENT,
         VERB_HOLD,
@@ -42,6 +43,7 @@ typedef enum Verb {
 } Verb;
 
 #define CLI_OVERRIDES_MAX 16
+#define CLI_CHANGED_MAX   64
 #define CLI_ALL           "all" /* as component: message processors, then routers */
 
 /* Which nodes, and how a roll over them goes. Strings belong to argv. */
@@ -83,6 +85,14 @@ typedef struct CliTargets {
         const char *file;     /* with one in it, "-": standard input; NULL: the action takes none */
 } CliTargets;
 
+/* What speaks for a restart. */
+typedef struct CliWhy {
+        bool on; /* --why: only what must be restarted */
+        const char *changed[CLI_CHANGED_MAX];
+        size_t n_changed;
+        const char *expect_cert; /* NULL: not given */
+} CliWhy;
+
 /* What was asked for. Strings belong to argv. */
 typedef struct CliRequest {
         Verb verb;
@@ -107,6 +117,7 @@ typedef struct CliRequest {
         char **paths;       /* lint, targets rotation: NULL-terminated; NULL: none */
         const char *ignore; /* lint: rules; NULL: not given */
         bool strict;
+        CliWhy why;
         CliCluster cluster;
 } CliRequest;
 

@@ -1220,6 +1220,7 @@ static int client_verb(Client *c)
         case VERB_HISTORY:
         case VERB_SHOW:
         case VERB_TARGETS:
+        case VERB_WHY:
         case VERB_BRIDGE:
         case VERB_CONFIG:
         case VERB_AGENT:

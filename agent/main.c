@@ -14,6 +14,7 @@
 #include "agent/edge/lint-run.h"
 #include "agent/edge/rotation.h"
 #include "agent/edge/targets.h"
+#include "agent/edge/why-run.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
 #include "agent/mapped.h"
@@ -54,7 +55,7 @@ static bool needs_config(const CliRequest *rq)
         Verb verb = rq->verb;
         return verb == VERB_PLAN || verb == VERB_NODES || verb == VERB_RESUME || verb == VERB_RESTART ||
                verb == VERB_DOCTOR || verb == VERB_DRAIN || verb == VERB_DISCOVER || verb == VERB_CONFIG ||
-               verb == VERB_TARGETS || (verb == VERB_LINT && rq->org);
+               verb == VERB_TARGETS || verb == VERB_WHY || (verb == VERB_LINT && rq->org);
 }
 
 /* Nor must it keep the services from finishing what was begun: they go on with what was good before. */
@@ -109,6 +110,8 @@ static int run_client(const CliRequest *rq, const Config *config)
 static int run_edge(const CliRequest *rq, const Config *config)
 {
         SessionIo io = { .out = stdout, .err = stderr, .in = isatty(STDIN_FILENO) ? STDIN_FILENO : -1 };
+        if (rq->verb == VERB_WHY)
+                return why_main(rq, config, &io);
         if (rq->verb == VERB_LINT)
                 return lint_main(rq, config, &io);
         return rq->targets.action == TARGETS_ROTATION ? rotation_main(rq, config, &io)
@@ -139,7 +142,7 @@ static int run(const CliRequest *rq)
                         (void) fprintf(stderr, "edge-roll: going on without the configuration: %s\n",
                                        err.text);
         }
-        if (rq->verb == VERB_TARGETS || rq->verb == VERB_LINT)
+        if (rq->verb == VERB_TARGETS || rq->verb == VERB_LINT || rq->verb == VERB_WHY)
                 return run_edge(rq, config);
         if (rq->verb == VERB_RESUME || (rq->cluster.on && config))
                 return cluster_run(rq, config);
@@ -165,6 +168,7 @@ static int run(const CliRequest *rq)
         case VERB_RESUME:
         case VERB_TARGETS:
         case VERB_LINT:
+        case VERB_WHY:
         case VERB_BRIDGE:
         case VERB_AGENT:
         case VERB_HEAL:

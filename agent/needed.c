@@ -125,7 +125,7 @@ void needed_json(const Needed *n, cJSON *object)
         cJSON_AddItemToArray(beyond,
                              cJSON_CreateString(
                                      "deployments, keystores and virtual hosts in Edge's own database are "
-                                     "not looked at"));
+                                     "not looked at: edge-roll why does"));
 }
 
 const char *needed_text(const Needed *n, char *buf, size_t size)

@@ -32,10 +32,11 @@ int session_end(Session *s, Result result, const char *hint, const char *fmt, ..
                 if (render_result_json(NULL, verb_name(s->rq->verb), result_name(result), code, text, hint,
                                        &json) == 0)
                         (void) fprintf(s->io->out, "%s\n", json);
-        } else if (*text)
-                (void) fprintf(code == 0 ? s->io->out : s->io->err, "%s%s\n%s%s%s",
-                               code == 0 ? "" : "edge-roll: ", text, *hint ? "  " : "", hint,
-                               *hint ? "\n" : "");
+        } else if (*text) {
+                bool good = result == RESULT_DONE || result == RESULT_NOT_NEEDED;
+                (void) fprintf(good ? s->io->out : s->io->err, "%s%s\n%s%s%s",
+                               good ? "" : "edge-roll: ", text, *hint ? "  " : "", hint, *hint ? "\n" : "");
+        }
         return fflush(s->io->out) == 0 || code != 0 ? code : result_exit_code(RESULT_FAILED);
 }
 
@@ -64,6 +65,18 @@ void session_event(Session *s, cJSON *object)
                 (void) fprintf(s->io->out, "%s\n", text);
 }
 
+static void session_line(Session *s, const char *event, FILE *f, const char *text)
+{
+        if (!s->rq->json) {
+                (void) fprintf(f, "%s%s\n", f == s->io->err ? "warning: " : "", text);
+                return;
+        }
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "event", event);
+        cJSON_AddStringToObject(o, "text", text);
+        session_event(s, o);
+}
+
 void session_warn(Session *s, const char *fmt, ...)
 {
         char text[900];
@@ -73,14 +86,18 @@ void session_warn(Session *s, const char *fmt, ...)
         va_end(ap);
         session_ascii(text);
         s->warned = true;
-        if (!s->rq->json) {
-                (void) fprintf(s->io->err, "warning: %s\n", text);
-                return;
-        }
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "event", "warning");
-        cJSON_AddStringToObject(o, "text", text);
-        session_event(s, o);
+        session_line(s, "warning", s->io->err, text);
+}
+
+void session_tell(Session *s, const char *fmt, ...)
+{
+        char text[900];
+        va_list ap;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        session_ascii(text);
+        session_line(s, "progress", s->io->out, text);
 }
 
 bool session_ask(Session *s, const char *question, int *ret_exit)

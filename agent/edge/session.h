@@ -45,6 +45,9 @@ int session_end_err(Session *s, Result result, const Err *err);
 /* session_warn() - {"event":"warning"} or a line on standard error. */
 void session_warn(Session *s, const char *fmt, ...) _printf_(2, 3);
 
+/* session_tell() - the same of what is no reason to worry: {"event":"progress"} or a line on the output. */
+void session_tell(Session *s, const char *fmt, ...) _printf_(2, 3);
+
 /* session_event() - a line of JSON; @object is freed. */
 void session_event(Session *s, cJSON *object);
 

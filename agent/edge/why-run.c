@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/edge/why-run.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent/cluster/management.h"
+#include "agent/edge/handshake.h"
+#include "probes/pem.h"
+
+/* ---- what the command line says ---- */
+
+static int run_words(WhyRun *run, Err *err)
+{
+        const CliWhy *w = &run->session->rq->why;
+        for (size_t i = 0; i < w->n_changed; i++)
+                if (why_changed_parse(w->changed[i], &run->changed[run->n_changed++], err) < 0)
+                        return err_prefix(err, -EINVAL, "--changed");
+        return 0;
+}
+
+/* "sha256:ab12..." with or without colons between. */
+static int expect_digest(const char *text, char *ret, Err *err)
+{
+        size_t n = 0;
+        for (const char *c = text; *c; c++) {
+                if (*c == ':' && n % 2 == 0)
+                        continue;
+                if (!strchr("0123456789abcdefABCDEF", *c) || n == (size_t) 2 * SHA256_BYTES)
+                        return err_set(err, -EINVAL,
+                                       "\"%.80s\" is no SHA-256 of a certificate: 64 hexadecimal digits are "
+                                       "expected, with or without ':' between each two",
+                                       text);
+                ret[n / 2 * 3 + n % 2] = (char) (*c >= 'a' ? *c - 'a' + 'A' : *c);
+                n++;
+                if (n % 2 == 0)
+                        ret[n / 2 * 3 - 1] = ':';
+        }
+        if (n != (size_t) 2 * SHA256_BYTES)
+                return err_set(err, -EINVAL,
+                               "\"%.80s\" is no SHA-256 of a certificate: %zu hexadecimal digits of 64", text,
+                               n);
+        ret[SHA256_TEXT_SIZE - 1] = '\0';
+        return 0;
+}
+
+static int expect_parse(const char *text, char *ret, Err *err)
+{
+        static const char prefix[] = "sha256:";
+        int r = strncasecmp(text, prefix, strlen(prefix)) == 0
+                        ? expect_digest(text + strlen(prefix), ret, err)
+                        : pem_fingerprint_file(text, ret, err);
+        return r < 0 ? err_prefix(err, r, "--expect-cert") : 0;
+}
+
+/* ---- virtual hosts with TLS ---- */
+
+/* Is it one of those that --changed is about, or is none named? */
+static bool vhost_meant(const WhyRun *run, const EstateEnv *env, const Vhost *v)
+{
+        const char *name;
+        bool any = false;
+        for (size_t i = 0; i < run->n_changed; i++) {
+                const WhyChanged *c = &run->changed[i];
+                if (c->kind == WHY_TARGETSERVER)
+                        continue;
+                any = true;
+                StoreNaming naming = store_naming(v->tls.key_store, &name);
+                const char *store = naming == STORE_BY_REFERENCE ? estate_refers(env, name) : name;
+                if (strcmp(c->env, env->env) == 0 &&
+                    (c->kind == WHY_VIRTUALHOST ? strcmp(c->name, v->name) == 0
+                     : c->kind == WHY_REFERENCE ? naming == STORE_BY_REFERENCE && strcmp(c->name, name) == 0
+                                                : store && strcmp(c->name, store) == 0))
+                        return true;
+        }
+        return !any;
+}
+
+/* The certificate that is in the store which the virtual host names. */
+static int vhost_stored(WhyRun *run, WhyVhost *v, Err *err)
+{
+        _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
+        const TlsUse *tls = &v->vhost->tls;
+        const char *store;
+        Err why = { 0 };
+        StoreNaming naming = store_naming(tls->key_store, &store);
+        const char *reference = store;
+
+        if (naming == STORE_BY_REFERENCE)
+                store = estate_refers(v->env, store);
+        if (naming == STORE_NONE || naming == STORE_BY_VARIABLE) {
+                (void) snprintf(v->trouble, sizeof(v->trouble), "it names no keystore");
+                return 0;
+        }
+        if (!store) {
+                (void) snprintf(v->trouble, sizeof(v->trouble), "its reference %.80s is not known",
+                                reference);
+                return 0;
+        }
+        if (!*tls->key_alias) {
+                (void) snprintf(v->trouble, sizeof(v->trouble), "it names no alias in keystore %.80s", store);
+                return 0;
+        }
+        int r = estate_certificate(run->session->api, v->env, store, tls->key_alias, &answer, err);
+        if (r < 0)
+                return r;
+        if (answer.kind != API_OK)
+                (void) snprintf(v->trouble, sizeof(v->trouble), "%.390s", answer.text);
+        else if (pem_fingerprint(answer.body, answer.body_len, v->expected, &why) < 0)
+                (void) snprintf(v->trouble, sizeof(v->trouble), "alias %.80s of keystore %.80s: %.150s",
+                                tls->key_alias, store, why.text);
+        (void) snprintf(v->expected_from, sizeof(v->expected_from), "alias %.80s of keystore %.80s%s%.80s",
+                        tls->key_alias, store, naming == STORE_BY_REFERENCE ? ", by reference " : "",
+                        naming == STORE_BY_REFERENCE ? reference : "");
+        return 0;
+}
+
+static int vhost_expected(WhyRun *run, WhyVhost *v, const char *given, Err *err)
+{
+        int r = vhost_stored(run, v, err);
+        if (r < 0 || !given || !vhost_meant(run, v->env, v->vhost))
+                return r;
+        if (*v->expected && strcmp(v->expected, given) != 0)
+                session_warn(
+                        run->session,
+                        "virtual host %.80s of %.80s/%.80s: %s has the certificate %.23s..., not the one of "
+                        "--expect-cert (%.23s...): a restart alone will not bring that",
+                        v->vhost->name, v->env->org, v->env->env, v->expected_from, v->expected, given);
+        (void) snprintf(v->expected, sizeof(v->expected), "%s", given);
+        (void) snprintf(v->expected_from, sizeof(v->expected_from), "--expect-cert");
+        return 0;
+}
+
+static int run_vhosts(WhyRun *run, Err *err)
+{
+        const char *expect = run->session->rq->why.expect_cert;
+        char given[SHA256_TEXT_SIZE];
+        size_t n = 0;
+        int r = expect ? expect_parse(expect, given, err) : 0;
+        for (size_t i = 0; i < run->estate->n; i++)
+                n += run->estate->envs[i].n_vhosts;
+        run->vhosts = r < 0 ? NULL : calloc(n + 1, sizeof(*run->vhosts));
+        if (!run->vhosts)
+                return r < 0 ? r : err_set(err, -ENOMEM, "Out of memory for virtual hosts");
+        for (size_t i = 0; i < run->estate->n; i++) {
+                const EstateEnv *env = &run->estate->envs[i];
+                for (size_t k = 0; k < env->n_vhosts; k++) {
+                        const Vhost *v = env->vhosts[k];
+                        if (!v->tls.enabled || v->port == 0)
+                                continue;
+                        WhyVhost *one = &run->vhosts[run->n_vhosts++];
+                        *one = (WhyVhost){ .env = env, .vhost = v };
+                        if ((r = vhost_expected(run, one, expect ? given : NULL, err)) < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* ---- what routers serve ---- */
+
+/* A handshake for each virtual host with each router that has an address. */
+static size_t run_hands(const WhyRun *run, Handshake *list)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < run->n_vhosts; i++)
+                for (size_t k = 0; k < run->servers->n; k++) {
+                        const Server *s = &run->servers->rows[k];
+                        if (!s->is_router || !*s->address)
+                                continue;
+                        if (list)
+                                list[n] = (Handshake){ .address = s->address,
+                                                       .port = run->vhosts[i].vhost->port,
+                                                       .name = vhost_server_name(run->vhosts[i].vhost) };
+                        n++;
+                }
+        return n;
+}
+
+static int run_shake(const WhyRun *run, Handshake **ret, size_t *ret_n, Err *err)
+{
+        size_t n = run_hands(run, NULL);
+        _cleanup_(freep) Handshake *list = calloc(n + 1, sizeof(*list));
+        if (!list)
+                return err_set(err, -ENOMEM, "Out of memory for %zu handshakes", n);
+        (void) run_hands(run, list);
+        int r = handshake_all(run->session->event, list, n, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(list);
+        *ret_n = n;
+        return 0;
+}
+
+static int run_served(WhyRun *run, Err *err)
+{
+        _cleanup_(freep) Handshake *list = NULL;
+        size_t n = 0, at = 0;
+        int r = run_shake(run, &list, &n, err);
+        for (size_t i = 0; i < run->n_vhosts && r >= 0; i++) {
+                WhyVhost *v = &run->vhosts[i];
+                v->served = calloc(run->servers->n + 1, sizeof(*v->served));
+                if (!v->served)
+                        return err_set(err, -ENOMEM, "Out of memory for %zu routers", run->servers->n);
+                for (size_t k = 0; k < run->servers->n; k++) {
+                        const Server *s = &run->servers->rows[k];
+                        WhyServed *one = &v->served[v->n_served];
+                        if (!s->is_router)
+                                continue;
+                        *one = (WhyServed){ .server = k };
+                        v->n_served++;
+                        if (!*s->address) {
+                                (void) snprintf(one->text, sizeof(one->text),
+                                                "it has no address that others can reach");
+                                continue;
+                        }
+                        one->known = list[at].known;
+                        (void) snprintf(one->fingerprint, sizeof(one->fingerprint), "%s",
+                                        list[at].fingerprint);
+                        (void) snprintf(one->text, sizeof(one->text), "%s", list[at].text);
+                        at++;
+                }
+        }
+        return r < 0 ? r : 0;
+}
+
+int why_run_served(WhyRun *run, size_t *ret_bad, Err *err)
+{
+        _cleanup_(freep) Handshake *list = NULL;
+        size_t n = 0, at = 0;
+        int r = run_shake(run, &list, &n, err);
+        *ret_bad = 0;
+        for (size_t i = 0; i < run->n_vhosts && r >= 0; i++)
+                for (size_t k = 0; k < run->vhosts[i].n_served; k++) {
+                        const WhyVhost *v = &run->vhosts[i];
+                        WhyServed *one = &v->served[k];
+                        const Server *s = &run->servers->rows[one->server];
+                        if (!*s->address)
+                                continue;
+                        const Handshake *now = &list[at++];
+                        bool good = now->known && *v->expected && strcmp(now->fingerprint, v->expected) == 0;
+                        bool same =
+                                now->known && one->known && strcmp(now->fingerprint, one->fingerprint) == 0;
+                        *ret_bad += !good;
+                        if (!now->known)
+                                session_warn(run->session,
+                                             "virtual host %.80s: what router %s serves now is not known: %s",
+                                             v->vhost->name, why_server_name(s), now->text);
+                        else if (!good)
+                                session_warn(
+                                        run->session,
+                                        "virtual host %.80s: router %s serves the certificate %.23s..., %s before, and not %.23s...",
+                                        v->vhost->name, why_server_name(s), now->fingerprint,
+                                        same ? "as" : "another than",
+                                        *v->expected ? v->expected : "(not known)");
+                        else if (!same)
+                                session_tell(
+                                        run->session,
+                                        "virtual host %.80s: router %s serves the certificate %.23s... now, before %.23s",
+                                        v->vhost->name, why_server_name(s), now->fingerprint,
+                                        one->known ? one->fingerprint : "it was not known");
+                        one->known = now->known;
+                        (void) snprintf(one->fingerprint, sizeof(one->fingerprint), "%s", now->fingerprint);
+                }
+        return r < 0 ? r : 0;
+}
+
+/* ---- all of it ---- */
+
+static int run_servers(WhyRun *run, char *hint, size_t size, Err *err)
+{
+        const Session *s = run->session;
+        ManagementOptions options = {
+                .url = api_url(s->api),
+                .user = s->config->cluster_management_user,
+                .password_file = s->config->cluster_management_password_file,
+                .ca_file = s->config->cluster_management_ca,
+                .region = s->rq->cluster.region,
+                .event = s->event,
+        };
+        return management_fetch(&run->servers, &options, hint, size, err);
+}
+
+int why_run(WhyRun *run, Session *session, int *ret_exit)
+{
+        _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
+        char hint[400] = "";
+        Err err = { 0 };
+
+        *run = (WhyRun){ .session = session };
+        int r = run_words(run, &err);
+        if (r >= 0)
+                r = run_servers(run, hint, sizeof(hint), &err);
+        if (r >= 0)
+                r = estate_walk(session->api, session->rq->org, session->rq->env, &run->estate, &answer,
+                                &err);
+        if (r >= 0 && !run->estate) {
+                *ret_exit = session_end_answer(session, &answer, NULL);
+                return answer.code;
+        }
+        if (r >= 0)
+                r = run_vhosts(run, &err);
+        if (r >= 0)
+                r = run_served(run, &err);
+        WhyInput in = { .estate = run->estate,
+                        .servers = run->servers,
+                        .vhosts = run->vhosts,
+                        .n_vhosts = run->n_vhosts,
+                        .changed = run->changed,
+                        .n_changed = run->n_changed };
+        if (r >= 0)
+                r = why_judge(&run->why, &in, &err);
+        if (r < 0)
+                *ret_exit = session_end(session,
+                                        r == -EINVAL   ? RESULT_USAGE
+                                        : r == -ENOMEM ? RESULT_FAILED
+                                                       : RESULT_REFUSED,
+                                        hint, "%s", err.text);
+        return r < 0 ? r : 0;
+}
+
+void why_run_done(WhyRun *run)
+{
+        run->why = why_free(run->why);
+        for (size_t i = 0; i < run->n_vhosts; i++)
+                free(run->vhosts[i].served);
+        free(run->vhosts);
+        run->vhosts = NULL;
+        run->n_vhosts = 0;
+        run->estate = estate_free(run->estate);
+        run->servers = servers_free(run->servers);
+}
+
+/* ---- showing ---- */
+
+static void show_json(Session *s, const Why *w, const WhyFinding *f)
+{
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "event", "why");
+        cJSON_AddStringToObject(o, "action", f->unknown ? "unknown" : why_action_name(f->action));
+        cJSON_AddStringToObject(o, "about", f->about);
+        cJSON_AddStringToObject(o, "reason", f->reason);
+        cJSON_AddBoolToObject(o, "documented", f->documented);
+        cJSON *list = cJSON_AddArrayToObject(o, "servers");
+        for (size_t i = 0; i < f->n_servers; i++) {
+                const Server *server = &w->servers->rows[f->servers[i]];
+                cJSON *row = cJSON_CreateObject();
+                cJSON_AddStringToObject(row, "uuid", server->uuid);
+                cJSON_AddStringToObject(row, "address", server->address);
+                cJSON_AddStringToObject(row, "region", server->region);
+                cJSON_AddItemToArray(list, row);
+        }
+        session_event(s, o);
+}
+
+static void show_text(Session *s, const Why *w, const WhyFinding *f)
+{
+        (void) fprintf(s->io->out, "%-18s  %s%s%s\n", f->unknown ? "not known" : why_action_name(f->action),
+                       f->about, *f->about ? ": " : "", f->reason);
+        if (f->n_servers == 0)
+                return;
+        (void) fprintf(s->io->out, "%-18s  ->", "");
+        for (size_t i = 0; i < f->n_servers; i++)
+                (void) fprintf(s->io->out, " %s", why_server_name(&w->servers->rows[f->servers[i]]));
+        (void) fputc('\n', s->io->out);
+}
+
+static size_t count_wanted(const Why *w, WhyAction action)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < w->servers->n; i++)
+                n += why_wants(w, action, i);
+        return n;
+}
+
+static int why_end(Session *s, const Why *w)
+{
+        size_t routers = count_wanted(w, WHY_ROUTERS), mps = count_wanted(w, WHY_MPS), redeploy = 0;
+        for (size_t i = 0; i < w->n; i++)
+                redeploy += w->findings[i].action == WHY_REDEPLOY;
+        if (routers > 0 || mps > 0)
+                return session_end(s, RESULT_DONE, "edge-roll restart --cluster --why restarts just these",
+                                   "%zu router%s and %zu message processor%s must be restarted%s", routers,
+                                   routers == 1 ? "" : "s", mps, mps == 1 ? "" : "s",
+                                   redeploy ? ", and proxies deployed again" : "");
+        if (redeploy > 0)
+                return session_end(s, RESULT_DONE, NULL,
+                                   "nothing must be restarted; proxies must be deployed again");
+        if (why_strongest(w) > WHY_NOTHING)
+                return session_end(s, RESULT_PROBLEMS, NULL,
+                                   "something must be restarted, and no server for it is known");
+        if (why_unknown(w))
+                return session_end(
+                        s, RESULT_PROBLEMS, NULL,
+                        "nothing that was seen needs a restart, but not everything could be looked at");
+        return session_end(s, RESULT_NOT_NEEDED, NULL, "nothing must be restarted");
+}
+
+int why_main(const CliRequest *rq, const Config *config, const SessionIo *io)
+{
+        Session s;
+        WhyRun run = { 0 };
+        int status;
+
+        if (session_open(&s, rq, config, io, &status) < 0)
+                return status;
+        if (why_run(&run, &s, &status) >= 0) {
+                for (size_t i = 0; i < run.why->n; i++)
+                        (rq->json ? show_json : show_text)(&s, run.why, &run.why->findings[i]);
+                status = why_end(&s, run.why);
+        }
+        why_run_done(&run);
+        session_done(&s);
+        return status;
+}

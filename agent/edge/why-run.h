@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * `edge-roll why`, and what a roll that is for a reason needs of it: asks the Management Server, shakes hands
+ * with the routers, and judges.
+ */
+
+#include "agent/edge/session.h"
+#include "agent/edge/why.h"
+
+typedef struct WhyRun {
+        Session *session;
+        Estate *estate;
+        Servers *servers;
+        WhyVhost *vhosts;
+        size_t n_vhosts;
+        WhyChanged changed[CLI_CHANGED_MAX];
+        size_t n_changed;
+        Why *why;
+} WhyRun;
+
+/*
+ * why_run() - everything from the command line of @session to @ret->why. Return: 0; a negative errno:
+ * @ret_exit is the exit status, all is told. why_run_done() - also after a failure.
+ */
+int why_run(WhyRun *ret, Session *session, int *ret_exit);
+void why_run_done(WhyRun *run);
+
+/*
+ * why_run_served() - shakes hands with all routers again, and tells each that serves another certificate than
+ * before, or than it should. @ret_bad: how many serve another one than they should. Return: 0; errors of
+ * handshake_all().
+ */
+int why_run_served(WhyRun *run, size_t *ret_bad, Err *err) _must_check_;
+
+/* why_main() - Return: the exit status. */
+int why_main(const CliRequest *rq, const Config *config, const SessionIo *io);

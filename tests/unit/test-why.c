@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * `edge-roll why`, from its command line to the Management Server's stand-in and to routers that serve TLS:
+ * openssl at addresses of a network of its own.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/cli.h"
+#include "agent/edge/why-run.h"
+#include "probes/pem.h"
+#include "tests/lib/ns.h"
+#include "tests/lib/standin.h"
+
+#define NGINX     "/usr/sbin/nginx"
+#define WORDS_MAX 24
+#define ROUTERS   2
+
+static char certs[64]; /* a folder with old.pem, new.pem, their keys and fingerprints */
+static char old_print[SHA256_TEXT_SIZE], new_print[SHA256_TEXT_SIZE];
+static const char *const addresses[ROUTERS] = { "10.9.0.1", "10.9.0.2" };
+
+/* ---- certificates and routers ---- */
+
+static void make_cert(const char *name, char *ret)
+{
+        char command[600], path[128];
+        (void) snprintf(
+                command, sizeof(command),
+                "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=%s "
+                "-days 30 -keyout %s.key -out %s.pem >/dev/null 2>&1",
+                certs, name, name, name);
+        assert_int_equal(system(command), 0);
+        (void) snprintf(path, sizeof(path), "%s/%s.pem", certs, name);
+        assert_int_equal(pem_fingerprint_file(path, ret, NULL), 0);
+}
+
+static int make_certs(void **state _unused_)
+{
+        (void) snprintf(certs, sizeof(certs), "/tmp/edge-roll-why-XXXXXX");
+        assert_non_null(mkdtemp(certs));
+        make_cert("old", old_print);
+        make_cert("new", new_print);
+        return 0;
+}
+
+static int drop_certs(void **state _unused_)
+{
+        char command[128];
+        (void) snprintf(command, sizeof(command), "rm -rf %s", certs);
+        return system(command);
+}
+
+typedef struct Router {
+        pid_t pid;
+} Router;
+
+/* nginx writes its pid when its sockets listen. */
+static void router_wait(int watch, const char *pid_file)
+{
+        char events[4096];
+        struct pollfd fd = { .fd = watch, .events = POLLIN };
+        while (access(pid_file, F_OK) != 0) {
+                assert_true(poll(&fd, 1, 20000) > 0);
+                assert_true(read(watch, events, sizeof(events)) > 0);
+        }
+        (void) close(watch);
+}
+
+/* Serves @cert ("old", "new") at @address, port 9443. */
+static Router router_start(const char *address, const char *cert)
+{
+        char conf[128], pid_file[140];
+        int watch = inotify_init1(IN_CLOEXEC);
+        Router r;
+        assert_true(watch >= 0 && inotify_add_watch(watch, certs, IN_CREATE) >= 0);
+        (void) snprintf(conf, sizeof(conf), "%s/%s.conf", certs, address);
+        (void) snprintf(pid_file, sizeof(pid_file), "%s.pid", conf);
+        (void) unlink(pid_file);
+        FILE *f = fopen(conf, "we");
+        assert_non_null(f);
+        (void) fprintf(
+                f,
+                "daemon off; master_process off; pid %s.pid; error_log %s.log; events { } http { access_log off; "
+                "client_body_temp_path %s; proxy_temp_path %s; fastcgi_temp_path %s; uwsgi_temp_path %s; "
+                "scgi_temp_path %s; server { listen %s:9443 ssl; ssl_certificate %s/%s.pem; "
+                "ssl_certificate_key %s/%s.key; return 200 ok; } }",
+                conf, conf, certs, certs, certs, certs, certs, address, certs, cert, certs, cert);
+        assert_int_equal(fclose(f), 0);
+        r.pid = fork();
+        assert_true(r.pid >= 0);
+        if (r.pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) execl(NGINX, NGINX, "-c", conf, (char *) NULL);
+                _exit(127);
+        }
+        router_wait(watch, pid_file);
+        return r;
+}
+
+static void router_stop(Router *r)
+{
+        (void) kill(r->pid, SIGKILL);
+        (void) waitpid(r->pid, NULL, 0);
+}
+
+/* ---- Edge ---- */
+
+#define ON(uuid) "{\"status\":\"deployed\",\"type\":[\"message-processor\"],\"uUID\":\"" uuid "\"}"
+#define TLS(key, trust)                                                            \
+        "\"sSLInfo\":{\"enabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"" key \
+        "\",\"trustStore\":\"" trust "\"}"
+
+static const char servers_json[] =
+        "[{\"uUID\":\"r-1\",\"type\":[\"router\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.1\"},"
+        "{\"uUID\":\"r-2\",\"type\":[\"router\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.2\"},"
+        "{\"uUID\":\"mp-1\",\"type\":[\"message-processor\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.3\"},"
+        "{\"uUID\":\"mp-2\",\"type\":[\"message-processor\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.4\"},"
+        "{\"uUID\":\"mp-3\",\"type\":[\"message-processor\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.5\"}]";
+
+/* @: the certificate in the stores; #: more deployments. The virtual host "secure" is the only one on port
+ * 9443. */
+static const char edge_json[] =
+        "{\"acme\":{\"prod\":{"
+        "\"virtualhosts\":{"
+        "\"secure\":{\"name\":\"secure\",\"port\":\"9443\",\"hostAliases\":[\"api.example.com:9443\"]," TLS(
+                "ref://vref",
+                "") "},"
+                    "\"plain\":{\"name\":\"plain\",\"port\":9001,\"hostAliases\":[\"*\"]}%s},"
+                    "\"references\":{\"vref\":{\"name\":\"vref\",\"refers\":\"ks1\",\"resourceType\":\"KeyStore\"},"
+                    "\"tref\":{\"name\":\"tref\",\"refers\":\"ts2\",\"resourceType\":\"TrustStore\"}},"
+                    "\"keystores\":{\"ks1\":{\"a\":%s},\"ks2\":{\"a\":%s},\"ks3\":{},\"ts\":{},\"ts2\":{},\"unused\":{}},"
+                    "\"targetservers\":{"
+                    "\"two\":{\"name\":\"two\",\"host\":\"h\",\"port\":443,\"isEnabled\":true," TLS(
+                            "ks3",
+                            "ts") "},"
+                                  "\"ref\":{\"name\":\"ref\",\"host\":\"h\",\"port\":443,\"isEnabled\":true," TLS(
+                                          "",
+                                          "ref://tref") "},"
+                                                        "\"var\":{\"name\":\"var\",\"host\":\"h\",\"port\":443,\"isEnabled\":true," TLS(
+                                                                "{ssl.store}",
+                                                                "") "},"
+                                                                    "\"bare\":{\"name\":\"bare\",\"host\":\"h\",\"port\":80,\"isEnabled\":true}},"
+                                                                    "\"servers\":[\"mp-1\",\"mp-2\"],"
+                                                                    "\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[" ON(
+                                                                            "mp-1") "," ON("mp-2") "]}%s]"
+                                                                                                   "},\"test\":{}}}";
+
+static const char direct_vhost[] =
+        ",\"direct\":{\"name\":\"direct\",\"port\":9443,\"hostAliases\":[\"api.example.com\"]," TLS("ks2",
+                                                                                                    "ts") "}";
+
+typedef struct Fixture {
+        Standin *standin;
+        Config *config;
+        Router routers[ROUTERS];
+        char conf[128];
+        char *out, *err;
+} Fixture;
+
+static char *pem_json(const char *name)
+{
+        char path[128], *text = NULL;
+        size_t size = 0;
+        (void) snprintf(path, sizeof(path), "%s/%s.pem", certs, name);
+        _cleanup_(fclosep) FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_true(getdelim(&text, &size, '\0', f) > 0);
+        cJSON *o = cJSON_CreateString(text);
+        char *json = cJSON_PrintUnformatted(o);
+        cJSON_Delete(o);
+        free(text);
+        return json;
+}
+
+/* Edge as it is now. @stored: the certificate in ks1 and ks2. */
+static void edge_is(const Fixture *f, const char *vhosts, const char *stored, const char *deployments)
+{
+        _cleanup_(freep) char *pem = pem_json(stored), *edge = NULL;
+        assert_true(asprintf(&edge, edge_json, vhosts, pem, pem, deployments) > 0);
+        standin_write(f->standin, "edge.json", edge);
+}
+
+static void open_door(Fixture *f, const char *served1, const char *served2)
+{
+        Err err = { 0 };
+        *f = (Fixture){ .standin = standin_new("{}", servers_json) };
+        f->routers[0] = router_start(addresses[0], served1);
+        f->routers[1] = router_start(addresses[1], served2);
+        (void) snprintf(f->conf, sizeof(f->conf), "%s/edge-roll.conf", standin_dir(f->standin));
+        FILE *file = fopen(f->conf, "we");
+        assert_non_null(file);
+        (void) fprintf(file, "[cluster]\nmanagement_url = %s\n", standin_url(f->standin));
+        assert_int_equal(fclose(file), 0);
+        if (config_load(&f->config, f->conf, "/nonexistent", &err) < 0)
+                fail_msg("%s", err.text);
+        edge_is(f, "", "old", "");
+}
+
+static void close_door(Fixture *f)
+{
+        for (size_t i = 0; i < ROUTERS; i++)
+                router_stop(&f->routers[i]);
+        (void) unlink(f->conf);
+        free(f->out);
+        free(f->err);
+        (void) config_free(f->config);
+        (void) standin_free(f->standin);
+}
+
+static int call(Fixture *f, const char *line)
+{
+        char text[512], program[] = "edge-roll", verb[] = "why";
+        char *argv[WORDS_MAX + 1] = { program, verb };
+        int argc = 2, status = 2;
+        size_t out_size, err_size;
+        CliRequest rq;
+        Err why = { 0 };
+
+        (void) snprintf(text, sizeof(text), "%s", line);
+        for (char *word = strtok(text, " "); word && argc < WORDS_MAX; word = strtok(NULL, " "))
+                argv[argc++] = word;
+        free(f->out);
+        free(f->err);
+        SessionIo io = { .out = open_memstream(&f->out, &out_size),
+                         .err = open_memstream(&f->err, &err_size),
+                         .in = -1 };
+        if (cli_parse(argc, argv, &rq, &why) < 0)
+                (void) fprintf(io.err, "%s\n", why.text);
+        else
+                status = why_main(&rq, f->config, &io);
+        assert_int_equal(fclose(io.out), 0);
+        assert_int_equal(fclose(io.err), 0);
+        return status;
+}
+
+static void expect(Fixture *f, const char *line, int status)
+{
+        int got = call(f, line);
+        if (got != status)
+                fail_msg("%s: exit %d, expected %d\n%s%s", line, got, status, f->out, f->err);
+}
+
+/* Is there a finding of that action, about that, with these words in its reason, for just these servers? */
+static void finds(const Fixture *f, const char *action, const char *about, const char *reason,
+                  const char *servers)
+{
+        _cleanup_(freep) char *copy = strdup(f->out);
+        char *save = NULL;
+        for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                cJSON *o = cJSON_Parse(line), *one;
+                char list[200] = "";
+                const char *event = cJSON_GetStringValue(cJSON_GetObjectItem(o, "event"));
+                bool why = event && strcmp(event, "why") == 0;
+                cJSON_ArrayForEach(one, cJSON_GetObjectItem(o, "servers"))
+                {
+                        size_t n = strlen(list);
+                        (void) snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
+                                        cJSON_GetStringValue(cJSON_GetObjectItem(one, "uuid")));
+                }
+                bool same = why &&
+                            strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(o, "action")), action) == 0 &&
+                            strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(o, "about")), about) == 0 &&
+                            strstr(cJSON_GetStringValue(cJSON_GetObjectItem(o, "reason")), reason) &&
+                            strcmp(list, servers) == 0;
+                cJSON_Delete(o);
+                if (same)
+                        return;
+        }
+        fail_msg("no finding %s about %s with \"%s\" for %s in\n%s", action, about, reason, servers, f->out);
+}
+
+/* ---- what is served ---- */
+
+static void test_all_is_well(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f, "old", "old");
+        expect(&f, "--json", 10);
+        finds(&f, "nothing", "virtualhost:secure@acme/prod", "all 2 routers serve the certificate", "");
+        expect(&f, "", 10);
+        assert_non_null(strstr(f.out, "nothing must be restarted"));
+        close_door(&f);
+}
+
+static void test_a_router_that_serves_another(void **state _unused_)
+{
+        Fixture f;
+        char line[200];
+        open_door(&f, "old", "new");
+        edge_is(&f, "", "new", "");
+        expect(&f, "--json", 0);
+        finds(&f, "routers", "virtualhost:secure@acme/prod", "router 10.9.0.1 serves the certificate", "r-1");
+        /* A reference that was pointed at a new store: the table says nothing is needed, and what is seen
+         * differs. */
+        expect(&f, "--json --changed reference:vref@prod", 0);
+        finds(&f, "nothing", "reference:vref@acme/prod", "without a restart", "");
+        finds(&f, "routers", "virtualhost:secure@acme/prod", "10.9.0.1", "r-1");
+        /* Where routers are to be restarted, only those that need it. */
+        expect(&f, "--json --changed virtualhost:secure@prod", 0);
+        finds(&f, "routers", "virtualhost:secure@acme/prod", "the first change of a virtual host", "r-1");
+
+        /* Restarted: it serves what is in the store. */
+        router_stop(&f.routers[0]);
+        f.routers[0] = router_start(addresses[0], "new");
+        expect(&f, "--json --changed virtualhost:secure@prod", 10);
+        finds(&f, "nothing", "virtualhost:secure@acme/prod",
+              "every router serves the expected certificate already", "");
+
+        /* A person who knows better what should be there. */
+        (void) snprintf(line, sizeof(line), "--json --expect-cert %s/old.pem", certs);
+        expect(&f, line, 0);
+        finds(&f, "routers", "virtualhost:secure@acme/prod", "--expect-cert", "r-2");
+        assert_non_null(strstr(f.out, "a restart alone will not bring that"));
+        (void) snprintf(line, sizeof(line), "--json --expect-cert sha256:%s", new_print);
+        expect(&f, line, 10);
+        for (char *c = line; *c; c++)
+                *c = (char) (c > line + 28 && *c >= 'A' && *c <= 'F' ? *c - 'A' + 'a' : *c);
+        expect(&f, line, 10);
+        close_door(&f);
+}
+
+static void test_what_cannot_be_seen(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f, "old", "old");
+        router_stop(&f.routers[1]);
+        expect(&f, "--json", 20);
+        finds(&f, "unknown", "virtualhost:secure@acme/prod", "10.9.0.2 serves there is not known", "");
+        f.routers[1] = router_start(addresses[1], "old");
+
+        standin_write(f.standin, "mode", "500 references");
+        expect(&f, "--json", 20);
+        finds(&f, "unknown", "", "references: The Management Server cannot be asked", "");
+        standin_write(f.standin, "mode", "404 certificate");
+        expect(&f, "--json", 10); /* the older place has it */
+        standin_write(f.standin, "mode", "500 ks1");
+        expect(&f, "--json", 20);
+        finds(&f, "unknown", "virtualhost:secure@acme/prod", "is not known", "");
+        static const char *const kinds[] = { "virtualhosts", "targetservers", "keystores", "deployments",
+                                             "prod/servers" };
+        for (size_t i = 0; i < ELEMENTS(kinds); i++) {
+                char mode[64];
+                (void) snprintf(mode, sizeof(mode), "html %s", kinds[i]);
+                standin_write(f.standin, "mode", mode);
+                expect(&f, "--json", 20);
+        }
+        close_door(&f);
+}
+
+/* ---- what was changed ---- */
+
+static void test_changes_by_the_table(void **state _unused_)
+{
+        static const struct {
+                const char *changed;
+                int status;
+                const char *action, *reason, *servers;
+        } rows[] = {
+                /* by reference */
+                { "keystore:ks1@prod", 10, "nothing", "reference", "" },
+                { "keystore:ks1@prod=recreated", 10, "nothing",
+                  "every router serves the expected certificate", "" },
+                { "truststore:ts2@prod", 10, "nothing", "reference", "" },
+                { "truststore:ts2@prod=uploaded", 0, "message-processors", "not documented", "mp-1,mp-2" },
+                { "reference:tref@prod", 10, "nothing", "the truststore of target server ref", "" },
+                /* direct: both routers serve what is in ks2 */
+                { "keystore:ks2@prod=new", 10, "nothing", "every router serves the expected certificate",
+                  "" },
+                { "truststore:ts@prod=uploaded", 0, "routers", "the truststore of virtual host direct",
+                  "r-1,r-2" },
+                { "truststore:ts@prod=uploaded", 0, "message-processors",
+                  "the truststore of target server two", "mp-1,mp-2" },
+                { "truststore:ts@prod=new", 0, "redeploy", "deployed again", "" },
+                { "keystore:ks3@prod=recreated", 0, "message-processors", "two-way TLS", "mp-1,mp-2" },
+                { "keystore:ks3@prod", 0, "message-processors", "two-way TLS", "mp-1,mp-2" },
+                { "keystore:unused@prod", 10, "nothing", "no virtual host and no target server uses it", "" },
+                { "targetserver:bare@prod", 10, "nothing", "without stores", "" },
+                { "targetserver:var@prod", 10, "nothing", "flow variable", "" },
+                { "targetserver:ref@prod", 10, "nothing", "reference", "" },
+                { "targetserver:two@prod", 0, "redeploy", "truststore of target server two", "" },
+                { "virtualhost:plain@prod", 0, "routers", "not documented", "r-1,r-2" },
+                { "virtualhost:direct@prod", 0, "routers", "the truststore of virtual host direct",
+                  "r-1,r-2" },
+                { "virtualhost:secure@prod=to-reference", 10, "nothing", "every router serves", "" },
+        };
+        Fixture f;
+        open_door(&f, "old", "old");
+        edge_is(&f, direct_vhost, "old", "");
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char line[200], about[200];
+                const char *at = strchr(rows[i].changed, '@');
+                (void) snprintf(line, sizeof(line), "--json --changed %s", rows[i].changed);
+                (void) snprintf(about, sizeof(about), "%.*s@acme/prod", (int) (at - rows[i].changed),
+                                rows[i].changed);
+                print_message("%s\n", rows[i].changed);
+                expect(&f, line, rows[i].status);
+                finds(&f, rows[i].action, about, rows[i].reason, rows[i].servers);
+        }
+        close_door(&f);
+}
+
+static void test_a_direct_store_that_is_not_served_yet(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f, "old", "old");
+        edge_is(&f, direct_vhost, "new", "");
+        router_stop(&f.routers[0]);
+        f.routers[0] = router_start(addresses[0], "new");
+        expect(&f, "--json --changed keystore:ks2@prod", 0);
+        finds(&f, "routers", "keystore:ks2@acme/prod", "names another store directly", "r-2");
+        close_door(&f);
+}
+
+static void test_partial_deployments(void **state _unused_)
+{
+        static const char more[] = ",{\"proxy\":\"q\",\"revision\":\"4\",\"state\":\"deployed\",\"server\":[" ON(
+                "mp-1") ","
+                        "{\"error\":\"Call timed out\",\"status\":\"error\",\"type\":[\"message-processor\"],\"uUID\":\"mp-2\"}]},"
+                        "{\"proxy\":\"s\",\"revision\":\"2\",\"state\":\"deployed\",\"server\":["
+                        "{\"status\":\"error\",\"type\":[\"message-processor\"],\"uUID\":\"mp-2\"},"
+                        "{\"status\":\"error\",\"type\":[\"router\"],\"uUID\":\"r-2\"},"
+                        "{\"status\":\"error\",\"type\":[\"message-processor\"],\"uUID\":\"gone\"}]}";
+        Fixture f;
+        open_door(&f, "old", "old");
+        edge_is(&f, "", "old", more);
+        expect(&f, "--json", 0);
+        finds(&f, "message-processors", "deployments:mp-2@acme/prod",
+              "2 deployments are not as they should be there: q revision 4", "mp-2");
+        finds(&f, "message-processors", "deployments:mp-2@acme/prod", "Call timed out", "mp-2");
+        finds(&f, "routers", "deployments:r-2@acme/prod", "1 deployment is not", "r-2");
+        finds(&f, "unknown", "deployments:gone@acme/prod", "a stale record", "");
+        expect(&f, "--env test", 10);
+        expect(&f, "", 0);
+        assert_non_null(strstr(f.out, "1 router and 1 message processor must be restarted"));
+        close_door(&f);
+}
+
+static void test_bad_calls(void **state _unused_)
+{
+        static const struct {
+                const char *line;
+                int status;
+                const char *said;
+        } rows[] = {
+                { "--changed ks1", 2, "is no change; accepted: keystore:NAME@ENV" },
+                { "--changed keystore:ks1", 2, "is no change" },
+                { "--changed keystore:@prod", 2, "is no change" },
+                { "--changed keystore:ks1@", 2, "is no change" },
+                { "--changed colour:ks1@prod", 2, "is no change" },
+                { "--changed keystore:ks1@prod=maybe", 2, "new, recreated, uploaded, to-reference" },
+                { "--changed keystore:nothing@prod", 11, "There is no keystore nothing in environment prod" },
+                { "--changed virtualhost:nothing@prod", 11, "There is no virtualhost nothing" },
+                { "--changed targetserver:nothing@prod", 11, "There is no targetserver nothing" },
+                { "--changed keystore:ks1@nowhere", 11,
+                  "There is no environment nowhere; there are: prod, test" },
+                { "--org nobody", 11, "Organization nobody does not exist" },
+                { "--env nowhere", 11, "No organisation has an environment nowhere" },
+                { "--org acme --env nowhere", 11, "Organisation acme has no environment nowhere" },
+                { "--expect-cert /nonexistent.pem", 11, "nonexistent" },
+                { "--expect-cert sha256:abc", 2, "3 hexadecimal digits of 64" },
+                { "--expect-cert sha256:xyz", 2, "64 hexadecimal digits are expected" },
+                { "router", 2, "takes no argument" },
+                { "--why", 2, "does not take --why" },
+        };
+        Fixture f;
+        open_door(&f, "old", "old");
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                expect(&f, rows[i].line, rows[i].status);
+                if (!strstr(f.err, rows[i].said))
+                        fail_msg("%s: nowhere \"%s\" in %s", rows[i].line, rows[i].said, f.err);
+        }
+        static const struct {
+                const char *mode;
+                int status;
+        } modes[] = { { "401", 11 },       { "html", 11 },        { "cut-json", 11 }, { "500 /v1/o", 11 },
+                      { "403 /v1/o", 18 }, { "empty /v1/o", 11 }, { "404 /v1/o", 11 } };
+        for (size_t i = 0; i < ELEMENTS(modes); i++) {
+                standin_write(f.standin, "mode", modes[i].mode);
+                expect(&f, "--json", modes[i].status);
+                assert_non_null(strstr(f.out, "\"event\":\"result\""));
+        }
+        close_door(&f);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_all_is_well),
+                cmocka_unit_test(test_a_router_that_serves_another),
+                cmocka_unit_test(test_what_cannot_be_seen),
+                cmocka_unit_test(test_changes_by_the_table),
+                cmocka_unit_test(test_a_direct_store_that_is_not_served_yet),
+                cmocka_unit_test(test_partial_deployments),
+                cmocka_unit_test(test_bad_calls),
+        };
+        if (access(NGINX, X_OK) != 0) {
+                (void) puts("nginx is not installed: there are no routers");
+                return 77;
+        }
+        const char *skip = standin_have() ? ns_enter() : "python3 is not installed: the stand-in cannot run";
+        if (skip) {
+                (void) puts(skip);
+                return 77;
+        }
+        for (size_t i = 0; i < ROUTERS; i++)
+                if (!ns_addr(ns_here(), "lo", addresses[i], 32))
+                        return 1;
+        return cmocka_run_group_tests(tests, make_certs, drop_certs);
+}
