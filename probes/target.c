@@ -348,8 +348,20 @@ cJSON *target_to_json(const EdgeTargetServer *s)
         return o;
 }
 
+/* What of an answer in XML has no place in JSON would be lost when that is sent back. */
+static bool target_is_whole(const Target *t)
+{
+        const EdgeSsl *ssl = &t->server.ssl;
+        return !t->is_xml || (t->xml->n_findings == 0 && !ssl->crl_store.line && !ssl->common_name.line);
+}
+
 int target_switched(const Target *t, bool enabled, char **ret, Err *err)
 {
+        if (!target_is_whole(t))
+                return err_set(
+                        err, -ENOTSUP,
+                        "The answer is XML with more in it than can be sent back unchanged: use update, with "
+                        "a file that has all of it");
         _cleanup_(json_closep) cJSON *o =
                 t->is_xml ? target_to_json(&t->server) : cJSON_Duplicate(t->json, true);
         /* Where it is a word it stays one. */

@@ -59,7 +59,7 @@ bool target_differs(const EdgeTargetServer *want, const EdgeTargetServer *have, 
 
 /*
  * target_switched() - the object, whole, with isEnabled changed and all else as it was, as JSON.
- * @ret: to be freed. Return: 0; -ENOMEM.
+ * @ret: to be freed. Return: 0; -ENOTSUP (XML with elements that would be lost); -ENOMEM.
  */
 int target_switched(const Target *t, bool enabled, char **ret, Err *err) _must_check_;
 

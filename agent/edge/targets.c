@@ -399,7 +399,7 @@ static int targets_switch(Targets *t, bool enabled)
         if (edge_flag(there->server.enabled, true) == enabled)
                 return session_end(s, RESULT_NOT_NEEDED, NULL, "%s is %s already", t->what, word);
         if (target_switched(there, enabled, &body, &err) < 0)
-                return session_end_err(s, RESULT_FAILED, &err);
+                return session_end_err(s, RESULT_REFUSED, &err);
         return send_change(t,
                            &(ApiRequest){ .method = "PUT",
                                           .path = t->path,

@@ -251,7 +251,19 @@ static void test_a_switch_keeps_all_else(void **state _unused_)
         expect(&f, "enable plain" ON, 0, "is enabled");
         kept_is(&f, "plain",
                 "{\"name\":\"plain\",\"host\":\"10.0.0.7\",\"port\":\"8080\",\"isEnabled\":\"true\"}");
+        /* What cannot be sent back as it was is not sent back. */
         standin_write(f.standin, "mode", NULL);
+        standin_write(
+                f.standin, "edge.json",
+                "{\"acme\":{\"prod\":{\"targetservers\":{\"crl\":{\"name\":\"crl\",\"host\":\"h\",\"port\":443,"
+                "\"isEnabled\":true,\"sSLInfo\":{\"enabled\":\"true\",\"cRLStore\":\"revoked\"}}}}}}");
+        standin_write(f.standin, "mode", "xml GET");
+        expect(&f, "disable crl" ON, 11, "more in it than can be sent back");
+        standin_write(f.standin, "mode", NULL);
+        expect(&f, "disable crl" ON, 0, "is disabled");
+        kept_is(&f, "crl",
+                "{\"name\":\"crl\",\"host\":\"h\",\"port\":443,\"isEnabled\":false,\"sSLInfo\":{\"enabled\":\"true\","
+                "\"cRLStore\":\"revoked\"}}");
         expect(&f, "enable nobody" ON, 11, "does not exist");
         close_door(&f);
 }
