@@ -199,8 +199,8 @@ static void agent_stored_fds(int ret[JOB_PLACE_COUNT])
 
 static void agent_watch_holds(Agent *a, bool begin);
 
-/* The time of a hold is wall clock time ("until 18:00"), so it is looked at again and again, not slept
- * through. */
+/* The time of a hold runs on while the machine sleeps, and after a reboot it is wall clock time: so it is
+ * looked at again and again, not slept through. */
 #define HOLD_LOOK_USEC  (10 * USEC_PER_SEC)
 #define HOLD_RETRY_USEC (1 * USEC_PER_SEC) /* also when ending one has just failed */
 
@@ -220,7 +220,7 @@ static void agent_watch_holds(Agent *a, bool begin)
 {
         _cleanup_(freep) Hold *holds = NULL;
         size_t n = 0;
-        Usec now = time_wall(), next = USEC_INFINITY;
+        Usec next = USEC_INFINITY;
         Err err = { 0 };
 
         a->hold_timer = sd_event_source_unref(a->hold_timer);
@@ -230,9 +230,9 @@ static void agent_watch_holds(Agent *a, bool begin)
         }
         for (size_t i = 0; i < n; i++) {
                 const Component *c = config_component(a->config, holds[i].component);
-                if (!holds[i].until_wall_usec || !c)
+                Usec left = hold_left(&holds[i], time_boot(), time_wall());
+                if (left == USEC_INFINITY || !c)
                         continue;
-                Usec left = time_left(holds[i].until_wall_usec, now);
                 next = MIN(next, left);
                 /* A ticket that waits for its turn goes behind this as behind all else. */
                 if (left == 0 && begin && agent_ticket_aside(a, NULL, "a hold ends first") &&

@@ -108,7 +108,6 @@ static int records_read(const Config *config, char **names, Records *ret)
         if (!ret->holds || !ret->expired)
                 return -ENOMEM;
 
-        Usec now = time_wall();
         for (char **name = names; *name; name++) {
                 Hold *hold = &ret->holds[ret->n];
                 char component[256];
@@ -122,7 +121,7 @@ static int records_read(const Config *config, char **names, Records *ret)
                                 ret->n++;
                         else
                                 ret->unknown = true;
-                } else if (found && hold->until_wall_usec && hold->until_wall_usec <= now) {
+                } else if (found && hold_left(hold, time_boot(), time_wall()) == 0) {
                         ret->expired[ret->n_expired++] = *name;
                 } else if (found) {
                         ret->this_boot = ret->this_boot || hold->same_boot;

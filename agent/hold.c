@@ -146,6 +146,7 @@ int hold_write(const char *state_dir, const Hold *hold, Err *err)
             !cJSON_AddStringToObject(record, "reason", hold->reason) ||
             !cJSON_AddNumberToObject(record, "since", (double) hold->since_wall_usec) ||
             !cJSON_AddNumberToObject(record, "until", (double) hold->until_wall_usec) ||
+            !cJSON_AddNumberToObject(record, "until_boot", (double) hold->until_boot_usec) ||
             !cJSON_AddBoolToObject(record, "by_hand", hold->by_hand) ||
             !ports_add(record, "whole_ports", hold->plan.whole_ports, hold->plan.n_whole) ||
             !ports_add(record, "syn_ports", hold->plan.syn_ports, hold->plan.n_syn) ||
@@ -236,9 +237,21 @@ int hold_read(const char *state_dir, const char *component, Hold *ret, bool *ret
                 return err_set(err, -EBADMSG, "%s/%s is damaged: not the record of a hold of %s", state_dir,
                                name, component);
         hold.by_hand = cJSON_IsTrue(by_hand);
+        /* Records of before this was kept do not have it. */
+        if (!usec_get(record, "until_boot", &hold.until_boot_usec))
+                hold.until_boot_usec = 0;
         *ret = hold;
         *ret_found = true;
         return 0;
+}
+
+Usec hold_left(const Hold *hold, Usec now_boot, Usec now_wall)
+{
+        if (!hold->until_wall_usec)
+                return USEC_INFINITY;
+        if (hold->same_boot && hold->until_boot_usec)
+                return time_left(hold->until_boot_usec, now_boot);
+        return time_left(hold->until_wall_usec, now_wall);
 }
 
 int hold_remove(const char *state_dir, const char *component, Err *err)

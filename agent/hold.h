@@ -23,7 +23,8 @@ typedef struct Hold {
         char by[192];     /* who asked */
         char reason[256]; /* why: "drain by hand", or what was not proven */
         Usec since_wall_usec;
-        Usec until_wall_usec; /* 0: until somebody ends it */
+        Usec until_wall_usec; /* 0: until somebody ends it; for people, and for the boots after this one */
+        Usec until_boot_usec; /* CLOCK_BOOTTIME of the boot in which it was written; 0: not known */
         bool by_hand;         /* `drain`; else a restart that was not proven good */
         bool same_boot;       /* read only: the record was written in this boot of the machine */
         BlockPlan plan;       /* at least one health port; traffic ports empty */
@@ -37,6 +38,14 @@ int hold_write(const char *state_dir, const Hold *hold, Err *err) _must_check_;
  * another component) and errors of state_read(). A text that is too long is cut. */
 int hold_read(const char *state_dir, const char *component, Hold *ret, bool *ret_found,
               Err *err) _must_check_;
+
+/*
+ * hold_left() - pure: how long until it ends by itself. In the boot in which it was written by the clock that
+ * nobody can set, so that a wall clock that jumps neither gives a node back early nor keeps it out; after a
+ * reboot there is only the wall clock. @now_boot: CLOCK_BOOTTIME; @now_wall: CLOCK_REALTIME.
+ * Return: 0 (its time is over); USEC_INFINITY (somebody has to end it). Source: clock_gettime(2).
+ */
+Usec hold_left(const Hold *hold, Usec now_boot, Usec now_wall);
 
 /* hold_remove() - the record only. Success when there is none. */
 int hold_remove(const char *state_dir, const char *component, Err *err) _must_check_;

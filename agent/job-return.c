@@ -449,11 +449,13 @@ static void hold_on_unit(JobResult result, const char *text, void *userdata)
 bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
 {
         Hold *h = &job->hold;
+        const bool ends = by_hand && job->options.hold_usec;
 
         *h = (Hold){
                 .since_wall_usec = time_wall(),
-                .until_wall_usec =
-                        by_hand && job->options.hold_usec ? time_wall() + job->options.hold_usec : 0,
+                .until_wall_usec = ends ? time_wall() + job->options.hold_usec : 0,
+                .until_boot_usec = ends ? time_boot() + job->options.hold_usec : 0,
+                .same_boot = true,
                 .by_hand = by_hand,
                 .plan = job->plan,
         };

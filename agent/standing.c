@@ -37,7 +37,7 @@ static const char *standing_blocked(const Config *config, const Component *c, co
         }
         if (found && block_hold_read(&s->hold.plan, &refused, &s->refusals, &err) < 0)
                 (void) snprintf(s->error, sizeof(s->error), "%s", err.text);
-        bool expired = found && s->hold.until_wall_usec && s->hold.until_wall_usec <= time_wall();
+        bool expired = found && hold_left(&s->hold, time_boot(), time_wall()) == 0;
         s->held = found && !expired;
         /* A record without its table is said as it is: it should refuse and does not. */
         if (s->held)

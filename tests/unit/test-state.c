@@ -417,6 +417,34 @@ static Hold a_hold(const char *component)
         return hold;
 }
 
+static void test_hold_left(void **state)
+{
+        (void) state;
+        const Usec wall = 1795374000000000, hour = 3600 * USEC_PER_SEC, boot = 5 * hour;
+        Hold hold = a_hold("router");
+
+        assert_true(hold_left(&hold, boot, wall) == USEC_INFINITY);
+        hold.until_wall_usec = wall + 2 * hour;
+        hold.until_boot_usec = boot + 2 * hour;
+        hold.same_boot = true;
+        assert_true(hold_left(&hold, boot, wall) == 2 * hour);
+        /* Whoever sets the wall clock, by a day in either direction, changes nothing. */
+        assert_true(hold_left(&hold, boot + hour, wall + 25 * hour) == hour);
+        assert_true(hold_left(&hold, boot + hour, wall - 23 * hour) == hour);
+        assert_true(hold_left(&hold, boot + 2 * hour, wall - 22 * hour) == 0);
+        /* A machine that slept for long: it is over. */
+        assert_true(hold_left(&hold, boot + 24 * hour, wall + 24 * hour) == 0);
+        /* In another boot the clock of this one says nothing. */
+        hold.same_boot = false;
+        assert_true(hold_left(&hold, USEC_PER_SEC, wall + hour) == hour);
+        assert_true(hold_left(&hold, 24 * hour, wall + hour) == hour);
+        assert_true(hold_left(&hold, USEC_PER_SEC, wall + 2 * hour) == 0);
+        /* A record of an agent that did not keep it. */
+        hold.same_boot = true;
+        hold.until_boot_usec = 0;
+        assert_true(hold_left(&hold, 24 * hour, wall + hour) == hour);
+}
+
 static void test_hold_write_and_read(void **state)
 {
         (void) state;
@@ -425,6 +453,7 @@ static void test_hold_write_and_read(void **state)
         Err err = {};
 
         hold.until_wall_usec = 1795374000123457;
+        hold.until_boot_usec = 7200000001;
         assert_int_equal(hold_write(dir, &hold, &err), 0);
         assert_int_equal(hold_read(dir, "router", &back, &found, &err), 0);
         assert_true(found);
@@ -434,6 +463,7 @@ static void test_hold_write_and_read(void **state)
         assert_string_equal(back.reason, "drain by hand");
         assert_true(back.since_wall_usec == hold.since_wall_usec &&
                     back.until_wall_usec == hold.until_wall_usec);
+        assert_true(back.until_boot_usec == hold.until_boot_usec);
         assert_true(back.by_hand);
         assert_int_equal(back.plan.n_whole, 1);
         assert_int_equal(back.plan.whole_ports[0], 15999);
@@ -627,6 +657,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_inodes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+                cmocka_unit_test(test_hold_left),
                 cmocka_unit_test_setup_teardown(test_hold_write_and_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_from_sources, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_plan_of_the_configuration, setup, teardown),
