@@ -9,6 +9,10 @@ FAULTS_DEATH="kill term restart upgrade stopped config"
 # ... and those that the agent lives through, or that take longer by themselves.
 FAULTS_OTHER="bus bus-away reload reexec frozen given-up given-up-alone"
 FAULT_PHASES="preflight watch notice stop-monit drain stop start ready start-monit return"
+# The others are over in a moment: what comes with them mostly meets the phase behind.
+FAULT_PHASES_ALL="preflight discover watch place block notice stop-monit drain gate stop start ready verify start-monit unblock return"
+# A message processor goes by its block here; its own graceful stop has a test of its own.
+FAULT_MP_OPTIONS=--mp-leave=block
 
 # fault_ready NODE: once before the faults of a node. Its own table is the foreign rules, and counts the checks that get through.
 #   FAULT_LOOK   seconds between two looks at that counter (0.03)
@@ -23,7 +27,7 @@ fault_ready() {
 		        }
 		}
 	NFT
-        FAULT_RULES=$(rules "$1")
+        rules "$1" >"$SCENE/$1.rules"
         in_node "$1" mkdir -p /run/systemd/system/edge-roll-agent.service.d
         # A frozen agent is found sooner; nothing else is different from what is installed.
         printf '[Service]\nWatchdogSec=2\n' \
@@ -31,8 +35,7 @@ fault_ready() {
         in_node "$1" systemctl daemon-reload
         standin "$1" START_DELAY=0.5
         monit_start "$1"
-        FAULT_SEEN=$SCENE/$1.seen
-        : >"$FAULT_SEEN"
+        : >"$SCENE/$1.seen"
         # A line for each look: when, how many checks got through by then.
         # shellcheck disable=SC2016
         RUN_AS="exec" in_node "$1" bash -c '
@@ -41,11 +44,12 @@ fault_ready() {
                         set -- $(nft list counter inet lab_witness checks)
                         echo "$EPOCHREALTIME ${*: -4:1}"
                         read -r -t "$0" -u 7 _
-                done' "${FAULT_LOOK:-0.03}" >"$FAULT_SEEN" 2>/dev/null </dev/null &
-        FAULT_WATCH=$!
+                done' "${FAULT_LOOK:-0.03}" >"$SCENE/$1.seen" 2>/dev/null </dev/null &
+        FAULT_WATCH="${FAULT_WATCH:-} $!"
 }
 
-fault_done() { kill "$FAULT_WATCH" 2>/dev/null || :; }
+# shellcheck disable=SC2086
+fault_done() { kill $FAULT_WATCH 2>/dev/null || :; }
 
 agent_pid() { in_node "$1" systemctl show -P MainPID edge-roll-agent.service; }
 
@@ -120,14 +124,24 @@ agent_journal() {
 fault_run() {
         local node=$1 kind=$2 phase=$3 before at out
         before=$(life "$node")
-        er_start "$node" restart "$(component_name "$node")" --reason "$kind in $phase"
+        case $node in
+        m*) set -- "$FAULT_MP_OPTIONS" ;;
+        *) set -- ;;
+        esac
+        er_start "$node" restart "$(component_name "$node")" --reason "$kind in $phase" "$@"
         wait_for 60 er_phase "$phase"
         at=$EPOCHREALTIME
-        fault_inject "$node" "$kind"
+        case " $TROUBLES $TROUBLES_DEAF " in
+        *" $kind "*)
+                trouble_inject "$node" "$kind"
+                trouble_pass "$node" "$kind"
+                ;;
+        *) fault_inject "$node" "$kind" ;;
+        esac
         fault_judge "$node" "$kind" "$phase" "$before" "$at"
         out=$(fault_out "$node" "$at")
         printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$kind" "$phase" "$FAULT_BACK" "$FAULT_LET_IN" "$out" "$FAULT_END" >>"$LAB/faults"
-        say "$kind in $phase: $FAULT_END, exit $ER_EXIT, back after $FAULT_BACK ms, $FAULT_LET_IN let in by mistake, out for $out s"
+        say "$node: $kind in $phase: $FAULT_END, exit $ER_EXIT, back after $FAULT_BACK ms, $FAULT_LET_IN let in by mistake, out for $out s"
 }
 
 # fault_judge NODE KIND PHASE LIFE AT: waits for the end of the job of er_start, which began with LIFE and was hit AT that time in PHASE,
@@ -154,9 +168,10 @@ fault_judge() {
         fi
         assert component_ready "$node"
         [ -z "$(in_node "$node" nft list tables | grep edge_roll || :)" ] || fail "$kind in $phase: the node is left blocked"
-        assert_same "$(rules "$node")" "$FAULT_RULES" "foreign rules after $kind in $phase"
+        assert_same "$(rules "$node")" "$(cat "$SCENE/$node.rules")" "foreign rules after $kind in $phase"
         wait_for 15 monit_says "$node" 1 || fail "$kind in $phase: monit is not as it was"
-        wait_for 20 fault_readmitted "$node" || fail "$kind in $phase: the node gets no requests"
+        # Its clients, too, may be about to restart.
+        wait_for 40 fault_readmitted "$node" || fail "$kind in $phase: the node gets no requests"
         state=$(in_node "$node" systemctl is-active edge-roll-agent.service || :)
         [ "$state" != failed ] || fail "$kind in $phase: the agent's unit is left failed"
         FAULT_BACK=$(awk -v at="$at" '/(: [a-z-]+ goes on|: [a-z-]+ begins), asked by/ { printf "%.0f", ($1 - at) * 1000; exit }' "$SCENE/journal")
@@ -165,7 +180,10 @@ fault_judge() {
         given-up* | stopped) ;;
         *) ! grep -q 'the agent had gone' "$SCENE/journal" || fail "$kind in $phase: heal took the job that the next agent goes on with" ;;
         esac
-        FAULT_LET_IN=$(fault_let_in "$phase" "$at" "$FAULT_END")
+        case $kind in
+        state-*) grep -q 'cannot be \(written\|kept\|removed\)' "$SCENE/journal" || fail "$kind in $phase: the journal does not tell" ;;
+        esac
+        FAULT_LET_IN=$(fault_let_in "$node" "$phase" "$at" "$FAULT_END")
         # Where the agent's program was whole, nobody may have been let in while it was away.
         case $kind,$FAULT_LET_IN in given-up*,* | *,- | *,0) ;; *) fail "$kind in $phase: $FAULT_LET_IN checks were let in by mistake" ;; esac
 }
@@ -173,25 +191,35 @@ fault_judge() {
 # Checks that got through between the fault and the moment at which the node was opened on purpose. "-": the fault came before the
 # block or after its end, or its end was to be open.
 fault_let_in() {
-        local phase=$1 at=$2 end=$3 open
+        local node=$1 phase=$2 at=$3 end=$4 open
         case $phase,$end in
         up,* | preflight,* | discover,* | watch,* | place,* | block,* | unblock,* | return,* | over,* | *,as-it-was) echo - && return ;;
         esac
         open=$(awk '/: (unblock|undo|hold): [a-z]+: / { print last; exit } { last = $1 }' "$SCENE/journal")
         awk -v from="$at" -v to="${open:-0}" '$1 >= from && !seen { first = $2; seen = 1 } $1 <= to { last = $2 }
-                END { print ((seen && last > first) ? last - first : 0) }' "$FAULT_SEEN"
+                END { print ((seen && last > first) ? last - first : 0) }' "$SCENE/$node.seen"
 }
 
-# The longest time for which the load balancer had it out since $2, in seconds.
+# What those said who send to it, with the time in front.
+fault_checks() {
+        case $1 in
+        r*) lb_health ;;
+        m*) in_node r2 journalctl -q --no-pager -o short-iso-precise -u edge-router.service ;;
+        esac
+}
+
+# The longest time for which the load balancer, or a router, had it out since $2, in seconds.
 fault_out() {
-        lb_health | NODE=$1 python3 -c '
+        fault_checks "$1" | NODE=$1 python3 -c '
 import datetime, os, re, sys
 down, longest = None, 0
 for line in sys.stdin:
+    said = re.search("Server [a-z-]+/%s is (DOWN|UP)" % os.environ["NODE"], line)
+    if not said: continue
     t = datetime.datetime.fromisoformat(line.split()[0]).timestamp()
     if t < '"$2"' - 60: continue
-    if "Server routers/%s is DOWN" % os.environ["NODE"] in line: down = t
-    if "Server routers/%s is UP" % os.environ["NODE"] in line and down:
+    if said[1] == "DOWN": down = t
+    elif down:
         if t > '"$2"': longest = max(longest, t - down)
         down = None
 print("%.1f" % longest)'

@@ -30,6 +30,8 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/ansible.sh"
 . "$E2E/lib/fault.sh"
 . "$E2E/lib/killpoint.sh"
+. "$E2E/lib/trouble.sh"
+. "$E2E/lib/power.sh"
 . "$E2E/lib/zookeeper.sh"
 . "$E2E/lib/cluster.sh"
 . "$E2E/lib/bastion.sh"
@@ -127,7 +129,7 @@ lab_forget() {
 # cgroups_remove LABID: the cgroups of a run whose processes are gone or going.
 cgroups_remove() {
         local root
-        for root in $(cgroup_roots); do
+        for root in $(cgroup_roots) /sys/fs/cgroup/pids; do
                 wait_for 10 cgroup_remove "$root/edge-roll-lab-$1"
         done
 }

@@ -99,6 +99,7 @@ node_kill() {
 # node_destroy NAME: plug pulled, disk and network thrown away.
 node_destroy() {
         node_kill "$1"
+        power_gone "$1"
         umount -l "$LAB/nodes/$1/root"
         # Whatever is still mounted there is not gone into.
         rm -rf --one-file-system "${LAB:?}/nodes/$1"
