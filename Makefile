@@ -93,6 +93,7 @@ EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edg
 EDGE += agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
+AGENT  += agent/job-beat.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
 SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES) $(EDGE)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)

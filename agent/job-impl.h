@@ -102,6 +102,7 @@ struct Job {
 
         /* timers and calls of the present phase */
         sd_event_source *deadline, *tick, *renew;
+        sd_event_source *beat; /* of the whole job */
         SystemdCall *call, *call2;
         FactsCall *facts_call;
         HttpCall *http[3];
@@ -314,6 +315,19 @@ const char *job_foreign_legacy(void);
 /* job_renewing() - renew the block every JOB_BLOCK_RENEW_USEC from now on, and look at it when somebody else
  * changes the table; or no longer. */
 void job_renewing(Job *job, bool on);
+
+/* --- job-record.c --- */
+/*
+ * job_record_check() - the rest of what is true of a resumed job, whose record has been read: a component
+ * that does not run any more counts as stopped by it (after a reboot: one that nobody else starts); where the
+ * record cannot be written any more the job is only settled. @phase: of the record; @stored: its table's
+ * socket lies in the fd store.
+ */
+void job_record_check(Job *job, const cJSON *record, Phase phase, bool same_boot, bool stored);
+
+/* --- job-beat.c --- */
+/* job_beat() - from now on the present phase gets the time in which the agent stood still; or no longer. */
+void job_beat(Job *job, bool on);
 
 /* --- job-place.c --- */
 #define JOB_PLACE_HINT                                                                                    \

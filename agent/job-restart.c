@@ -11,6 +11,8 @@
 
 #define THAW_AFTER_USEC USEC_PER_SEC /* a stop that does not close its listeners by then thaws */
 #define STOP_POLL_USEC  (20 * USEC_PER_MSEC)
+/* What the gate has seen is true as long as the kernel lets no data in; that much is left for the call. */
+#define GATE_OLD_USEC (JOB_FREEZE_MAX_USEC - 500 * USEC_PER_MSEC)
 
 static int component_listening(Job *job, size_t *ret_of, uint64_t *ret_inode_sum)
 {
@@ -259,7 +261,13 @@ static void stop_enter(Job *job)
         /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first. */
         if (job->resumed && job->gates == 0)
                 stop_ask(job);
-        else
+        else if (time_now() - job->frozen_at > GATE_OLD_USEC) {
+                job->changes.stopped = false;
+                job_feed(
+                        job, ROLL_EV_BACK,
+                        "the last look is %.1f s old: the agent stood still; everything is proven again first",
+                        time_sec(time_now() - job->frozen_at));
+        } else
                 stop_call(job);
 }
 

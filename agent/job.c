@@ -800,6 +800,7 @@ static void job_finished(Result result, void *userdata)
         Job *job = userdata;
 
         job->deadline = sd_event_source_unref(job->deadline);
+        job_beat(job, false);
         job_renewing(job, false);
         if (roll_kind(job->roll) != ROLL_DRY_RUN)
                 job_learn(job, result);
@@ -971,6 +972,7 @@ void job_start(Job *job)
                 (void) snprintf(job->failure, sizeof(job->failure), "the job was cut off, by %s",
                                 job->env.settle ? "the end of its agent"
                                                 : "a reboot or in the middle of undoing");
+        job_beat(job, true);
         roll_start(job->roll, job->resume_phase, time_now());
 }
 
@@ -983,6 +985,7 @@ Job *job_free(Job *job)
         job_drop_calls(job);
         job_zk_drop(job);
         sd_event_source_unref(job->deadline);
+        job_beat(job, false);
         job_renewing(job, false);
         for (size_t i = 0; i < job->n_events; i++)
                 free(job->events[i]);
