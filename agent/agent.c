@@ -36,6 +36,7 @@ struct Agent {
         sd_bus *side; /* systemd's own socket, while the bus is away in the middle of a job; else NULL */
         sd_bus_slot *name_slot, *lost_slot;
         sd_event_source *bus_timer, *idle_timer, *hold_timer, *lock_timer;
+        sd_event_source *over_timer; /* the record of a job that is over could not be removed yet */
         Http *http;
         Conns *conns;
         Systemd *systemd;
@@ -46,6 +47,8 @@ struct Agent {
         sd_event_source *ticket_timer;
         sd_event_source *places_timer; /* a place is kept that is given back by nobody's call */
         bool tickets;                  /* there are some */
+        bool ticket_is_over;           /* this one, and its record could not be removed yet */
+        Ticket ticket_over;
         bool ticket_aside; /* the present job is one, and ends to make room, or because a reboot cut it off */
         BusPeople *people; /* who calls through the bus that we have now */
         Job *job;          /* the present or the last one */
@@ -144,7 +147,7 @@ bool agent_notice(const Agent *a, char *buf, size_t size)
                 (void) snprintf(buf, size, HEAL_UNIT " is finishing a job that an agent has left");
         else if (*a->stale && access_records(a))
                 (void) snprintf(buf, size, "%s", a->stale);
-        else if (places_pending(a->places, buf, size))
+        else if (places_pending(a->places, buf, size) || tickets_unreadable(a->config->state_dir, buf, size))
                 return true;
         else if (!lost_text(a->config, buf, size)) {
                 if (!*a->trouble || a->config != a->given)
@@ -292,8 +295,8 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         (void) s;
         (void) usec;
         Usec next;
-        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || !a->locked || a->pins > 0 ||
-            leases_any(a->leases, time_boot(), &next) || a->tickets || a->places_timer ||
+        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || a->over_timer || !a->locked ||
+            a->pins > 0 || leases_any(a->leases, time_boot(), &next) || a->tickets || a->places_timer ||
             places_pending(a->places, NULL, 0)) {
                 agent_touch(a);
                 return 0;
@@ -514,6 +517,19 @@ static void agent_ticket_begin(Agent *a, const Ticket *ticket)
                             ticket->component, err.text);
 }
 
+/* Whose record stays behind its end would be a restart that nobody has asked for. Whoever asks once more
+ * meanwhile gets his. */
+static bool agent_ticket_gone(Agent *a)
+{
+        const Ticket *over = &a->ticket_over;
+        Ticket now;
+        if (a->ticket_is_over && tickets_read(a->config->state_dir, over->component, &now, NULL) > 0 &&
+            now.asked == over->asked && tickets_remove(a->config->state_dir, over->component, NULL) < 0)
+                return false;
+        a->ticket_is_over = false;
+        return true;
+}
+
 static int agent_on_tickets(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Agent *a = userdata;
@@ -523,7 +539,8 @@ static int agent_on_tickets(sd_event_source *s, uint64_t usec, void *userdata)
         a->ticket_timer = sd_event_source_unref(a->ticket_timer);
         if (a->leaving || !a->locked)
                 return 0;
-        bool found = tickets_next(a->config->state_dir, agent_ticket_may, a, &ticket, &a->tickets) > 0;
+        bool found = agent_ticket_gone(a) &&
+                     tickets_next(a->config->state_dir, agent_ticket_may, a, &ticket, &a->tickets) > 0;
         if (found && !agent_busy(a) && a->pins == 0)
                 agent_ticket_begin(a, &ticket);
         if (a->tickets && !agent_busy(a))
@@ -564,8 +581,10 @@ static void agent_ticket_ended(Agent *a, const Job *job, Result result)
         bool over = tickets_over(result, aside);
         journal_log(LOG_NOTICE, JOURNAL_TICKET, &context, "%s: the ticket %s (%s)", name,
                     over ? "is over" : "is set aside and begins anew", result_name(result));
-        if (over && tickets_remove(a->config->state_dir, name, &err) < 0)
-                journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: %s", name, err.text);
+        if (!over || tickets_remove(a->config->state_dir, name, &err) == 0)
+                return;
+        journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: %s", name, err.text);
+        a->ticket_is_over = tickets_read(a->config->state_dir, name, &a->ticket_over, NULL) > 0;
 }
 
 #define PLACES_LOOK_USEC (5 * USEC_PER_SEC)
@@ -593,6 +612,31 @@ static void agent_places(Agent *a, Job *job)
                                          time_now() + PLACES_LOOK_USEC, 0, agent_on_places, a);
 }
 
+static void agent_records_over(Agent *a);
+
+static int agent_on_over(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        (void) s;
+        (void) usec;
+        agent_records_over(userdata);
+        return 0;
+}
+
+/* A record that stays behind its job would be gone on with by the next agent: tried until it goes, and nobody
+ * leaves before. A job that has begun since has a record of its own. */
+static void agent_records_over(Agent *a)
+{
+        a->over_timer = sd_event_source_unref(a->over_timer);
+        if (agent_busy(a) || *a->stale)
+                return;
+        bool gone = true;
+        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+                gone = state_remove(a->config->state_dir, job_record_name((JobPlace) p), NULL) == 0 && gone;
+        if (!gone)
+                (void) sd_event_add_time(a->event, &a->over_timer, CLOCK_MONOTONIC,
+                                         time_now() + HOLD_RETRY_USEC, 0, agent_on_over, a);
+}
+
 static void agent_ended(Job *job, Result result, void *userdata)
 {
         Agent *a = userdata;
@@ -604,6 +648,7 @@ static void agent_ended(Job *job, Result result, void *userdata)
                 return;
         }
         agent_touch(a);
+        agent_records_over(a);
         agent_places(a, job);
         agent_tickets_changed(a);
         /* Not from within the end of the job: what is kept is asked of the component, later. */
@@ -620,6 +665,14 @@ static bool agent_leased(const char *component, const char *roll, char *text, si
         return leases_roll_has(a->leases, component, roll, time_boot(), text, size);
 }
 
+static void agent_exhausted(const char *why, void *userdata)
+{
+        Agent *a = userdata;
+        journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "%s: this agent ends in phase %s, and the next one goes on",
+                    why, job_phase(a->job));
+        (void) sd_event_exit(a->event, AGENT_EXIT_RESTART);
+}
+
 static JobEnv agent_env(Agent *a)
 {
         return (JobEnv){
@@ -633,6 +686,7 @@ static JobEnv agent_env(Agent *a)
                 .told = agent_told,
                 .ended = agent_ended,
                 .leased = agent_leased,
+                .exhausted = a->heal ? NULL : agent_exhausted,
                 .settle = a->heal,
                 .userdata = a,
         };
@@ -820,7 +874,10 @@ static int agent_on_lock(sd_event_source *s, uint64_t usec, void *userdata);
 /* What an agent does once the unfinished jobs are its own. */
 static void agent_begin_work(Agent *a)
 {
+        char text[512];
         agent_number(a);
+        if (tickets_unreadable(a->config->state_dir, text, sizeof(text)))
+                journal_log(LOG_ERR, JOURNAL_TICKET, NULL, "%s", text);
         if (agent_resume(a) && !a->ready) {
                 /* The job does not wait for the bus, so systemd must not wait for us to have a name. */
                 a->ready = true;
@@ -921,6 +978,8 @@ static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si
                 agent_go(a);
                 return sd_event_exit(a->event, AGENT_EXIT_RESTART);
         }
+        if (a->over_timer)
+                agent_records_over(a);
         (void) sd_notify(0, "STOPPING=1");
         return sd_event_exit(a->event, 0);
 }
@@ -928,6 +987,7 @@ static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si
 static int agent_setup(Agent *a, Err *err)
 {
         sigset_t mask;
+        state_watch_memory();
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);
@@ -978,6 +1038,7 @@ static void agent_done(Agent *a)
         sd_event_source_unref(a->bus_timer);
         sd_event_source_unref(a->idle_timer);
         sd_event_source_unref(a->hold_timer);
+        sd_event_source_unref(a->over_timer);
         sd_event_source_unref(a->lock_timer);
         sd_event_unref(a->event);
         stored_fds_close(a);

@@ -40,9 +40,14 @@ int job_table(Job *job, Err *err)
         int r;
         if (!job->changes.table) {
                 job->changes.table = true;
-                r = job_save(job);
-                if (r < 0 && !job->changes.blocked && !job->changes.stopped)
-                        return err_set(err, r, "the record of this job cannot be written");
+                r = job_write(job, err);
+                if (r < 0 && !job->acted) {
+                        job->changes.table = false;
+                        return err_prefix(err, r, "the record of this job cannot be written");
+                }
+                if (r < 0)
+                        job_warn(job, "the record of this job cannot be written (%s); going on without it",
+                                 err->text);
                 if (job->counting && memcmp(&job->plan_early, &job->plan, sizeof(job->plan)) == 0)
                         return 0; /* made before this job began, and its socket is kept */
         }
@@ -177,10 +182,11 @@ static void block_put(Job *job)
         }
         if (!job->changes.blocked && !job->changes.stopped && job_place_lost(job))
                 return;
-        job->changes.blocked = true;
+        if (!job_intend(job, &job->changes.blocked))
+                return;
+        job->acted = true;
         if (job->blocked_at == 0)
                 job->blocked_at = time_now();
-        (void) job_save(job);
         /* First, so that nothing happens between the block and the listening. */
         job_renewing(job, true);
         if (!block_close_read(job, &err)) {
@@ -211,8 +217,7 @@ static void block_enter(Job *job)
                 block_put(job);
                 return;
         }
-        job->changes.hooks = true;
-        if (job_save(job) == 0 || job->changes.table)
+        if (job_intend(job, &job->changes.hooks))
                 job_hooks(job, HOOK_BEFORE_BLOCK, "", block_on_hooks);
 }
 
@@ -490,8 +495,9 @@ static void stop_monit_tick(Job *job)
 static void stop_monit_begin(Job *job)
 {
         Err err = { 0 };
-        job->changes.monit = true;
-        (void) job_save(job);
+        if (!job_intend(job, &job->changes.monit))
+                return;
+        job->acted = true;
         job_progress(job, "monit off for %s", job->component->monit_check);
         job->monit_running = true;
         if (monit_off(job->env.monit, job->component, &job->monit, stop_monit_on, job, &err) < 0) {
@@ -517,8 +523,7 @@ static void stop_monit_enter(Job *job)
                 stop_monit_begin(job);
                 return;
         }
-        job->changes.hooks = true;
-        if (job_save(job) == 0 || job->changes.table)
+        if (job_intend(job, &job->changes.hooks))
                 job_hooks(job, HOOK_BEFORE_BLOCK, "", stop_monit_on_hooks);
 }
 

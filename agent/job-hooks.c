@@ -136,6 +136,7 @@ static void hooks_next(Job *job)
         _cleanup_(words_freep) Words env = hook_environment(job);
         char *argv[] = { path, NULL };
         h->began = time_now();
+        job->acted = true;
         job_progress(job, "hook %s/%s", hook_point_name(h->point), hook_name(path));
         int r = env ? systemd_run(job->env.systemd, HOOK_UNIT, argv, env, job->env.config->hook_limit_usec,
                                   hooks_on_end, job, &h->call, &err)

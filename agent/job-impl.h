@@ -82,6 +82,7 @@ struct Job {
         bool resumed;       /* an earlier agent began it */
         Phase resume_phase; /* where; PHASE_NONE: at the beginning */
         unsigned resumes;   /* how often agents have begun with the present phase */
+        bool unwritten;     /* resumed: its record cannot be written any more */
         bool hold_first;    /* resumed: what is not proven yet is held before anything else */
 
         /* events */
@@ -127,6 +128,8 @@ struct Job {
 
         /* what is known */
         JobChanges changes;
+        bool acted; /* somebody was refused, a hook run, monit told: from here on a record that cannot be
+                       written stops nothing */
         Facts facts;
         uint16_t next_health_port; /* another one since or after the restart; 0: the same */
         UnitState unit;            /* before */
@@ -174,6 +177,7 @@ struct Job {
         int unit_rank;     /* of the best so far */
         bool job_done;
         bool stop_called;    /* StopUnit was sent by this agent */
+        bool told_blind;     /* that its processes cannot be looked at */
         bool stop_failed;    /* the stop did not end as it should */
         bool by_command;     /* no unit of ours holds it: stopped by its own command, started in job->unit */
         bool command_called; /* ... by this agent */
@@ -243,9 +247,17 @@ void job_forward(Job *job, cJSON *event, bool progress);
 /* job_lengthen() - the present phase gets @usec more. */
 void job_lengthen(Job *job, Usec usec);
 
-/* job_save() - the record, before the effect it describes. A failure before the first effect is a refusal;
- * later it is told and the job goes on in memory. Return: 0 or negative errno (already told). */
+/*
+ * job_save() - the record, before the effect it describes. A failure before the first effect (job->acted) is
+ * a refusal, and ends the phase; later it is told and the job goes on in memory. Return: 0; negative errno
+ * (already told): where nothing was done yet, nothing may be done any more.
+ * job_write() - the same, and only @err tells.
+ * job_intend() - the same with @change (of job->changes) set. Return: false: it may not be done, @change is
+ * as before and the phase has ended.
+ */
 int job_save(Job *job);
+int job_write(Job *job, Err *err) _must_check_;
+bool job_intend(Job *job, bool *change) _must_check_;
 
 /* --- the phases --- */
 typedef struct PhaseOps {

@@ -154,7 +154,7 @@ void job_place_taken(Job *job, const char *protection)
 {
         job->protection = protection;
         job->placed = true;
-        if (job_save(job) == 0 || job->changes.table)
+        if (job_save(job) == 0 || job->acted)
                 job_ok(job, "%s", job->lock_text);
 }
 
@@ -227,7 +227,7 @@ int job_go(Job *job, Err *err)
         bool waited = job_awaits_go(job);
         job->options.await_go = false;
         /* Without a line to stand in it is written down with the place, at once. */
-        bool kept = !waited || !job_zk_wanted(job) || job_save(job) == 0 || job->changes.table;
+        bool kept = !waited || !job_zk_wanted(job) || job_save(job) == 0 || job->acted;
         if (waited && kept)
                 place_enter(job);
         return 0;

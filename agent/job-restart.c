@@ -100,6 +100,21 @@ static void stop_command(Job *job)
         job_tick(job, STOP_POLL_USEC);
 }
 
+/* How many processes its unit has. Where that cannot be seen, the end of systemd's job, which waits for them,
+ * is what there is. */
+static int stop_pids(Job *job)
+{
+        Err err = { 0 };
+        int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, &err) : 0;
+        if (pids >= 0)
+                return pids;
+        if (job->job_done && !job->told_blind) {
+                job->told_blind = true;
+                job_warn(job, "%s; systemd says that %s is stopped", err.text, job->unit.unit);
+        }
+        return job->job_done ? 0 : 1;
+}
+
 static void stop_tick(Job *job)
 {
         size_t of;
@@ -110,7 +125,7 @@ static void stop_tick(Job *job)
         }
         stop_follow(job);
         int listening = component_listening(job, &of, &inode_sum);
-        int pids = *job->unit.control_group ? cgroup_pids(NULL, job->unit.control_group, NULL, 0, NULL) : 0;
+        int pids = stop_pids(job);
 
         if (job->frozen && (listening == 0 || time_now() - job->frozen_at > THAW_AFTER_USEC))
                 job_thaw(job);

@@ -113,12 +113,16 @@ static void unblock_tick(Job *job)
         bool holds = true;
         size_t others = 0;
         if (hold_table(job, false, &others, &err) < 0 ||
-            block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds ||
-            hold_remove(job->env.config->state_dir, job->component->name, &err) < 0) {
+            block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds) {
                 job_progress(job, "the hold cannot be ended: %s", err.text);
                 job_tick(job, RETRY_USEC);
                 return;
         }
+        if (hold_remove(job->env.config->state_dir, job->component->name, &err) < 0)
+                job_warn(job,
+                         "the hold is ended, but its record stays (%s), and would hold it again at the next "
+                         "boot; `edge-roll undrain %s` removes it when that can be written",
+                         err.text, job->component->name);
         job->held = false;
         if (systemd_job(job->env.systemd, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT,
                         unblock_on_unit, job, &job->call, &err) < 0)
@@ -129,7 +133,9 @@ static void unblock_enter(Job *job)
 {
         Err err = { 0 };
 
-        (void) job_save(job);
+        if (job_save(job) < 0 && !job->acted)
+                return;
+        job->acted = true;
         /* The counters tell who comes back, so the table stays until `return` has its proof. */
         int r = job_table(job, &err);
         if (r < 0)
@@ -354,7 +360,7 @@ static void undo_tick(Job *job)
 
 static void undo_enter(Job *job)
 {
-        if (job->changes.table || job->changes.blocked || job->changes.monit)
+        if (job->acted)
                 (void) job_save(job);
         undo_tick(job);
 }

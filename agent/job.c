@@ -362,18 +362,52 @@ static cJSON *job_record(const Job *job)
         return o;
 }
 
+int job_write(Job *job, Err *err)
+{
+        const unsigned long before = state_short();
+        cJSON *record = job_record(job);
+        int r = state_short() != before ? err_set(err, -ENOMEM, "cannot write %s: out of memory",
+                                                  job_record_name(job->env.place))
+                                        : state_write(job->env.config->state_dir,
+                                                      job_record_name(job->env.place), record, err);
+        cJSON_Delete(record);
+        return r;
+}
+
+static void job_unwritten(Job *job, int r, const Err *err)
+{
+        /* Whatever comes next would fail, too. What the next agent finds written is what was done; it goes on
+         * in memory where that had nothing left, either. */
+        if (job->acted && !job->resumed && (r == -EMFILE || r == -ENOMEM) && job->env.exhausted)
+                job->env.exhausted(err->text, job->env.userdata);
+        else if (job->acted)
+                job_warn(job, "the record of this job cannot be written (%s); going on without it",
+                         err->text);
+        else
+                job_fail(job, RESULT_REFUSED, "make room in, or give write access to, the state directory",
+                         "the record of this job cannot be written: %s", err->text);
+}
+
 int job_save(Job *job)
 {
         Err err = { 0 };
-        cJSON *record = job_record(job);
-        int r = state_write(job->env.config->state_dir, job_record_name(job->env.place), record, &err);
-        cJSON_Delete(record);
-        if (r < 0 && (job->changes.table || job->changes.blocked))
-                job_warn(job, "the record of this job cannot be written (%s); going on without it", err.text);
-        else if (r < 0)
-                job_fail(job, RESULT_REFUSED, "make room in, or give write access to, the state directory",
-                         "the record of this job cannot be written: %s", err.text);
+        int r = job_write(job, &err);
+        if (r < 0)
+                job_unwritten(job, r, &err);
         return r;
+}
+
+bool job_intend(Job *job, bool *change)
+{
+        const bool before = *change;
+        Err err = { 0 };
+        *change = true;
+        int r = job_write(job, &err);
+        if (r < 0 && !job->acted)
+                *change = before;
+        if (r < 0)
+                job_unwritten(job, r, &err);
+        return r >= 0 || job->acted;
 }
 
 static const char *record_string(const cJSON *o, const char *key)
@@ -446,12 +480,14 @@ static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
         /* Its job goes on at once: it may have stopped its component. */
         if (phase == PHASE_PARTNER && (job->partner || (same_boot && !job->env.settle)))
                 return phase;
-        if (job->env.settle && !job->changes.stopped && phase < PHASE_START)
+        if (job->env.settle && !job->changes.stopped && (phase < PHASE_START || job->unwritten))
                 return PHASE_UNDO;
         if (!same_boot)
                 return job->changes.stopped ? PHASE_BLOCK : PHASE_UNDO;
         if (phase == PHASE_RETURN)
                 return PHASE_UNBLOCK; /* who comes back is counted from the opening on */
+        if (phase == PHASE_UNDO && job->changes.stopped)
+                return PHASE_STOP; /* found down: only forwards */
         if (phase == PHASE_UNDO || phase == PHASE_HOLD || phase >= PHASE_START)
                 return phase;
         if (job->changes.stopped)
@@ -528,12 +564,6 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 .stopped = record_bool(changes, "stopped"),
                 .hooks = record_bool(changes, "hooks"),
         };
-        bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
-        if (!same_boot) {
-                job->changes.table = job->changes.blocked = false;
-                if (job->changes.stopped && phase != PHASE_HOLD)
-                        roll_set_kind(job->roll, ROLL_RECOVER);
-        }
         job->facts.health_port = (uint16_t) record_number(record, "health_port");
         job->next_health_port = (uint16_t) record_number(record, "next_health_port");
         job_load_ports(job, record);
@@ -560,6 +590,15 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         if (*record_string(record, "snapshot") &&
             (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
+
+        job_record_check(job, record, phase, same_boot, fds[env->place] >= 0);
+        bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
+        job->acted = touched || job->changes.monit || job->changes.hooks;
+        if (!same_boot) {
+                job->changes.table = job->changes.blocked = false;
+                if (job->changes.stopped && phase != PHASE_HOLD)
+                        roll_set_kind(job->roll, ROLL_RECOVER);
+        }
 
         if (kind == ROLL_RESTART_RMP) {
                 job_load_partner(job, record);
@@ -965,6 +1004,10 @@ void job_start(Job *job)
                     *job->options.reason ? ": " : "", job->options.reason);
         job_tell_begin(job);
         if (job->resumed) {
+                if (job->unwritten)
+                        job_warn(job,
+                                 "the record of this job cannot be written any more; it is only brought to "
+                                 "an end");
                 job_take_over(job);
                 job_zk_resume(job);
         }

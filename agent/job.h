@@ -50,6 +50,9 @@ typedef struct JobEnv {
         void (*ended)(Job *job, Result result, void *userdata);
         /* Has @roll the lease of @component? @text: which one it is, or why not. */
         bool (*leased)(const char *component, const char *roll, char *text, size_t size, void *userdata);
+        /* This process has no descriptors or no memory left; another one would have. NULL: there will be
+         * none. */
+        void (*exhausted)(const char *why, void *userdata);
         /* Only end what was begun: before `stop` undo, behind it forwards, behind a hold until it is proven.
          */
         bool settle;

@@ -84,6 +84,20 @@ Stopping manager_why_stopped(const char *unit)
         return strcmp(word, "stop") == 0 ? STOPPING_UNIT : STOPPING_RESTART;
 }
 
+bool manager_left_down(const char *unit)
+{
+        static const char *const interface = "org.freedesktop.systemd1.Unit";
+        _cleanup_(busp) sd_bus *bus = NULL;
+        _cleanup_(freep) char *path = NULL;
+        char job[256], active[32];
+
+        return manager_open(&bus) == 0 && sd_bus_path_encode(MANAGER_PATH "/unit", unit, &path) >= 0 &&
+               manager_get(bus, path, interface, "Job", "(uo)", job, sizeof(job)) == 0 &&
+               strcmp(job, "/") == 0 &&
+               manager_get(bus, path, interface, "ActiveState", "s", active, sizeof(active)) == 0 &&
+               (strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0);
+}
+
 static int manager_call(const char *method, const char *unit, const char *mode, Err *err)
 {
         _cleanup_(busp) sd_bus *bus = NULL;

@@ -6,6 +6,7 @@
  * answers while dbus-daemon is down. Everything else goes through agent/systemd.h.
  */
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "base/err.h"
@@ -27,6 +28,10 @@ int manager_bus(sd_bus **ret) _must_check_;
 /* manager_why_stopped() - why did @unit, which is ours, get SIGTERM? Blocks for at most 2 s an answer,
  * usually 1 ms. */
 Stopping manager_why_stopped(const char *unit);
+
+/* manager_left_down() - @unit does not run, and nobody is about to start it: no job of it waits, also none of
+ * a boot that goes on. Return: false also when systemd does not tell. Blocks as above. */
+bool manager_left_down(const char *unit);
 
 /* manager_start() - queue a start of @unit, do not wait for it. Blocks as above. Return: 0; -errno. */
 int manager_start(const char *unit, Err *err) _must_check_;

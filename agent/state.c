@@ -124,6 +124,27 @@ static int file_write(int dir, const char *name, const char *text)
         return r;
 }
 
+static unsigned long failed_allocations;
+
+static void *counted_malloc(size_t size)
+{
+        void *p = malloc(size);
+        if (!p)
+                failed_allocations++;
+        return p;
+}
+
+void state_watch_memory(void)
+{
+        cJSON_Hooks hooks = { .malloc_fn = counted_malloc };
+        cJSON_InitHooks(&hooks);
+}
+
+unsigned long state_short(void)
+{
+        return failed_allocations;
+}
+
 int state_write(const char *dir, const char *name, cJSON *record, Err *err)
 {
         int r = name_check(name, err);
@@ -246,9 +267,12 @@ int state_remove(const char *dir, const char *name, Err *err)
         if (fd < 0)
                 return err_errno(err, fd, "cannot open the state directory %s", dir);
         if (unlinkat(fd, name, 0) < 0) {
-                if (errno == ENOENT)
+                const int why = errno;
+                struct stat st;
+                /* A read-only file system says so before it looks whether there is such a file. */
+                if (why == ENOENT || (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
                         return 0;
-                return err_errno(err, errno, "cannot remove %s/%s", dir, name);
+                return err_errno(err, why, "cannot remove %s/%s", dir, name);
         }
         if (fsync(fd) < 0)
                 return err_errno(err, errno, "%s/%s is removed, but may be back after a power loss", dir,

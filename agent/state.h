@@ -26,6 +26,14 @@
 int state_write(const char *dir, const char *name, cJSON *record, Err *err) _must_check_;
 
 /*
+ * state_watch_memory() - once, before anything else uses cJSON: from now on state_short() counts the
+ * allocations of cJSON that failed. A record that was put together while that number changed lacks something,
+ * and must not be written. Source: cJSON_InitHooks().
+ */
+void state_watch_memory(void);
+unsigned long state_short(void);
+
+/*
  * state_read() - @ret: to be freed with cJSON_Delete(); NULL when there is no such file (an answer).
  * @ret_same_boot: written in this boot of the machine (or of this container: since process 1 was started);
  * may be NULL. Both written only on success. Return: 0; -EPROTO (another format, or none); -EBADMSG (empty,

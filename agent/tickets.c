@@ -57,13 +57,16 @@ int tickets_put(const char *state_dir, const Ticket *ticket, Ticket *ret, bool *
         } else
                 t.asked = 1;
         (void) snprintf(since, sizeof(since), "%" PRIu64, t.since_wall_usec);
+        const unsigned long missed = state_short();
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "component", t.component);
         cJSON_AddStringToObject(o, "by", t.by);
         cJSON_AddStringToObject(o, "reason", t.reason);
         cJSON_AddStringToObject(o, "since", since);
         cJSON_AddNumberToObject(o, "asked", t.asked);
-        r = state_write(state_dir, record_of(t.component, name, sizeof(name)), o, err);
+        r = state_short() == missed
+                    ? state_write(state_dir, record_of(t.component, name, sizeof(name)), o, err)
+                    : err_set(err, -ENOMEM, "out of memory");
         cJSON_Delete(o);
         if (r >= 0)
                 *ret = t;
@@ -97,6 +100,28 @@ int tickets_next(const char *state_dir, TicketMayFn may, void *userdata, Ticket 
                 found = true;
         }
         return found;
+}
+
+bool tickets_unreadable(const char *state_dir, char *buf, size_t size)
+{
+        _cleanup_(state_list_freep) char **names = NULL;
+        if (state_list(state_dir, PREFIX, &names, NULL) < 0)
+                return false;
+        for (size_t i = 0; names[i]; i++) {
+                cJSON *o = NULL;
+                Err err = { 0 };
+                int r = state_read(state_dir, names[i], &o, NULL, &err);
+                cJSON_Delete(o);
+                if (r >= 0)
+                        continue;
+                (void) snprintf(
+                        buf, size,
+                        "a restart that was requested will not be made: %.300s; request it again (edge-roll "
+                        "request), or delete that file",
+                        err.text);
+                return true;
+        }
+        return false;
 }
 
 bool tickets_over(Result result, bool aside)

@@ -40,5 +40,9 @@ int tickets_next(const char *state_dir, TicketMayFn may, void *userdata, Ticket 
  */
 bool tickets_over(Result result, bool aside);
 
+/* tickets_unreadable() - one that cannot be read: what was asked for is not known. @buf: a sentence, which
+ * says what to do. Return: there is one. */
+bool tickets_unreadable(const char *state_dir, char *buf, size_t size);
+
 /* tickets_json() - [{component, by, reason, since, asked}] for Status. */
 cJSON *tickets_json(const char *state_dir);
