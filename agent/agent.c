@@ -622,14 +622,20 @@ static int agent_on_over(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* A record that stays behind its job would be gone on with by the next agent: tried until it goes, and nobody
- * leaves before. A job that has begun since has a record of its own. */
+/* A record that stays behind its job would be gone on with by the next agent, and a hold without one is over
+ * with the next boot: tried until it sticks, and nobody leaves before. A job that has begun since has a
+ * record of its own. */
 static void agent_records_over(Agent *a)
 {
         a->over_timer = sd_event_source_unref(a->over_timer);
         if (agent_busy(a) || *a->stale)
                 return;
-        bool gone = true;
+        Err err = { 0 };
+        const JobHold hold = a->job ? job_hold_again(a->job) : JOB_HOLD_NONE;
+        if (hold == JOB_HOLD_WRITTEN && manager_start(HOLD_UNIT, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL,
+                            "%s; without that unit the hold does not survive a reboot", err.text);
+        bool gone = hold != JOB_HOLD_UNWRITTEN;
         for (int p = 0; p < JOB_PLACE_COUNT; p++)
                 gone = state_remove(a->config->state_dir, job_record_name((JobPlace) p), NULL) == 0 && gone;
         if (!gone)

@@ -190,6 +190,20 @@ static int hold_apply(const Config *config, char **names)
         return records.damaged ? 1 : status;
 }
 
+bool hold_unrecorded(const Config *config, const Hold *hold)
+{
+        _cleanup_(state_list_freep) char **names = NULL;
+        _cleanup_(records_done) Records records = {};
+        bool refused = false;
+
+        /* There is room for one more than there are names. */
+        if (state_list(config->state_dir, HOLD_PREFIX, &names, NULL) < 0 ||
+            records_read(config, names, &records) < 0)
+                return false;
+        records.holds[records.n++] = *hold;
+        return table_put(&records) == 0 && block_hold_read(&hold->plan, &refused, NULL, NULL) == 0 && refused;
+}
+
 static int hold_clear(const Config *config, char **names)
 {
         Err err = {};

@@ -71,6 +71,13 @@ bool hold_plan_from_job(const cJSON *record, const Component *component, BlockPl
 void hold_component(const char *name, char *ret, size_t size);
 
 /*
+ * hold_unrecorded() - the table as the records say and, besides, @hold, whose record cannot be written. It
+ * lasts until somebody makes the table what the records say, so the unit must not be started. What was done
+ * is said as by hold_main(). Return: it refuses.
+ */
+bool hold_unrecorded(const Config *config, const Hold *hold);
+
+/*
  * hold_main() - the verb `hold` of edge-roll-hold.service. @what "apply": the table becomes what the records
  * say (none: no table; a record whose time is over is deleted, after the table); "remove": table, then
  * records go, readable or not. What was done goes to stdout, what failed to stderr.

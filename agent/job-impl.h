@@ -138,6 +138,7 @@ struct Job {
         Snapshot *before;
         bool held; /* a hold was there when the job began */
         Hold hold;
+        bool hold_unwritten; /* it refuses, and has no record */
         BlockPlan plan;
         ForeignRule *foreign; /* rules of others that refuse the health port, as `watch` began */
         size_t n_foreign;

@@ -469,12 +469,27 @@ bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s", reason);
-        if (hold_write(job->env.config->state_dir, h, err) < 0)
+        job->hold_unwritten = hold_write(job->env.config->state_dir, h, err) < 0;
+        if (job->hold_unwritten)
                 job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err->text);
         bool refused = false;
         size_t others;
         return hold_table(job, true, &others, err) >= 0 &&
                block_hold_read(&job->plan, &refused, NULL, err) >= 0 && refused;
+}
+
+JobHold job_hold_again(Job *job)
+{
+        bool refused = false;
+        if (!job->hold_unwritten)
+                return JOB_HOLD_NONE;
+        /* Somebody has ended it meanwhile. */
+        if (block_hold_read(&job->hold.plan, &refused, NULL, NULL) == 0 && !refused) {
+                job->hold_unwritten = false;
+                return JOB_HOLD_NONE;
+        }
+        job->hold_unwritten = hold_write(job->env.config->state_dir, &job->hold, NULL) < 0;
+        return job->hold_unwritten ? JOB_HOLD_UNWRITTEN : JOB_HOLD_WRITTEN;
 }
 
 static void hold_tick(Job *job)
@@ -491,8 +506,9 @@ static void hold_tick(Job *job)
                 job_tick(job, RETRY_USEC);
                 return;
         }
-        if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job, &job->call,
-                        &err) < 0)
+        /* The unit makes the table what the records say: without one it would open what was just refused. */
+        if (job->hold_unwritten || systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT,
+                                               hold_on_unit, job, &job->call, &err) < 0)
                 hold_in_place(job);
 }
 

@@ -127,6 +127,14 @@ RollKind job_roll_kind(const Job *job);
  */
 int job_go(Job *job, Err *err) _must_check_;
 
+typedef enum JobHold { JOB_HOLD_NONE, JOB_HOLD_UNWRITTEN, JOB_HOLD_WRITTEN } JobHold;
+
+/*
+ * job_hold_again() - of a job that is over: it has left a hold that refuses and could not be recorded. To be
+ * called until it is not _UNWRITTEN any more. _WRITTEN: it is now, and edge-roll-hold.service may be started.
+ */
+JobHold job_hold_again(Job *job);
+
 /* job_take_place() - a place in ZooKeeper that the job has or stands in line for; to be called until it
  * returns NULL.
  * @component: whose; borrowed of the configuration. */

@@ -65,19 +65,23 @@ static bool plan_from_table(const Config *config, const Component *c, Block *blo
         return block_adopt(block, ret, NULL) == 0 && block_read(block, &state, NULL) == 0 && state.refusing;
 }
 
-static bool lost_hold(const Config *config, const char *component, const BlockPlan *plan, const char *why)
+/* @ret_recorded: there is a record of it, which the unit needs. Return: it is held. */
+static bool lost_hold(const Config *config, const char *component, const BlockPlan *plan, const char *why,
+                      bool *ret_recorded)
 {
         JournalContext context = { .component = component };
         Err err = { 0 };
         Hold hold = { 0 };
         bool found = false;
 
+        *ret_recorded = true;
         if (hold_read(config->state_dir, component, &hold, &found, NULL) < 0 || !found) {
                 hold = (Hold){ .by = "edge-roll", .since_wall_usec = time_wall(), .plan = *plan };
                 (void) snprintf(hold.component, sizeof(hold.component), "%.63s", component);
                 (void) snprintf(hold.reason, sizeof(hold.reason), "an unfinished job is unknown: %.220s",
                                 why);
-                if (hold_write(config->state_dir, &hold, &err) < 0) {
+                *ret_recorded = hold_write(config->state_dir, &hold, &err) == 0;
+                if (!*ret_recorded && !hold_unrecorded(config, &hold)) {
                         journal_log(
                                 LOG_CRIT, JOURNAL_AGENT, &context,
                                 "%s: its unfinished job is unknown (%s), and it cannot be held: %s. Look whether it "
@@ -86,7 +90,12 @@ static bool lost_hold(const Config *config, const char *component, const BlockPl
                         return false;
                 }
         }
-        (void) hold_main(config, "apply");
+        if (*ret_recorded)
+                (void) hold_main(config, "apply");
+        else
+                journal_log(LOG_WARNING, JOURNAL_AGENT, &context,
+                            "%s: the hold cannot be recorded, so it does not survive a reboot: %s", component,
+                            err.text);
         journal_log(
                 LOG_ERR, JOURNAL_HELD, &context,
                 "%s is held, because an unfinished job is unknown: %s. Look whether it runs, and whether monit runs and "
@@ -110,6 +119,7 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
         BlockPlan plan;
         Err err = { 0 };
         int held = 0;
+        bool recorded = true;
 
         if (block_new(&block, nft_fd, (BlockOwner) config->nft_owner, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, &context, "the table of that job cannot be read: %s",
@@ -125,12 +135,12 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
                         monit ? ". Monit was asked to leave it alone: start monit, and `monit monitor` it"
                               : "");
         } else if (*component && hold_plan_from_job(record, config_component(config, component), &plan)) {
-                held += lost_hold(config, component, &plan, why);
+                held += lost_hold(config, component, &plan, why, &recorded);
         } else {
                 for (size_t i = 0; block && i < config->n_components; i++)
                         if (plan_from_table(config, &config->components[i], block, job_place_table(place),
                                             &plan))
-                                held += lost_hold(config, config->components[i].name, &plan, why);
+                                held += lost_hold(config, config->components[i].name, &plan, why, &recorded);
                 if (held == 0)
                         journal_log(
                                 LOG_ERR, JOURNAL_AGENT, NULL,
@@ -151,7 +161,7 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
                 journal_log(LOG_ERR, JOURNAL_AGENT, &context, "%s", err.text);
                 return r;
         }
-        return held > 0;
+        return held > 0 && recorded;
 }
 
 bool lost_text(const Config *config, char *buf, size_t size)

@@ -23,6 +23,7 @@
 
 #include "agent/hold.h"
 #include "agent/state.h"
+#include "agent/tickets.h"
 
 static char dir[64];
 
@@ -399,8 +400,48 @@ static void test_read_only(void **state)
         assert_int_equal(mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
         assert_int_equal(write_number("job.json", 2, &err), -EROFS);
         assert_int_equal(state_remove(dir, "job.json", &err), -EROFS);
+        assert_int_equal(state_remove(dir, "hold-router.json", &err), 0); /* there is none */
         assert_true(read_number("job.json") == 1);
         assert_int_equal(umount(dir), 0);
+}
+
+static void test_short_of_memory(void **state)
+{
+        (void) state;
+        volatile size_t too_much = SIZE_MAX / 2;
+        state_watch_memory();
+        const unsigned long before = state_short();
+        Err err = {};
+        assert_int_equal(write_number("job.json", 1, &err), 0);
+        assert_true(state_short() == before);
+        assert_null(cJSON_malloc(too_much));
+        assert_true(state_short() == before + 1);
+}
+
+/* ---- tickets ---- */
+
+static void test_ticket_damaged(void **state)
+{
+        (void) state;
+        static const char *const texts[] = { "", "{\"format\":1,\"compon", "[]" };
+        const Ticket ticket = { .component = "router", .by = "root" };
+        Ticket now;
+        bool fresh = false;
+        char text[512];
+        Err err = {};
+
+        assert_false(tickets_unreadable(dir, text, sizeof(text)));
+        assert_int_equal(tickets_put(dir, &ticket, &now, &fresh, &err), 0);
+        assert_false(tickets_unreadable(dir, text, sizeof(text)));
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                put("ticket-router.json", texts[i], strlen(texts[i]));
+                assert_true(tickets_unreadable(dir, text, sizeof(text)));
+                assert_non_null(strstr(text, "ticket-router.json"));
+        }
+        /* Whoever asks again mends it. */
+        assert_int_equal(tickets_put(dir, &ticket, &now, &fresh, &err), 0);
+        assert_true(fresh);
+        assert_false(tickets_unreadable(dir, text, sizeof(text)));
 }
 
 /* ---- holds ---- */
@@ -657,6 +698,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_inodes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_short_of_memory, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ticket_damaged, setup, teardown),
                 cmocka_unit_test(test_hold_left),
                 cmocka_unit_test_setup_teardown(test_hold_write_and_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hold_from_sources, setup, teardown),
