@@ -25,7 +25,8 @@ static bool record_gone(const Job *job)
 {
         uint16_t ports[CONNS_PORTS_MAX];
         size_t n = job_ports(job, ports);
-        return *job->unit.unit && facts_listening(job->env.conns, ports, n, NULL, NULL) == 0 &&
+        return job->inode_sum != 0 && *job->unit.unit &&
+               facts_listening(job->env.conns, ports, n, NULL, NULL) == 0 &&
                manager_left_down(job->unit.unit);
 }
 
