@@ -21,8 +21,11 @@ for kind in state-full state-read-only; do
         assert_result held 16
         result '.warnings[]' | shows 'cannot be recorded' || fail "$kind: nobody was told that the hold has no record"
         assert has_hold r1
-        assert not recorded
-        assert hold_unit inactive
+        # On a full disk the end of the job's own record may have made room.
+        if [ $kind = state-read-only ]; then
+                assert not recorded
+                assert hold_unit inactive
+        fi
         er r1 status router
         assert_same "$ER_EXIT" 16 "exit status of status"
         assert has_hold r1
