@@ -47,7 +47,7 @@ for how in empty half zeros; do
         damage lease-router.json $how
         agent_anew
         er r1 restart router
-        assert_same "$ER_EXIT" 14 "exit status where the lease is $how"
+        assert_same "$ER_EXIT" 1 "exit status where the lease is $how"
         result '.reason + .hint' | shows 'lease-router.json' || fail "the lease that is $how is not named: $(result .reason)"
         in_node r1 rm $state/lease-router.json
 
