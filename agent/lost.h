@@ -23,8 +23,8 @@
  * @why: what is wrong with the record, one sentence. @understood: its format is ours, so its words can be
  * believed.
  * @nft_fd: the transit table's socket from the fd store, or -1; closed.
- * Return: 1 (something is held now, with a record); 0 (nothing is, or without one); negative errno (the record could not be set aside;
- * told).
+ * Return: 1 (something is held now, with a record); 0 (nothing is, or without one); negative errno (the
+ * record could not be set aside; told).
  */
 int lost_settle(const Config *config, JobPlace place, const char *why, bool understood, int nft_fd);
 
