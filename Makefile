@@ -188,7 +188,8 @@ ROTATE ?= 300
 check: fuzz-deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)$(FUZZ_MAKE)
-	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e tests/model/run --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
+	$(Q)$(MAKE) --no-print-directory fuzz-bins
+	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
 		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.

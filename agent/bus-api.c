@@ -17,6 +17,7 @@
 #include "agent/state.h"
 #include "agent/version.h"
 #include "drain/foreign.h"
+#include "probes/json.h"
 
 #define HOLD_MAX_USEC (365 * 86400 * USEC_PER_SEC)
 
@@ -345,7 +346,7 @@ static void add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n
 {
         cJSON *a = cJSON_AddArrayToObject(o, key);
         for (size_t i = 0; i < n; i++)
-                cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
+                json_append(a, cJSON_CreateNumber(ports[i]));
 }
 
 static void discover_on_facts(const Facts *f, void *userdata)
@@ -435,7 +436,7 @@ static cJSON *status_last(const Config *config)
                 cJSON *o = NULL;
                 if (state_read(config->state_dir, names[i], &o, NULL, NULL) < 0 || !o)
                         continue;
-                cJSON_AddItemToArray(a, o);
+                json_append(a, o);
         }
         return a;
 }
@@ -454,7 +455,7 @@ static void status_foreign(cJSON *o, uint16_t port)
                 cJSON *rule = cJSON_CreateObject();
                 cJSON_AddStringToObject(rule, "rule", foreign_text(&rules[i], text, sizeof(text)));
                 cJSON_AddStringToObject(rule, "delete", foreign_command(&rules[i], port, text, sizeof(text)));
-                cJSON_AddItemToArray(a, rule);
+                json_append(a, rule);
         }
 }
 
@@ -465,7 +466,7 @@ static void status_lease(Agent *a, const Component *c, cJSON *o)
         char text[POOL_NAME_SIZE];
         if (!slot)
                 return;
-        cJSON_AddItemToObject(o, "lease", bus_lease_json(slot));
+        json_put(o, "lease", bus_lease_json(slot));
         cJSON_AddStringToObject(o, "pool", pool_name(agent_config(a), c, &slot->pool, text, sizeof(text)));
         cJSON_AddNumberToObject(o, "pool_mates",
                                 (double) pool_mates(agent_config(a), &slot->pool, text, sizeof(text)));
@@ -493,7 +494,7 @@ static cJSON *status_component(Agent *a, const Component *c)
                 cJSON_AddStringToObject(o, "error", s.error);
         if (s.held) {
                 cJSON_AddNumberToObject(o, "refused", (double) s.refusals);
-                cJSON_AddItemToObject(o, "hold", bus_hold(&s.hold));
+                json_put(o, "hold", bus_hold(&s.hold));
         }
         status_lease(a, c, o);
         return o;
@@ -522,8 +523,8 @@ static void status_strangers(const Config *config, cJSON *components)
                 cJSON_AddStringToObject(o, "blocked", refused || !read ? "hold" : "hold-missing");
                 cJSON_AddStringToObject(o, "error",
                                         "not configured: `systemctl stop edge-roll-hold` ends all holds");
-                cJSON_AddItemToObject(o, "hold", bus_hold(&holds[i]));
-                cJSON_AddItemToArray(components, o);
+                json_put(o, "hold", bus_hold(&holds[i]));
+                json_append(components, o);
         }
 }
 
@@ -537,12 +538,12 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
         cJSON *o = cJSON_CreateObject(), *agent = cJSON_AddObjectToObject(o, "agent");
         cJSON_AddStringToObject(agent, "version", EDGE_ROLL_VERSION);
         cJSON_AddNumberToObject(agent, "pid", getpid());
-        cJSON_AddItemToObject(o, "job", bus_job(agent_busy(a)));
-        cJSON_AddItemToObject(o, "last", status_last(config));
-        cJSON_AddItemToObject(o, "tickets", tickets_json(config->state_dir));
+        json_put(o, "job", bus_job(agent_busy(a)));
+        json_put(o, "last", status_last(config));
+        json_put(o, "tickets", tickets_json(config->state_dir));
         cJSON *components = cJSON_AddArrayToObject(o, "components");
         for (size_t i = 0; i < config->n_components; i++)
-                cJSON_AddItemToArray(components, status_component(a, &config->components[i]));
+                json_append(components, status_component(a, &config->components[i]));
         status_strangers(config, components);
         char notice[1024];
         if (agent_notice(a, notice, sizeof(notice)))

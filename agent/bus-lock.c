@@ -12,6 +12,7 @@
 #include "agent/place-ask.h"
 #include "agent/standing.h"
 #include "agent/tickets.h"
+#include "probes/json.h"
 
 #define LOCK_USEC (15 * USEC_PER_SEC)
 
@@ -59,10 +60,10 @@ static void lock_answer(LockCall *call, cJSON *place, const char *trouble)
         cJSON_AddStringToObject(o, "lock_text", lock_found_text(&call->found, text, sizeof(text)));
         cJSON_AddStringToObject(o, "pool", pool_name(config, c, &call->slot->pool, pool, sizeof(pool)));
         cJSON_AddStringToObject(o, "uuid", call->slot->pool.uuid);
-        cJSON_AddItemToObject(o, "lease", bus_lease_json(call->slot));
+        json_put(o, "lease", bus_lease_json(call->slot));
         cJSON_AddBoolToObject(o, "out", s.out);
         cJSON_AddStringToObject(o, "out_reason", s.out_reason);
-        cJSON_AddItemToObject(o, "place", place ? place : cJSON_CreateNull());
+        json_put(o, "place", place ? place : cJSON_CreateNull());
         cJSON_AddStringToObject(o, "place_error", trouble);
         (void) bus_reply_json(call->message, o);
 }

@@ -14,6 +14,7 @@
 #include "agent/standing.h"
 #include "agent/state.h"
 #include "agent/version.h"
+#include "probes/json.h"
 
 typedef struct LookCall {
         Agent *agent;
@@ -68,7 +69,7 @@ static void look_last(const Config *config, const Component *c, cJSON *o)
         if (kind && strncmp(kind, "restart", strlen("restart")) == 0 && result &&
             strcmp(result, "done") == 0 && cJSON_IsNumber(elapsed))
                 took = elapsed->valuedouble;
-        cJSON_AddItemToObject(o, "last", last ? last : cJSON_CreateNull());
+        json_put(o, "last", last ? last : cJSON_CreateNull());
         cJSON_AddNumberToObject(o, "took", took);
 }
 
@@ -103,9 +104,9 @@ static void look_who(const LookCall *call, const LeaseSlot *slot, cJSON *o)
         cJSON_AddStringToObject(o, "address",
                                 own_address(agent_conns(call->agent), call->facts.health_port, address,
                                             sizeof(address)));
-        cJSON_AddItemToObject(o, "members", pool_members(config, &slot->pool));
+        json_put(o, "members", pool_members(config, &slot->pool));
         cJSON_AddStringToObject(o, "members_from", pool_from(config, &slot->pool, from, sizeof(from)));
-        cJSON_AddItemToObject(o, "lease", bus_lease_json(slot));
+        json_put(o, "lease", bus_lease_json(slot));
         if (*slot->unreadable)
                 cJSON_AddStringToObject(o, "lease_error", slot->unreadable);
 }
@@ -126,9 +127,8 @@ static void look_state(const LookCall *call, cJSON *o)
         cJSON_AddStringToObject(o, "blocked", s.blocked);
         if (*s.error)
                 cJSON_AddStringToObject(o, "error", s.error);
-        cJSON_AddItemToObject(o, "hold", s.held ? bus_hold(&s.hold) : cJSON_CreateNull());
-        cJSON_AddItemToObject(o, "job",
-                              job && job_concerns(job, c->name) ? bus_job(job) : cJSON_CreateNull());
+        json_put(o, "hold", s.held ? bus_hold(&s.hold) : cJSON_CreateNull());
+        json_put(o, "job", job && job_concerns(job, c->name) ? bus_job(job) : cJSON_CreateNull());
         cJSON_AddBoolToObject(o, "out", s.out);
         cJSON_AddStringToObject(o, "out_reason", s.out_reason);
 }

@@ -6,6 +6,8 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "probes/json.h"
+
 #define AGENT_GROUP "edge-roll"
 #define PEOPLE_MAX  512 /* connections that have introduced their caller; the oldest are forgotten first */
 
@@ -213,7 +215,7 @@ int bus_reply_json(sd_bus_message *m, cJSON *o)
 {
         _cleanup_(freep) char *text = o ? cJSON_PrintUnformatted(o) : NULL;
         cJSON_Delete(o);
-        if (!text)
+        if (json_lost() || !text)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR_PREFIX "Failed", "out of memory");
         /* What components and records say, too. There are no control characters in JSON. */
         bus_clean(text);
@@ -242,7 +244,7 @@ cJSON *bus_job(const Job *job)
         cJSON_AddBoolToObject(o, "cancellable", job_can_cancel(job));
         cJSON_AddBoolToObject(o, "awaiting_go", job_awaits_go(job));
         if (within)
-                cJSON_AddItemToObject(o, "partner", bus_job(within));
+                json_put(o, "partner", bus_job(within));
         return o;
 }
 

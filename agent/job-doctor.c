@@ -17,6 +17,7 @@
 #include "agent/journal.h"
 #include "agent/pool.h"
 #include "agent/properties.h"
+#include "probes/json.h"
 
 #define STATE_ROOM_MIN (1024 * 1024) /* bytes: records are some KB, each written as a second file first */
 
@@ -48,7 +49,7 @@ void job_find(Job *job, Finding state, const char *about, const char *hint, cons
         cJSON_AddStringToObject(o, "about", about);
         cJSON_AddStringToObject(o, "text", text);
         cJSON_AddStringToObject(o, "hint", hint ? hint : "");
-        cJSON_AddItemToArray(job->findings, cJSON_Duplicate(o, true));
+        json_append(job->findings, cJSON_Duplicate(o, true));
         job_tell(job, o, false);
 }
 

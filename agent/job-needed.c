@@ -7,6 +7,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "probes/json.h"
+
 static void needed_next(Job *job)
 {
         void (*next)(Job *) = job->needed_next;
@@ -27,7 +29,7 @@ static void needed_tell(Job *job, const Component *c, const Needed *needed, cons
                 job->needed = cJSON_CreateArray();
         cJSON *kept = cJSON_Duplicate(o, true);
         cJSON_DeleteItemFromObjectCaseSensitive(kept, "event");
-        cJSON_AddItemToArray(job->needed, kept);
+        json_append(job->needed, kept);
         /* One that is not made is told by the end of the job. */
         if (needed_verdict(needed) != NEEDED_NO)
                 journal_log(LOG_INFO, JOURNAL_PHASE, &context, "%s: restart %s", c->name, text);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/pool.h"
+#include "probes/json.h"
 
 /* What is known of the component's pool. A record that cannot be read names nobody. */
 static void place_pool(const Job *job, const Component *c, Pool *ret)
@@ -259,8 +260,7 @@ void job_place_add(const Job *job, cJSON *record)
         cJSON_AddBoolToObject(record, "covered", o->covered);
         cJSON *probers = cJSON_AddArrayToObject(record, "probers");
         for (size_t i = 0; i < o->n_probers; i++)
-                cJSON_AddItemToArray(probers,
-                                     cJSON_CreateString(addr_format(&o->probers[i], addr, sizeof(addr))));
+                json_append(probers, cJSON_CreateString(addr_format(&o->probers[i], addr, sizeof(addr))));
         cJSON_AddBoolToObject(record, "placed", job->placed);
         cJSON_AddStringToObject(record, "protection", job->protection);
         cJSON_AddStringToObject(record, "lock_text", job->lock_text);

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "agent/journal.h"
+#include "probes/json.h"
 
 #define NO_LIMIT_USEC (12 * 3600 * USEC_PER_SEC)
 #define PROGRESS_KEPT 256 /* progress events a late joiner is shown */
@@ -63,6 +64,7 @@ void job_tell(Job *job, cJSON *object, bool progress)
 {
         char *text = object ? cJSON_PrintUnformatted(object) : NULL;
         cJSON_Delete(object);
+        (void) json_lost(); /* told with what there is: better than nothing */
         if (!text)
                 return;
         /* Texts of others are cut where they are too long, perhaps within a character; D-Bus takes no half
@@ -151,7 +153,7 @@ void job_warn(Job *job, const char *fmt, ...)
         }
         JournalContext c = job_context(job);
         journal_log(LOG_WARNING, JOURNAL_WARNING, &c, "%s: %s", job->component->name, text);
-        cJSON_AddItemToArray(job->warnings, cJSON_CreateString(text));
+        json_append(job->warnings, cJSON_CreateString(text));
         cJSON *o = job_object("warning");
         cJSON_AddStringToObject(o, "phase", phase_name(roll_phase(job->roll)));
         cJSON_AddStringToObject(o, "text", text);
@@ -210,7 +212,7 @@ static void job_add_checkers(const Job *job, cJSON *o)
                 job_add_seconds(c, "interval", info.interval_usec);
                 cJSON_AddNumberToObject(c, "checkers", info.lanes);
                 cJSON_AddBoolToObject(c, "awaited", info.awaited);
-                cJSON_AddItemToArray(a, c);
+                json_append(a, c);
         }
 }
 
@@ -240,16 +242,16 @@ static cJSON *job_result_object(Job *job, Result result)
                 cJSON_AddStringToObject(row, "phase", phase_name(p));
                 job_add_seconds(row, "elapsed", roll_elapsed(job->roll, p, now));
                 cJSON_AddStringToObject(row, "evidence", job->evidence[p]);
-                cJSON_AddItemToArray(phases, row);
+                json_append(phases, row);
         }
         job_add_checkers(job, o);
         job_add_drained(job, o);
         if (job->partner_result)
-                cJSON_AddItemToObject(o, "partner", cJSON_Duplicate(job->partner_result, true));
+                json_put(o, "partner", cJSON_Duplicate(job->partner_result, true));
         if (job->needed)
-                cJSON_AddItemToObject(o, "needed", cJSON_Duplicate(job->needed, true));
+                json_put(o, "needed", cJSON_Duplicate(job->needed, true));
         if (roll_kind(job->roll) == ROLL_DOCTOR) {
-                cJSON_AddItemToObject(o, "findings", cJSON_Duplicate(job->findings, true));
+                json_put(o, "findings", cJSON_Duplicate(job->findings, true));
                 return o;
         }
         job_add_roll(job, o);
@@ -257,7 +259,7 @@ static cJSON *job_result_object(Job *job, Result result)
         cJSON_AddStringToObject(o, "lock_text", job->lock_text);
         if (*job->options.unprotected)
                 cJSON_AddStringToObject(o, "unprotected_reason", job->options.unprotected);
-        cJSON_AddItemToObject(o, "warnings", cJSON_Duplicate(job->warnings, true));
+        json_put(o, "warnings", cJSON_Duplicate(job->warnings, true));
         return o;
 }
 
@@ -267,7 +269,7 @@ static void job_add_ports(cJSON *o, const char *key, const uint16_t *ports, size
 {
         cJSON *a = cJSON_AddArrayToObject(o, key);
         for (size_t i = 0; i < n; i++)
-                cJSON_AddItemToArray(a, cJSON_CreateNumber(ports[i]));
+                json_append(a, cJSON_CreateNumber(ports[i]));
 }
 
 /* Pairs of process number and start time, one after the other. */
@@ -275,8 +277,8 @@ static void job_add_procs(const Job *job, cJSON *o)
 {
         cJSON *a = cJSON_AddArrayToObject(o, "processes");
         for (size_t i = 0; i < job->n_procs; i++) {
-                cJSON_AddItemToArray(a, cJSON_CreateNumber(job->procs[i].pid));
-                cJSON_AddItemToArray(a, cJSON_CreateNumber((double) job->procs[i].start));
+                json_append(a, cJSON_CreateNumber(job->procs[i].pid));
+                json_append(a, cJSON_CreateNumber((double) job->procs[i].start));
         }
 }
 
@@ -322,8 +324,7 @@ static cJSON *job_record(const Job *job)
         cJSON *routers = cJSON_AddArrayToObject(o, "routers");
         for (size_t i = 0; i < job->plan.n_from; i++) {
                 char addr[ADDR_TEXT_SIZE];
-                cJSON_AddItemToArray(routers,
-                                     cJSON_CreateString(addr_format(&job->plan.from[i], addr, sizeof(addr))));
+                json_append(routers, cJSON_CreateString(addr_format(&job->plan.from[i], addr, sizeof(addr))));
         }
         cJSON_AddNumberToObject(o, "next_health_port", job->next_health_port);
         job_add_ports(o, "traffic_ports", job->facts.traffic_ports, job->facts.n_traffic);
@@ -348,7 +349,7 @@ static cJSON *job_record(const Job *job)
                 cJSON_AddNumberToObject(p, "connections", (double) job->newconn_noticed);
                 cJSON_AddStringToObject(p, "text", job->partner_text);
                 if (job->partner_result)
-                        cJSON_AddItemToObject(p, "result", cJSON_Duplicate(job->partner_result, true));
+                        json_put(p, "result", cJSON_Duplicate(job->partner_result, true));
         }
         cJSON_AddBoolToObject(o, "by_command", job->by_command);
         cJSON_AddStringToObject(o, "ran_in", job->ran_in);

@@ -2,6 +2,7 @@
 #include "agent/known.h"
 
 #include "agent/state.h"
+#include "probes/json.h"
 
 #define DAY_SECONDS 86400.0
 #define MAX_SECONDS 1e11 /* a time of day that a Usec can hold */
@@ -68,7 +69,7 @@ int known_write(const Config *config, const Component *component, uint16_t port,
                 cJSON_AddStringToObject(c, "address", addr_format(&info.addr, addr, sizeof(addr)));
                 cJSON_AddNumberToObject(c, "interval", time_sec(info.interval_usec));
                 cJSON_AddNumberToObject(c, "checkers", info.lanes);
-                cJSON_AddItemToArray(a, c);
+                json_append(a, c);
         }
         cJSON_AddNumberToObject(o, "health_port", port);
         int r = o ? state_write(config->state_dir, known_name(component, name, sizeof(name)), o, err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probes/json.h"
+
 typedef struct NeededFinding {
         NeededSource source;
         NeededAnswer answer;
@@ -111,7 +113,7 @@ static void json_list(const Needed *n, cJSON *object, const char *key, NeededAns
         cJSON *a = cJSON_AddArrayToObject(object, key);
         for (size_t i = 0; i < n->n; i++)
                 if (n->findings[i]->answer == answer)
-                        cJSON_AddItemToArray(a, cJSON_CreateString(n->findings[i]->text));
+                        json_append(a, cJSON_CreateString(n->findings[i]->text));
 }
 
 void needed_json(const Needed *n, cJSON *object)
@@ -122,10 +124,9 @@ void needed_json(const Needed *n, cJSON *object)
         json_list(n, object, "unseen", NEEDED_UNSEEN);
         /* Said each time, because "no" does not speak of it. */
         cJSON *beyond = cJSON_AddArrayToObject(object, "beyond");
-        cJSON_AddItemToArray(beyond,
-                             cJSON_CreateString(
-                                     "deployments, keystores and virtual hosts in Edge's own database are "
-                                     "not looked at: edge-roll why does"));
+        json_append(beyond,
+                    cJSON_CreateString("deployments, keystores and virtual hosts in Edge's own database are "
+                                       "not looked at: edge-roll why does"));
 }
 
 const char *needed_text(const Needed *n, char *buf, size_t size)

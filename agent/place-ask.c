@@ -177,7 +177,7 @@ static void ask_steal(PlaceAsk *a)
                 return;
         }
         const char *uuid = string_of(found, "uuid");
-        cJSON_AddItemToObject(a->show, "stolen", cJSON_Duplicate(found, true));
+        json_put(a->show, "stolen", cJSON_Duplicate(found, true));
         a->acting = true;
         a->awaited = 0;
         cJSON_ArrayForEach(node, cJSON_GetObjectItemCaseSensitive(a->show, "runs"))
@@ -266,7 +266,7 @@ static int ask_entry(PlaceAsk *a, cJSON *list, const char *uuid, const char *bel
         cJSON_AddStringToObject(e, "uuid", uuid);
         if (strcmp(below, "members") == 0)
                 cJSON_AddBoolToObject(e, "member", true);
-        cJSON_AddItemToArray(list, e);
+        json_append(list, e);
         a->entries[a->n_entries++] = e;
         return zk_get(a->zk, ask_path(a, below, leaf, path, sizeof(path)), false, on_entry,
                       TAG(a, ASKED_ENTRY));
@@ -349,7 +349,7 @@ static void on_list(ZkAnswer answer, const ZkReply *reply, uint64_t tag, void *u
         else {
                 cJSON *list = cJSON_AddArrayToObject(a->show, ask_lists[asked]);
                 for (size_t i = 0; i < MIN(reply->n_children, (size_t) TURN_MAX); i++)
-                        cJSON_AddItemToArray(list, cJSON_CreateString(reply->children[i]));
+                        json_append(list, cJSON_CreateString(reply->children[i]));
         }
         if (--a->awaited > 0)
                 return;

@@ -6,6 +6,7 @@
 
 #include "agent/state.h"
 #include "base/addr.h"
+#include "probes/json.h"
 
 void pool_done(Pool *p)
 {
@@ -67,7 +68,7 @@ static void add_member(cJSON *list, const char *uuid, const char *name, const ch
         cJSON_AddStringToObject(o, "uuid", uuid);
         cJSON_AddStringToObject(o, "name", name);
         cJSON_AddStringToObject(o, "address", address);
-        cJSON_AddItemToArray(list, o);
+        json_append(list, o);
 }
 
 static void add_learned(cJSON *list, const Pool *p)

@@ -12,14 +12,21 @@ static bool is_high_control(const unsigned char *p)
         return *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
 }
 
-void put_clean(FILE *f, const char *text)
+/* Of the first @n bytes. Without a copy: what is shown must not be less where there is no memory. */
+static void clean_part(FILE *f, const char *text, size_t n)
 {
-        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
+        const unsigned char *p = (const unsigned char *) text, *end = p + n;
+        for (; p < end; p++) {
                 bool high = is_high_control(p);
                 if (high)
                         p++;
                 (void) fputc(high || *p < 0x20 || *p == 0x7f ? '?' : *p, f);
         }
+}
+
+void put_clean(FILE *f, const char *text)
+{
+        clean_part(f, text, strlen(text));
 }
 
 void put_seconds(FILE *f, double seconds)
@@ -39,9 +46,7 @@ void put_wrapped(FILE *f, const char *text, unsigned column, unsigned indent, un
                         (void) fprintf(f, "\n%*s", (int) indent, "");
                         at = indent;
                 }
-                _cleanup_(freep) char *one = strndup(p, word);
-                if (one)
-                        put_clean(f, one);
+                clean_part(f, p, word);
                 at += (unsigned) word;
                 p += word;
                 size_t blanks = strspn(p, " ");
@@ -102,28 +107,32 @@ size_t put_columns(const char *text)
         return sum;
 }
 
+/* How many bytes of @text fit, and how many columns those take. */
+static size_t fitting(const char *text, size_t columns, size_t *ret_columns)
+{
+        size_t len = 0, sum = 0, one;
+        while (text[len]) {
+                size_t n = character(text + len, &one);
+                if (sum + one > columns)
+                        break;
+                sum += one;
+                len += n;
+        }
+        *ret_columns = sum;
+        return len;
+}
+
 void put_cut(char *text, size_t columns)
 {
-        size_t sum = 0, one;
-        while (*text) {
-                size_t n = character(text, &one);
-                if (sum + one > columns) {
-                        *text = '\0';
-                        return;
-                }
-                sum += one;
-                text += n;
-        }
+        size_t taken;
+        text[fitting(text, columns, &taken)] = '\0';
 }
 
 void put_field(FILE *f, const char *text, size_t columns)
 {
-        _cleanup_(freep) char *copy = strdup(text);
-        if (!copy)
-                return;
-        put_cut(copy, columns);
-        put_clean(f, copy);
-        (void) fprintf(f, "%*s", (int) (columns - put_columns(copy)), "");
+        size_t taken;
+        clean_part(f, text, fitting(text, columns, &taken));
+        (void) fprintf(f, "%*s", (int) (columns - taken), "");
 }
 
 void put_word(FILE *f, const char *word)
@@ -138,9 +147,7 @@ void put_word(FILE *f, const char *word)
         (void) fputc('\'', f);
         for (const char *p = word; *p;) {
                 size_t n = strcspn(p, "'");
-                _cleanup_(freep) char *part = strndup(p, n);
-                if (part)
-                        put_clean(f, part);
+                clean_part(f, p, n);
                 p += n;
                 if (*p == '\'') {
                         (void) fputs("'\\''", f);

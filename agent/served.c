@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "agent/state.h"
+#include "probes/json.h"
 #include "probes/pem.h"
 
 #define HANDSHAKE_USEC (3 * USEC_PER_SEC)
@@ -308,7 +309,7 @@ int served_write(const Config *config, const Component *component, const ServedL
                 cJSON_AddNumberToObject(port, "port", s->port);
                 cJSON_AddStringToObject(port, "name", s->name);
                 cJSON_AddStringToObject(port, "fingerprint", s->fingerprint);
-                cJSON_AddItemToArray(a, port);
+                json_append(a, port);
         }
         cJSON_AddNumberToObject(o, "time", time_sec(time_wall()));
         int r = o ? state_write(config->state_dir, served_file(component, name, sizeof(name)), o, err)

@@ -151,8 +151,9 @@ int state_write(const char *dir, const char *name, cJSON *record, Err *err)
         if (r < 0 || (r = record_stamp(record, err)) < 0)
                 return r;
         _cleanup_(json_textp) char *text = cJSON_Print(record);
-        if (!text)
-                return err_set(err, -ENOMEM, "out of memory");
+        /* A record that lacks something would be half a state. */
+        if (json_lost() || !text)
+                return err_set(err, -ENOMEM, "cannot write %s/%s: out of memory", dir, name);
 
         char temporary[NAME_MAX + 1];
         (void) snprintf(temporary, sizeof(temporary), ".%s.tmp", name);

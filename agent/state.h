@@ -21,7 +21,8 @@
  * state_write() - @dir/@name becomes @record, to which "format" and "boot_id" are added (replacing what it
  * has of these names). On any failure the old file is untouched and the temporary one is gone; only where
  * the last step fails, the fsync of @dir, the new file may be there, and it is a failure all the same.
- * Return: 0; -ENOSPC, -EROFS, -EACCES, -ENOENT (no such directory), ... with a sentence that names the file.
+ * Return: 0; -ENOMEM (also: while @record was made, see json_lost()); -ENOSPC, -EROFS, -EACCES, -ENOENT (no
+ * such directory), ... with a sentence that names the file.
  */
 int state_write(const char *dir, const char *name, cJSON *record, Err *err) _must_check_;
 

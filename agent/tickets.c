@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/state.h"
+#include "probes/json.h"
 
 #define PREFIX "ticket-"
 
@@ -153,7 +154,7 @@ cJSON *tickets_json(const char *state_dir)
                 cJSON_AddStringToObject(e, "reason", t.reason);
                 cJSON_AddStringToObject(e, "since", time_stamp(t.since_wall_usec, stamp, sizeof(stamp)));
                 cJSON_AddNumberToObject(e, "asked", t.asked);
-                cJSON_AddItemToArray(list, e);
+                json_append(list, e);
         }
         return list;
 }

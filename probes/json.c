@@ -210,3 +210,43 @@ bool json_true(const cJSON *object, const char *key)
 {
         return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
 }
+
+static bool lost;
+
+static void *json_malloc(size_t size)
+{
+        void *p = malloc(size);
+        if (!p)
+                lost = true;
+        return p;
+}
+
+/* Before main(), as nothing that cJSON has allocated may be freed by another function. */
+__attribute__((constructor)) static void json_begin(void)
+{
+        cJSON_Hooks hooks = { .malloc_fn = json_malloc, .free_fn = free };
+        cJSON_InitHooks(&hooks);
+}
+
+bool json_lost(void)
+{
+        bool was = lost;
+        lost = false;
+        return was;
+}
+
+void json_put(cJSON *object, const char *key, cJSON *item)
+{
+        if (!cJSON_AddItemToObject(object, key, item)) {
+                lost = true;
+                cJSON_Delete(item);
+        }
+}
+
+void json_append(cJSON *array, cJSON *item)
+{
+        if (!cJSON_AddItemToArray(array, item)) {
+                lost = true;
+                cJSON_Delete(item);
+        }
+}

@@ -70,6 +70,16 @@ double json_number(const cJSON *object, const char *key, double otherwise);
 uint64_t json_count(const cJSON *object, const char *key);
 bool json_true(const cJSON *object, const char *key);
 
+/*
+ * Building. cJSON leaves out what it has no memory for, and what could not be added to its parent is
+ * nobody's. json_put(), json_append() - cJSON_AddItemToObject() and ...ToArray(); @item: consumed, NULL
+ * allowed. json_lost() - has cJSON been out of memory since this was last asked? What was built since may
+ * lack something, and is neither to be kept nor believed.
+ */
+void json_put(cJSON *object, const char *key, cJSON *item);
+void json_append(cJSON *array, cJSON *item);
+bool json_lost(void);
+
 static inline void json_closep(cJSON **json)
 {
         cJSON_Delete(*json);

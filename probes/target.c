@@ -323,7 +323,7 @@ static void add_texts(cJSON *o, const char *key, const EdgeTexts *texts)
                 return;
         cJSON *a = cJSON_AddArrayToObject(o, key);
         for (size_t i = 0; i < texts->n; i++)
-                cJSON_AddItemToArray(a, cJSON_CreateString(text_of(texts->items[i])));
+                json_append(a, cJSON_CreateString(text_of(texts->items[i])));
 }
 
 cJSON *target_to_json(const EdgeTargetServer *s)
@@ -374,7 +374,7 @@ int target_switched(const Target *t, bool enabled, char **ret, Err *err)
         if (cJSON_GetObjectItemCaseSensitive(o, "isEnabled"))
                 cJSON_ReplaceItemInObjectCaseSensitive(o, "isEnabled", value);
         else
-                cJSON_AddItemToObject(o, "isEnabled", value);
+                json_put(o, "isEnabled", value);
         *ret = cJSON_PrintUnformatted(o);
         return *ret ? 0 : err_set(err, -ENOMEM, "Out of memory for a target server");
 }

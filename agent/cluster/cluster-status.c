@@ -64,7 +64,7 @@ static size_t status_rows(ClusterStatus *s, StatusNode *rows, cJSON *keep)
                                 cJSON_Delete(o);
                                 continue;
                         }
-                        cJSON_AddItemToArray(keep, o);
+                        json_append(keep, o);
                         row.component = s->components[k];
                         row.look = o;
                         row.trouble = row.hint = "";

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probes/json.h"
+
 static void add_text(cJSON *o, const char *key, const char *value)
 {
         if (value && *value)
@@ -50,7 +52,7 @@ cJSON *coord_options_json(const CliRequest *rq)
         }
         cJSON *overrides = cJSON_AddArrayToObject(o, "overrides");
         for (size_t i = 0; i < cl->n_overrides; i++)
-                cJSON_AddItemToArray(overrides, cJSON_CreateString(cl->overrides[i]));
+                json_append(overrides, cJSON_CreateString(cl->overrides[i]));
         return o;
 }
 
@@ -112,8 +114,8 @@ static void add_pools(const Coord *c, cJSON *o)
                 cJSON_AddStringToObject(pool, "component", p->component);
                 members = cJSON_AddArrayToObject(pool, "members");
                 for (size_t m = 0; m < p->n_members; m++)
-                        cJSON_AddItemToArray(members, cJSON_CreateString(p->members[m].uuid));
-                cJSON_AddItemToArray(pools, pool);
+                        json_append(members, cJSON_CreateString(p->members[m].uuid));
+                json_append(pools, pool);
         }
 }
 
@@ -162,7 +164,7 @@ cJSON *coord_roll_json(const Coord *c)
         cJSON_AddStringToObject(o, "component", c->plan_options.component);
         coord_add_who(o);
         cJSON_AddStringToObject(o, "reason", c->rq->reason ? c->rq->reason : "");
-        cJSON_AddItemToObject(o, "options", coord_options_json(c->rq));
+        json_put(o, "options", coord_options_json(c->rq));
         add_pools(c, o);
         cJSON *nodes = cJSON_AddArrayToObject(o, "nodes");
         for (size_t i = 0; i < c->nodes->n; i++) {
@@ -182,7 +184,7 @@ cJSON *coord_roll_json(const Coord *c)
                 add_text(n, "uuid", member ? member->uuid : NULL);
                 add_text(n, "component", step ? step->component : NULL);
                 cJSON_AddBoolToObject(n, "selected", step || coord_left_out(c, i));
-                cJSON_AddItemToArray(nodes, n);
+                json_append(nodes, n);
         }
         return o;
 }

@@ -105,7 +105,7 @@ static void step_end(CoordStep *st, Result result, const cJSON *json, const char
 
         cJSON *o = step_event(st, "end"), *own = NULL;
         if (json)
-                cJSON_AddItemToObject(o, "result", cJSON_Duplicate(json, true));
+                json_put(o, "result", cJSON_Duplicate(json, true));
         else if ((own = cJSON_AddObjectToObject(o, "result"))) {
                 cJSON_AddStringToObject(own, "result", result_name(result));
                 cJSON_AddStringToObject(own, "reason", text);

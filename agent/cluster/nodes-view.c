@@ -6,6 +6,7 @@
 
 #include "agent/put.h"
 #include "base/text.h"
+#include "probes/json.h"
 
 #define COLUMN_MOST 44
 
@@ -227,7 +228,7 @@ int nodes_view_text(const Nodes *list, const PlanNode *nodes, size_t n, char **r
 
 /* ---- JSON ---- */
 
-static void json_text(cJSON *o, const char *key, const char *text)
+static void add_text(cJSON *o, const char *key, const char *text)
 {
         _cleanup_(freep) char *copy = strdup(text ? text : "");
         for (char *c = copy; c && *c; c++)
@@ -239,28 +240,28 @@ static void json_text(cJSON *o, const char *key, const char *text)
 static cJSON *json_look(const NodeLook *l)
 {
         cJSON *o = cJSON_CreateObject();
-        json_text(o, "component", l->component);
-        json_text(o, "pool", l->pool);
-        json_text(o, "region", l->region);
-        json_text(o, "pod", l->pod);
-        json_text(o, "uuid", l->uuid);
-        json_text(o, "address", l->address);
-        json_text(o, "version", l->version);
-        json_text(o, "state", state_of(l));
+        add_text(o, "component", l->component);
+        add_text(o, "pool", l->pool);
+        add_text(o, "region", l->region);
+        add_text(o, "pod", l->pod);
+        add_text(o, "uuid", l->uuid);
+        add_text(o, "address", l->address);
+        add_text(o, "version", l->version);
+        add_text(o, "state", state_of(l));
         cJSON_AddBoolToObject(o, "serving", look_serves(l));
-        json_text(o, "why", look_serves(l) ? "" : *l->out_reason ? l->out_reason : l->up_text);
-        json_text(o, "lock", look_lock_name(l->lock));
-        json_text(o, "partner", l->partner);
+        add_text(o, "why", look_serves(l) ? "" : *l->out_reason ? l->out_reason : l->up_text);
+        add_text(o, "lock", look_lock_name(l->lock));
+        add_text(o, "partner", l->partner);
         return o;
 }
 
 static cJSON *json_server(const NodeServer *s)
 {
         cJSON *o = cJSON_CreateObject();
-        json_text(o, "component", s->is_router ? "router" : "message-processor");
-        json_text(o, "uuid", s->uuid);
-        json_text(o, "region", s->region);
-        json_text(o, "pod", s->pod);
+        add_text(o, "component", s->is_router ? "router" : "message-processor");
+        add_text(o, "uuid", s->uuid);
+        add_text(o, "region", s->region);
+        add_text(o, "pod", s->pod);
         if (s->has_up)
                 cJSON_AddBoolToObject(o, "up", s->up);
         else
@@ -273,24 +274,24 @@ static cJSON *json_node(const PlanNode *node)
         const Node *n = node->node;
         char reach[400];
         cJSON *o = cJSON_CreateObject();
-        json_text(o, "event", "found");
-        json_text(o, "name", n->name);
-        json_text(o, "reached_by", nodes_reach(n, reach, sizeof(reach)));
-        json_text(o, "host", n->host);
+        add_text(o, "event", "found");
+        add_text(o, "name", n->name);
+        add_text(o, "reached_by", nodes_reach(n, reach, sizeof(reach)));
+        add_text(o, "host", n->host);
         cJSON_AddBoolToObject(o, "selected", n->selected);
         cJSON *groups = cJSON_AddArrayToObject(o, "groups");
         for (char **g = n->groups; *g; g++)
-                cJSON_AddItemToArray(groups, cJSON_CreateString(*g));
+                json_append(groups, cJSON_CreateString(*g));
         cJSON_AddBoolToObject(o, "answers", node->contact == PLAN_REACHED);
-        json_text(o, "trouble", node->contact == PLAN_REACHED ? "" : node->trouble);
-        json_text(o, "hint", node->contact == PLAN_REACHED ? "" : node->hint);
+        add_text(o, "trouble", node->contact == PLAN_REACHED ? "" : node->trouble);
+        add_text(o, "hint", node->contact == PLAN_REACHED ? "" : node->hint);
         cJSON *components = cJSON_AddArrayToObject(o, "components");
         for (size_t i = 0; i < node->n_looks; i++)
                 if (nodes_view_here(node, node->looks[i]))
-                        cJSON_AddItemToArray(components, json_look(node->looks[i]));
+                        json_append(components, json_look(node->looks[i]));
         cJSON *listed = cJSON_AddArrayToObject(o, "listed");
         for (size_t i = 0; i < n->n_servers; i++)
-                cJSON_AddItemToArray(listed, json_server(&n->servers[i]));
+                json_append(listed, json_server(&n->servers[i]));
         return o;
 }
 
@@ -312,8 +313,8 @@ int nodes_view_json(const Nodes *list, const PlanNode *nodes, size_t n, char **r
         }
         for (char **note = list->notes; *note; note++) {
                 cJSON *o = cJSON_CreateObject();
-                json_text(o, "event", "warning");
-                json_text(o, "text", *note);
+                add_text(o, "event", "warning");
+                add_text(o, "text", *note);
                 _cleanup_(freep) char *line = cJSON_PrintUnformatted(o);
                 bad |= !line;
                 (void) fprintf(out, "%s\n", line ? line : "");

@@ -8,6 +8,7 @@
 #include "agent/cluster/plan.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "probes/json.h"
 
 static const char *node_name(const Plan *p, size_t node)
 {
@@ -249,11 +250,11 @@ static cJSON *json_names(const Plan *p, const size_t *nodes, size_t n)
 {
         cJSON *a = cJSON_CreateArray();
         for (size_t i = 0; i < n; i++)
-                cJSON_AddItemToArray(a, cJSON_CreateString(node_name(p, nodes[i])));
+                json_append(a, cJSON_CreateString(node_name(p, nodes[i])));
         return a;
 }
 
-static void json_text(cJSON *o, const char *key, const char *text)
+static void add_text(cJSON *o, const char *key, const char *text)
 {
         _cleanup_(freep) char *copy = strdup(text);
         for (char *c = copy; c && *c; c++)
@@ -265,31 +266,31 @@ static void json_text(cJSON *o, const char *key, const char *text)
 static cJSON *json_pool(const Plan *p, const PlanPool *pool)
 {
         cJSON *o = cJSON_CreateObject();
-        json_text(o, "name", pool->name);
-        json_text(o, "component", pool->component);
-        json_text(o, "region", pool->region);
-        json_text(o, "pod", pool->pod);
+        add_text(o, "name", pool->name);
+        add_text(o, "component", pool->component);
+        add_text(o, "region", pool->region);
+        add_text(o, "pod", pool->pod);
         cJSON_AddNumberToObject(o, "serving", (double) pool->serving);
         cJSON_AddNumberToObject(o, "serving_least", (double) pool->serving_least);
         cJSON_AddNumberToObject(o, "max_unavailable", pool->max_unavailable);
-        json_text(o, "lock", look_lock_name(pool->lock));
-        json_text(o, "lock_text", pool->lock_text);
+        add_text(o, "lock", look_lock_name(pool->lock));
+        add_text(o, "lock_text", pool->lock_text);
         cJSON *members = cJSON_AddArrayToObject(o, "members");
         for (size_t i = 0; i < pool->n_members; i++) {
                 const PlanMember *b = &pool->members[i];
                 cJSON *row = cJSON_CreateObject();
-                json_text(row, "name", b->name);
-                json_text(row, "uuid", b->uuid);
-                json_text(row, "address", b->address);
-                json_text(row, "state", plan_state_name(b->state));
-                json_text(row, "why", b->why);
+                add_text(row, "name", b->name);
+                add_text(row, "uuid", b->uuid);
+                add_text(row, "address", b->address);
+                add_text(row, "state", plan_state_name(b->state));
+                add_text(row, "why", b->why);
                 cJSON_AddBoolToObject(row, "selected", b->selected);
                 cJSON_AddBoolToObject(row, "known", b->node != PLAN_NONE);
                 if (b->step != PLAN_NONE)
                         cJSON_AddNumberToObject(row, "step", (double) (b->step + 1));
                 else
                         cJSON_AddNullToObject(row, "step");
-                cJSON_AddItemToArray(members, row);
+                json_append(members, row);
         }
         (void) p;
         return o;
@@ -300,12 +301,12 @@ static cJSON *json_step(const Plan *p, size_t at)
         const PlanStep *s = &p->steps[at];
         cJSON *o = cJSON_CreateObject();
         cJSON_AddNumberToObject(o, "step", (double) (at + 1));
-        json_text(o, "node", node_name(p, s->node));
-        json_text(o, "component", s->component);
+        add_text(o, "node", node_name(p, s->node));
+        add_text(o, "component", s->component);
         cJSON *pools = cJSON_AddArrayToObject(o, "pools");
-        cJSON_AddItemToArray(pools, cJSON_CreateString(p->pools[s->pool].name));
+        json_append(pools, cJSON_CreateString(p->pools[s->pool].name));
         if (s->pool2 != PLAN_NONE)
-                cJSON_AddItemToArray(pools, cJSON_CreateString(p->pools[s->pool2].name));
+                json_append(pools, cJSON_CreateString(p->pools[s->pool2].name));
         cJSON_AddNumberToObject(o, "stage", (double) (s->stage + 1));
         cJSON_AddNumberToObject(o, "at_once", p->stages[s->stage].at_once);
         cJSON_AddBoolToObject(o, "canary", s->canary);
@@ -314,23 +315,23 @@ static cJSON *json_step(const Plan *p, size_t at)
                 cJSON_AddNumberToObject(o, "took", s->took);
         else
                 cJSON_AddNullToObject(o, "took");
-        json_text(o, "why", s->why);
+        add_text(o, "why", s->why);
         return o;
 }
 
 static cJSON *json_finding(const Plan *p, const PlanFinding *f)
 {
         cJSON *o = cJSON_CreateObject();
-        json_text(o, "name", plan_condition_name(f->condition));
-        json_text(o, "verdict", plan_verdict_name(f->verdict));
-        json_text(o, "pool", f->pool);
-        json_text(o, "evidence", f->evidence);
-        json_text(o, "hint", f->hint);
-        cJSON_AddItemToObject(o, "nodes", json_names(p, f->nodes, f->n_nodes));
+        add_text(o, "name", plan_condition_name(f->condition));
+        add_text(o, "verdict", plan_verdict_name(f->verdict));
+        add_text(o, "pool", f->pool);
+        add_text(o, "evidence", f->evidence);
+        add_text(o, "hint", f->hint);
+        json_put(o, "nodes", json_names(p, f->nodes, f->n_nodes));
         cJSON_AddBoolToObject(o, "overridable", plan_condition_overridable(f->condition));
         cJSON_AddBoolToObject(o, "overridden", f->overridden);
         if (f->overridden)
-                json_text(o, "reason", f->reason);
+                add_text(o, "reason", f->reason);
         return o;
 }
 
@@ -339,30 +340,30 @@ int plan_to_json(const Plan *p, cJSON **ret)
         cJSON *o = cJSON_CreateObject();
         if (!o)
                 return -ENOMEM;
-        json_text(o, "event", "plan");
-        json_text(o, "component", p->component);
+        add_text(o, "event", "plan");
+        add_text(o, "component", p->component);
         cJSON_AddBoolToObject(o, "refused", p->refused);
         cJSON_AddNumberToObject(o, "stop_after", p->stop_after);
         cJSON_AddNumberToObject(o, "expected", p->expected);
         cJSON_AddNumberToObject(o, "expected_unknown", (double) p->n_unknown);
-        json_text(o, "router_retry", p->router_retry);
+        add_text(o, "router_retry", p->router_retry);
         cJSON *pools = cJSON_AddArrayToObject(o, "pools");
         for (size_t i = 0; i < p->n_pools; i++)
-                cJSON_AddItemToArray(pools, json_pool(p, &p->pools[i]));
+                json_append(pools, json_pool(p, &p->pools[i]));
         cJSON *steps = cJSON_AddArrayToObject(o, "steps");
         for (size_t i = 0; i < p->n_steps; i++)
-                cJSON_AddItemToArray(steps, json_step(p, i));
+                json_append(steps, json_step(p, i));
         cJSON *skips = cJSON_AddArrayToObject(o, "skipped");
         for (size_t i = 0; i < p->n_skips; i++) {
                 cJSON *row = cJSON_CreateObject();
-                json_text(row, "node", node_name(p, p->skips[i].node));
-                json_text(row, "why", p->skips[i].why);
+                add_text(row, "node", node_name(p, p->skips[i].node));
+                add_text(row, "why", p->skips[i].why);
                 cJSON_AddBoolToObject(row, "failed", p->skips[i].failed);
-                cJSON_AddItemToArray(skips, row);
+                json_append(skips, row);
         }
         cJSON *conditions = cJSON_AddArrayToObject(o, "conditions");
         for (size_t i = 0; i < p->n_findings; i++)
-                cJSON_AddItemToArray(conditions, json_finding(p, &p->findings[i]));
+                json_append(conditions, json_finding(p, &p->findings[i]));
         *ret = o;
         return 0;
 }

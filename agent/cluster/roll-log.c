@@ -223,7 +223,8 @@ int roll_log_append(RollLog *log, cJSON *event, char **ret_line, Err *err)
                    !cJSON_AddStringToObject(e, "time", time_stamp(time_wall(), stamp, sizeof(stamp)))))
                 return err_set(err, -ENOMEM, "out of memory");
         _cleanup_(freep) char *line = cJSON_PrintUnformatted(e);
-        if (!line)
+        /* An event that lacks something would be read as one that never had it. */
+        if (json_lost() || !line)
                 return err_set(err, -ENOMEM, "out of memory");
         size_t len = strlen(line);
         int r = 0;

@@ -10,6 +10,7 @@
 
 #include "agent/edge/fetch.h"
 #include "probes/edge-json.h"
+#include "probes/json.h"
 
 typedef struct Targets {
         Session session;
@@ -32,7 +33,7 @@ static void show_json(Targets *t, const EdgeTargetServer *s)
         cJSON_AddStringToObject(o, "event", "target");
         cJSON_AddStringToObject(o, "org", t->org);
         cJSON_AddStringToObject(o, "env", t->env);
-        cJSON_AddItemToObject(o, "target", target_to_json(s));
+        json_put(o, "target", target_to_json(s));
         session_event(&t->session, o);
 }
 

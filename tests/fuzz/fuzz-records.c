@@ -27,6 +27,69 @@ static void put(const char *name, const uint8_t *bytes, size_t n)
         (void) fuzz_file(name, bytes, n);
 }
 
+/* What was written is what is read; what could not be written has changed nothing. */
+
+static void write_lease(Leases *leases, LeaseSlot *slot)
+{
+        _cleanup_(leases_freep) Leases *again = NULL;
+        const Lease before = slot->lease;
+        Lease lease = before;
+        const LeaseAsk ask = { .holder = "a roll", .by = "a fuzzer", .ttl_usec = LEASE_TTL_DEFAULT_USEC };
+        const LeaseNode node = { 0 };
+
+        if (*slot->unreadable || lease_take(&lease, &ask, &node, time_boot()) != LEASE_OK)
+                return;
+        int r = leases_write(leases, slot, &lease, NULL);
+        fuzz_check(slot->lease.epoch == (r < 0 ? before.epoch : lease.epoch));
+        if (leases_new(&again, fuzz_dir()) < 0)
+                return;
+        const LeaseSlot *read = leases_slot(again, ROUTER);
+        /* Out of memory, it says so. */
+        fuzz_check(!read || *read->unreadable || read->lease.epoch == slot->lease.epoch);
+}
+
+static void write_hold(const Hold *hold)
+{
+        Hold other = *hold, read;
+        bool found;
+
+        (void) snprintf(other.reason, sizeof(other.reason), "another reason");
+        int w = hold_write(fuzz_dir(), &other, NULL), r = hold_read(fuzz_dir(), ROUTER, &read, &found, NULL);
+        if (r == -ENOMEM)
+                return;
+        fuzz_check(r == 0 && found);
+        fuzz_check(strcmp(read.reason, w < 0 ? hold->reason : other.reason) == 0);
+        fuzz_check(strcmp(read.by, hold->by) == 0 && read.by_hand == hold->by_hand &&
+                   read.plan.n_whole == hold->plan.n_whole && read.plan.n_syn == hold->plan.n_syn &&
+                   read.plan.n_from == hold->plan.n_from);
+}
+
+static void write_pool(const Pool *pool)
+{
+        Pool read = { 0 };
+
+        int w = pool_write(fuzz_dir(), ROUTER, pool, NULL), r = pool_read(fuzz_dir(), ROUTER, &read, NULL);
+        if (w == 0 && r == 0)
+                fuzz_check(read.n_members == pool->n_members && strcmp(read.uuid, pool->uuid) == 0);
+        pool_done(&read);
+}
+
+static void write_record(cJSON *record)
+{
+        const char *old = "{\"format\":1,\"old\":true}";
+        cJSON *read = NULL;
+
+        (void) fuzz_file("copy.json", old, strlen(old));
+        int w = state_write(fuzz_dir(), "copy.json", record, NULL);
+        if (state_read(fuzz_dir(), "copy.json", &read, NULL, NULL) == 0 && read) {
+                if (w == 0)
+                        fuzz_check(cJSON_GetArraySize(read) == cJSON_GetArraySize(record));
+                else
+                        fuzz_check(cJSON_IsTrue(cJSON_GetObjectItem(read, "old")));
+        }
+        cJSON_Delete(read);
+}
+
 static void read_leases(void)
 {
         _cleanup_(leases_freep) Leases *leases = NULL;
@@ -42,6 +105,7 @@ static void read_leases(void)
         (void) leases_roll_has(leases, ROUTER, "20261128T184512-router-3f2a", USEC_PER_SEC, text,
                                sizeof(text));
         (void) leases_any(leases, USEC_PER_SEC, &next);
+        write_lease(leases, slot);
 }
 
 static void read_pool(void)
@@ -58,6 +122,7 @@ static void read_pool(void)
                 (void) pool_from(config, &pool, text, sizeof(text));
                 cJSON_Delete(pool_members(config, &pool));
                 cJSON_Delete(pool_to_json(&pool));
+                write_pool(&pool);
         }
         pool_done(&pool);
 }
@@ -70,9 +135,11 @@ static void read_holds(void)
         bool found;
         Err err = { 0 };
 
-        if (hold_read(fuzz_dir(), ROUTER, &hold, &found, &err) == 0 && found)
+        if (hold_read(fuzz_dir(), ROUTER, &hold, &found, &err) == 0 && found) {
                 fuzz_check(hold.plan.n_whole <= BLOCK_PORTS_MAX && hold.plan.n_syn <= BLOCK_PORTS_MAX &&
                            hold.plan.n_from <= BLOCK_FROM_MAX);
+                write_hold(&hold);
+        }
         fuzz_any(hold_list(fuzz_dir(), &holds, &n, &err));
 }
 
@@ -116,9 +183,10 @@ static void read_job(void)
         Err err = { 0 };
 
         int r = state_read(fuzz_dir(), "job.json", &record, NULL, &err);
-        if (r == 0 && record)
+        if (r == 0 && record) {
                 (void) hold_plan_from_job(record, c, &plan);
-        else if (r < 0)
+                write_record(record);
+        } else if (r < 0)
                 fuzz_check(*err.text && fuzz_is_ascii(err.text));
         cJSON_Delete(record);
         (void) lost_text(config, text, sizeof(text));

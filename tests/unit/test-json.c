@@ -119,6 +119,25 @@ static void no_memory_says_nothing_about_the_text(void **state)
         assert_int_equal(r, 0);
 }
 
+static void what_cannot_be_added_is_freed_and_told(void **state)
+{
+        cJSON *o = cJSON_CreateObject(), *a = cJSON_CreateArray();
+
+        (void) state;
+        (void) json_lost();
+        json_put(o, "a", cJSON_CreateNumber(1));
+        json_append(a, cJSON_CreateNumber(1));
+        assert_false(json_lost());
+        json_put(o, "b", NULL);
+        assert_true(json_lost());
+        assert_false(json_lost());
+        json_append(NULL, cJSON_CreateNumber(1));
+        assert_true(json_lost());
+        assert_int_equal(cJSON_GetArraySize(o), 1);
+        cJSON_Delete(o);
+        cJSON_Delete(a);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -126,6 +145,7 @@ int main(void)
                 cmocka_unit_test(values),
                 cmocka_unit_test(bytes),
                 cmocka_unit_test(what_is_no_object_within_the_bounds_is_none),
+                cmocka_unit_test(what_cannot_be_added_is_freed_and_told),
                 cmocka_unit_test(no_memory_says_nothing_about_the_text),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
