@@ -20,7 +20,7 @@ kp_fast() {
 
 # kp_load SECONDS: what is in flight ends within half a second.
 kp_load() {
-        load_start "$1" "kept:name=short,to=$(ip4 lb):80,path=/fast,n=8,every=0.06" "new:name=new,to=$(ip4 lb):80,path=/fast,n=4,every=0.08" \
+        load_start "$1" "kept:name=short,to=$(ip4 lb):80,path=/fast,n=6,every=0.1" "new:name=new,to=$(ip4 lb):80,path=/fast,n=3,every=0.1" \
                 "kept:name=slow,to=$(ip4 lb):80,path=/slow/0.4,n=4" "upload:name=upload,to=$(ip4 lb):80,path=/upload,bytes=30000,over=0.4,n=2"
 }
 
@@ -193,19 +193,21 @@ kp_story() {
                 END { exit !(n > 0 && !open) }' "$1"
 }
 
-# kp_try NODE POINT: kp_run, its end written down; a failure is told with the way to see it again, and is no end of the others.
+# kp_try NODE POINT [must]: kp_run, its end written down; a failure is told with the way to see it again, and is no end of the others.
+#   must   that it never came there is one, too
 kp_try() {
-        local node=$1 point=$2 status=0 log began
+        local node=$1 point=$2 must=${3:-} status=0 log began
         log=$SCENE/point.log
         began=$(now_ms)
         : >"$SCENE/story"
         (
-                kp_run "$@"
+                kp_run "$node" "$point"
+                [ "$must$KP_END" != mustmissed ] || fail "it never came there"
                 printf '%s\t%s\n' "$KP_END" "${FAULT_BACK:--}" >"$SCENE/end"
         ) 2>"$log" &
         wait $! || status=$?
         printf '%s\t%s\t%s\t%s\n' "$(component_name "$node")" "$point" "$([ $status = 0 ] && cat "$SCENE/end" || printf 'FAILED\t-')" \
-                $(($(now_ms) - began)) >>"$LAB/points"
+                $(($(now_ms) - began)) | tee -a "$SCENE/tried" >>"$LAB/points"
         [ $status != 0 ] || return 0
         {
                 echo "FAILED: $node: $point; again: make torture ONLY='$KP_ONLY' POINT='$point'"
@@ -234,7 +236,7 @@ kp_mend() {
 kp_ready() {
         kp_fast "$1"
         config "$1" '[agent]' 'idle_exit = 1s'
-        FAULT_LOOK=0.1 fault_ready "$1"
+        FAULT_LOOK=0.2 fault_ready "$1"
         standin "$1" START_DELAY=0.05
         kp_watch "$1"
         kp_load "$2"
@@ -258,8 +260,15 @@ kp_all() {
                 mapfile -t points < <(if [ -n "${PICK:-}" ]; then kp_shuffle "$seed" | sed -n "1,${PICK}p"; else cat; fi <"$SCENE/points")
                 say "$node: ${#points[@]} of $(wc -l <"$SCENE/points") points, SEED=$seed"
         fi
-        for point in "${points[@]}"; do kp_try "$node" "$point"; done
+        for point in "${points[@]}"; do kp_try "$node" "$point" ${POINT:+must}; done
+        kp_reached
         kp_done
+}
+
+# Most points of a list are there in the next run, too; if not nothing was tried.
+kp_reached() {
+        awk -F '\t' '$3 == "missed" { n++ } END { exit !NR || n > NR / 3 }' "$SCENE/tried" ||
+                fail "too many points were never reached: $(grep -c missed "$SCENE/tried") of $(wc -l <"$SCENE/tried")"
 }
 
 # kp_of_agent NODE: those of an undisturbed restart.
@@ -334,22 +343,23 @@ kp_table() {
 KP_KNOWN=$E2E/killpoints
 
 # kp_sample NODE SECONDS: points of its restart at random, as many as there is time for, under load.
-#   POINT  these instead      SEED  the order
+#   SEED   the order
 kp_sample() {
-        local node=$1 end seed=${SEED:-$RANDOM} points point n=0
+        local node=$1 end seed=${SEED:-$RANDOM} known points point n=0
         kp_ready "$node" 280
         end=$(($(now_ms) + $2 * 1000))
         kp_list "$node" "$SCENE/list"
         kp_ordered "$SCENE/list"
-        mapfile -t points < <(sed -n "s/^$(component_name "$node") //p" "$KP_KNOWN"
-                { kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" 40; } | kp_shuffle "$seed")
-        [ -z "${POINT:-}" ] || mapfile -t points < <(kp_given)
+        mapfile -t known < <(sed -n "s/^$(component_name "$node") //p" "$KP_KNOWN")
+        mapfile -t points < <({ kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" 40; } | kp_shuffle "$seed")
+        for point in "${known[@]}"; do kp_try "$node" "$point" must; done
         for point in "${points[@]}"; do
                 [ "$(now_ms)" -lt "$end" ] || break
                 kp_try "$node" "$point"
                 n=$((n + 1))
         done
-        say "$node: $n of ${#points[@]} points, SEED=$seed; all of them: make torture ONLY='$KP_ONLY'"
+        kp_reached
+        say "$node: ${#known[@]} known points, $n of ${#points[@]} others, SEED=$seed; all of them: make torture ONLY='$KP_ONLY'"
         kp_done
 }
 
