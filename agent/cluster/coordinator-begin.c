@@ -33,14 +33,52 @@ static const NodeLook *step_look(const Coord *c, const PlanStep *p)
         return coord_look_of(c, p->node, c->plan->pools[p->pool].component);
 }
 
-/* What became of a node before this process: in this roll (resume), or in the one that --since names. */
-static bool step_skipped(const Coord *c, const PlanStep *p)
+/* Has it been restarted before this process: in this roll (resume), or in the one that --since names? */
+static bool step_recorded(const Coord *c, const PlanStep *p)
 {
         const NodeLook *look = c->record || *c->since ? step_look(c, p) : NULL;
         return look && look->has_last && *look->last_roll &&
                ((c->record && strcmp(look->last_roll, c->id) == 0) ||
                 strcmp(look->last_roll, c->since) == 0) &&
                roll_result_good(look->last_result);
+}
+
+/* The component of a step that does not serve; NULL: all do. */
+static const NodeLook *step_missing(const Coord *c, const PlanStep *p)
+{
+        const size_t in[] = { p->pool, p->pool2 };
+        for (size_t i = 0; i < ELEMENTS(in) && in[i] != PLAN_NONE; i++) {
+                const NodeLook *look = coord_look_of(c, p->node, c->plan->pools[in[i]].component);
+                if (look && !look_serves(look))
+                        return look;
+        }
+        return NULL;
+}
+
+static bool step_skipped(const Coord *c, const PlanStep *p)
+{
+        return step_recorded(c, p) && !step_missing(c, p);
+}
+
+bool coord_doubts(Coord *c)
+{
+        bool doubts = false;
+        for (size_t i = 0; i < c->plan->n_steps; i++) {
+                const PlanStep *p = &c->plan->steps[i];
+                const NodeLook *look = step_recorded(c, p) ? step_missing(c, p) : NULL;
+                if (!look)
+                        continue;
+                doubts = true;
+                if (c->doubts > 0 && c->doubts < COORD_DOUBTS)
+                        continue;
+                coord_say(c, coord_node_name(c, p->node), true,
+                          "was restarted by this roll and does not serve now (%.200s): %s",
+                          *look->out_reason ? look->out_reason
+                          : *look->up_text  ? look->up_text
+                                            : "it is not up",
+                          c->doubts == 0 ? "looking again" : "it counts as not restarted, and comes first");
+        }
+        return doubts && c->doubts++ < COORD_DOUBTS;
 }
 
 /* Nobody was there to write down how its job ended: its agent tells. */

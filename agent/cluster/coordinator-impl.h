@@ -19,6 +19,7 @@
 #define COORD_GOOD_USEC  (3 * USEC_PER_SEC)      /* up without a break */
 #define COORD_WAIT_USEC  (5 * 60 * USEC_PER_SEC) /* for the place in a lock that others use, too */
 #define COORD_AGAIN_USEC (2 * USEC_PER_SEC)      /* between two looks while waiting for somebody */
+#define COORD_DOUBTS     3 /* looks at one that was done and does not serve, before that is believed */
 #define COORD_ASKS_MAX   3 /* orders for one step of which nobody knows whether they came */
 
 typedef enum CoordPhase {
@@ -90,6 +91,7 @@ struct Coord {
         char since[ROLL_ID_SIZE]; /* --since, in full; "" */
         Usec wait_until;          /* --wait */
         Usec wait_told;           /* when it was last said */
+        unsigned doubts;          /* looks because of one that was done and does not serve */
 
         /* the roll */
         char id[ROLL_ID_SIZE];
@@ -144,6 +146,9 @@ int coord_run(Coord *c);
 int coord_members(Coord *c) _must_check_;
 /* coord_look_of() - what @node said of @component. NULL: nothing. */
 const NodeLook *coord_look_of(const Coord *c, size_t node, const char *component);
+/* coord_doubts() - is there one that is done by what its agent has recorded, and does not serve? It is said.
+ * Return: true: so look again. */
+bool coord_doubts(Coord *c);
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
 void coord_roll_done(Coord *c);
 

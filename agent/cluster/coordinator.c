@@ -244,12 +244,19 @@ static int coord_on_again(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+static void coord_look_later(Coord *c, Usec pause)
+{
+        c->phase = COORD_WAITING;
+        c->again = sd_event_source_unref(c->again);
+        if (sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, time_now() + pause, 1000, coord_on_again,
+                              c) < 0)
+                coord_end(c, RESULT_FAILED, "", "no timer");
+}
+
 void coord_wait(Coord *c, Usec pause, const char *why)
 {
         char left[32];
         Usec now = time_now();
-        c->phase = COORD_WAITING;
-        c->again = sd_event_source_unref(c->again);
         if (!c->wait_told || now >= time_add(c->wait_told, TELL_USEC)) {
                 c->wait_told = now;
                 coord_say(c, "", false, "Waiting%s%s: %s", c->wait_until == USEC_INFINITY ? "" : ", at most ",
@@ -258,9 +265,7 @@ void coord_wait(Coord *c, Usec pause, const char *why)
                                   : time_format(time_left(c->wait_until, now), left, sizeof(left)),
                           why);
         }
-        if (sd_event_add_time(c->event, &c->again, CLOCK_MONOTONIC, time_now() + pause, 1000, coord_on_again,
-                              c) < 0)
-                coord_end(c, RESULT_FAILED, "", "no timer");
+        coord_look_later(c, pause);
 }
 
 /* Of several refusals the one that has to be dealt with first. */
@@ -420,6 +425,10 @@ static void coord_on_looked(void *userdata)
         const PlanNode *nodes = fleet_nodes(c->fleet, &n);
         if (plan_make(&c->plan, nodes, n, c->nodes, &c->plan_options, &err) < 0) {
                 coord_end(c, RESULT_REFUSED, "edge-roll nodes shows what was found", "%s", err.text);
+                return;
+        }
+        if (coord_doubts(c)) {
+                coord_look_later(c, COORD_AGAIN_USEC);
                 return;
         }
         bool only = c->rq->verb == VERB_PLAN || c->rq->dry_run;

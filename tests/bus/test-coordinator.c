@@ -712,6 +712,59 @@ static void ctrl_c_finishes_the_node_and_resume_does_the_rest(void **state)
         world_done(&w);
 }
 
+static void up_again(World *w, size_t node, const char *member)
+{
+        /* Nothing but its restart cures it. */
+        if (strcmp(member, "Go") == 0 && node == 0)
+                fake_agent_script(w->agent[0])->parts[0].not_up = false;
+}
+
+/* What was done is not done any more when it does not serve now: it comes first, and nothing else goes out
+ * before. */
+static void one_that_was_done_and_does_not_serve_any_more_is_restarted_again_in_a_resume(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = press;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        world_again(&w);
+        fake_agent_script(w.agent[0])->parts[0].not_up = true;
+        w.on_call = up_again;
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        world_says(&w, "n1: was restarted by this roll and does not serve now");
+        assert_string_equal(w.order, "n1 n2 n3");
+        assert_int_equal(fake_agent_restarts(w.agent[0]), 2);
+        assert_int_equal(world_restarts(&w), 4);
+        assert_int_equal(w.out_most, 1);
+        world_has_no_lease(&w);
+        world_done(&w);
+}
+
+static void up_at_the_second_look(World *w, size_t node, const char *member)
+{
+        if (strcmp(member, "Look") == 0 && node == 0 && w->done_once)
+                fake_agent_script(w->agent[0])->parts[0].not_up = false;
+        w->done_once = w->done_once || (strcmp(member, "Look") == 0 && node == 0);
+}
+
+/* One answer that is late is no reason for that. */
+static void one_that_was_done_and_is_only_slow_to_answer_is_left_alone(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        w.on_call = press;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_INTERRUPTED);
+        world_again(&w);
+        fake_agent_script(w.agent[0])->parts[0].not_up = true;
+        w.on_call = up_at_the_second_look;
+        world_ends(&w, "edge-roll resume --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n2 n3");
+        assert_int_equal(world_restarts(&w), 3);
+        world_done(&w);
+}
+
 static void press_at_n2(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "Go") != 0 || node != 1)
@@ -942,6 +995,9 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
                 cmocka_unit_test(one_that_falls_over_while_it_is_watched_is_called_failed),
                 cmocka_unit_test(ctrl_c_finishes_the_node_and_resume_does_the_rest),
+                cmocka_unit_test(
+                        one_that_was_done_and_does_not_serve_any_more_is_restarted_again_in_a_resume),
+                cmocka_unit_test(one_that_was_done_and_is_only_slow_to_answer_is_left_alone),
                 cmocka_unit_test(what_since_leaves_out_stays_out_in_a_resume),
                 cmocka_unit_test(nothing_to_take_up_and_no_such_roll_are_not_the_same),
                 cmocka_unit_test(ctrl_c_twice_leaves_at_once_and_resume_finds_the_job),
