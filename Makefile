@@ -82,7 +82,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/status-view.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/bus-loop.c agent/cluster/cluster.c agent/cluster/cluster-status.c agent/cluster/coordinator.c agent/cluster/coordinator-begin.c agent/cluster/coordinator-record.c agent/cluster/coordinator-resume.c \
-           agent/cluster/coordinator-locks.c agent/cluster/coordinator-roll.c \
+           agent/cluster/coordinator-join.c agent/cluster/coordinator-locks.c agent/cluster/coordinator-roll.c \
            agent/cluster/coordinator-view.c agent/cluster/fleet.c agent/cluster/tenure.c
 CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/management.c \
            agent/cluster/nodes.c agent/cluster/nodes-view.c agent/cluster/plan.c agent/cluster/plan-check.c agent/cluster/plan-check-pool.c \
@@ -242,6 +242,7 @@ torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
 	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs 2)
+	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=all TEST_TIMEOUT=1200 tests/run.sh $(B)/tests/bus/test-coordinator-kill)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps

@@ -88,10 +88,12 @@ struct Coord {
         bool grown;  /* members that only agents knew have been asked, too */
         bool agreed; /* the user has said yes */
         Usec soak_low_usec, soak_high_usec;
-        char since[ROLL_ID_SIZE]; /* --since, in full; "" */
-        Usec wait_until;          /* --wait */
-        Usec wait_told;           /* when it was last said */
-        unsigned doubts;          /* looks because of one that was done and does not serve */
+        char since[ROLL_ID_SIZE];  /* --since, in full; "" */
+        Usec wait_until;           /* --wait */
+        Usec wait_told;            /* when it was last said */
+        char joined[ROLL_ID_SIZE]; /* the roll of another process that is only followed; "" */
+        int joined_events;         /* ... how many of its events are shown */
+        unsigned doubts;           /* looks because of one that was done and does not serve */
 
         /* the roll */
         char id[ROLL_ID_SIZE];
@@ -151,6 +153,11 @@ const NodeLook *coord_look_of(const Coord *c, size_t node, const char *component
 bool coord_doubts(Coord *c);
 int coord_roll_begin(Coord *c, Err *err) _must_check_; /* the leases are there */
 void coord_roll_done(Coord *c);
+
+/* --- coordinator-join.c --- */
+/* coord_joins() - does another process of this machine run just such a roll? Unless --wait asks for one of
+ * its own behind it, this one follows that to its end. Return: true: so it does. */
+bool coord_joins(Coord *c);
 
 /* --- coordinator-locks.c --- */
 /* coord_locks_ask() - then @then, perhaps at once. What is wrong goes into the plan's options. Return: 0;

@@ -156,6 +156,8 @@ static void coord_stop(Coord *c, int signal)
         case COORD_ASKING:
         case COORD_WAITING:
         case COORD_LEASING:
+                if (*c->joined)
+                        coord_end(c, RESULT_INTERRUPTED, "", "roll %s goes on without this display", c->joined);
                 coord_end(c, RESULT_INTERRUPTED, "", "interrupted before anything was begun");
         }
 }
@@ -432,6 +434,8 @@ static void coord_on_looked(void *userdata)
                 return;
         }
         bool only = c->rq->verb == VERB_PLAN || c->rq->dry_run;
+        if (!only && coord_joins(c))
+                return;
         if (only || (!c->agreed && c->phase == COORD_LOOKING && c->wait_until == 0) || c->plan->refused)
                 if (!c->plan->refused || only || !plan_waits(c->plan) || time_now() >= c->wait_until)
                         coord_show_plan(c);

@@ -34,6 +34,7 @@
 #include "tests/lib/world.h"
 
 #define ROLL       "edge-roll restart router --nodes n1,n2,n3 --yes"
+#define ROLL_TWO   "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
 #define RESUME     "edge-roll resume --yes"
 #define POINTS     1024
 #define SAMPLE     14                  /* of each profile, where nothing else is said */
@@ -282,19 +283,24 @@ static int finish(World *w, Trace *t)
         return status;
 }
 
-/* Without a look at its calls. Return: its exit status. */
-static int run(World *w, const char *line, const char *dir)
+static void output_read(World *w, const char *dir)
 {
         char path[256];
-        Trace *t = start(w, line, dir, NULL, NULL);
-        int status = finish(w, t);
-        (void) trace_free(t);
         (void) snprintf(path, sizeof(path), "%s/out", dir);
         FILE *f = fopen(path, "re");
         size_t n = f ? fread(w->lines, 1, sizeof(w->lines) - 1, f) : 0;
         w->lines[n] = '\0';
         if (f)
                 (void) fclose(f);
+}
+
+/* Without a look at its calls. Return: its exit status. */
+static int run(World *w, const char *line, const char *dir)
+{
+        Trace *t = start(w, line, dir, NULL, NULL);
+        int status = finish(w, t);
+        (void) trace_free(t);
+        output_read(w, dir);
         if (getenv("SHOW"))
                 print_message("$ %s\n%s= %d\n", line, w->lines, WEXITSTATUS(status));
         assert_true(WIFEXITED(status));
@@ -321,7 +327,9 @@ typedef struct Profile {
         const char *line;         /* what the coordinator that dies does */
         const char *only;         /* points whose name has this; NULL: all */
         void (*before)(World *w); /* what has been already; NULL */
-        bool hold;
+        bool hold;                /* it stands still instead */
+        const char *pools, *roll; /* the nodes, and how the roll was begun; NULL: three of them */
+        unsigned most;            /* so many may be out at once; 0: one */
 } Profile;
 
 static void usual(World *w)
@@ -371,11 +379,18 @@ static void killed_before(World *w)
 }
 
 static const Profile profiles[] = {
-        { "usual", usual, ROLL, NULL, NULL, false },
-        { "renewing", slow, ROLL, "LeaseRenew", NULL, false },
-        { "going-back", missing, ROLL, "n1", NULL, false },
-        { "resume", usual, RESUME, NULL, killed_before, false },
-        { "frozen", usual, ROLL, "call", NULL, true },
+        { .name = "usual", .set = usual, .line = ROLL },
+        { .name = "renewing", .set = slow, .line = ROLL, .only = "LeaseRenew" },
+        { .name = "going-back", .set = missing, .line = ROLL, .only = "n1" },
+        { .name = "two-at-once",
+          .set = usual,
+          .line = ROLL_TWO,
+          .only = "call",
+          .pools = "aaaaa",
+          .roll = ROLL_TWO,
+          .most = 2 },
+        { .name = "resume", .set = usual, .line = RESUME, .before = killed_before },
+        { .name = "frozen", .set = usual, .line = ROLL, .only = "call", .hold = true },
 };
 
 /* ---- what must be so behind it ---- */
@@ -432,8 +447,9 @@ static void journal_tells(World *w, const char *dir)
 }
 
 /* @early: the next one comes before the leases of the dead one have lapsed. */
-static void way_on(World *w, bool early)
+static void way_on(World *w, const Profile *p, bool early)
 {
+        const char *roll = p->roll ? p->roll : ROLL;
         int done = result_exit_code(RESULT_DONE), nothing = result_exit_code(RESULT_NOT_NEEDED);
         if (!early) {
                 leases_lapse(w);
@@ -444,13 +460,13 @@ static void way_on(World *w, bool early)
         if (status != done && status != nothing)
                 fail_msg("resume: exit %d:\n%s", status, w->lines);
         /* It died before its journal was begun: then nothing was. */
-        if (status == nothing && world_restarts(w) == 0 && (status = run(w, ROLL, w->dir)) != done)
+        if (status == nothing && world_restarts(w) == 0 && (status = run(w, roll, w->dir)) != done)
                 fail_msg("again from the begin: exit %d:\n%s", status, w->lines);
         jobs_end(w);
         for (size_t i = 0; i < w->n; i++)
                 if (fake_agent_restarts(w->agent[i]) != 1)
                         fail_msg("%s was restarted %u times", w->name[i], fake_agent_restarts(w->agent[i]));
-        assert_true(w->out_most <= 1);
+        assert_true(w->out_most <= MAX(p->most, 1));
         world_has_no_lease(w);
         journal_tells(w, w->dir);
 }
@@ -490,6 +506,86 @@ static void stand_still(World *w, const Point *p)
         journal_tells(w, dir);
 }
 
+/* ---- the same call twice ---- */
+
+static Trace *start_beside(World *w, char *dir, size_t size)
+{
+        char conf[512];
+        (void) snprintf(dir, size, "%s/other", w->dir);
+        assert_int_equal(mkdir(dir, 0700), 0);
+        /* The same journals. */
+        world_file(w, "other/conf", world_conf(w->dir, conf, sizeof(conf)));
+        return start(w, ROLL, dir, NULL, NULL);
+}
+
+static void until_phase(World *w, size_t node, const char *phase)
+{
+        Usec until = time_now() + LIMIT_USEC;
+        while (strcmp(fake_agent_phase(w->agent[node]), phase) != 0) {
+                assert_true(time_now() < until);
+                world_pump(w, 5 * USEC_PER_MSEC);
+        }
+}
+
+static void the_same_call_again_joins_the_roll_that_runs(void **state)
+{
+        static World w;
+        char dir[96];
+        (void) state;
+        trace_free_all();
+        world_new(&w, "aaa");
+        world_listen(&w);
+        fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
+        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        until_phase(&w, 1, "notice");
+        Trace *second = start_beside(&w, dir, sizeof(dir));
+        assert_int_equal(finish(&w, second), 0);
+        assert_int_equal(finish(&w, first), 0);
+        output_read(&w, dir);
+        world_says(&w, "joining roll 2");
+        world_says(&w, "n3: done");
+        world_says(&w, "has ended: 3 of 3 restarted");
+        assert_int_equal(world_restarts(&w), 3);
+        world_has_no_lease(&w);
+        (void) trace_free(second);
+        (void) trace_free(first);
+        world_done(&w);
+}
+
+/* Who has joined a roll that dies says how it can be gone on with. */
+static void one_that_has_joined_a_roll_that_dies_says_so(void **state)
+{
+        static World w;
+        char dir[96];
+        (void) state;
+        trace_free_all();
+        world_new(&w, "aaa");
+        world_listen(&w);
+        fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
+        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        until_phase(&w, 1, "notice");
+        Trace *second = start_beside(&w, dir, sizeof(dir));
+        for (Usec until = time_now() + LIMIT_USEC; !strstr(w.lines, "joining roll"); output_read(&w, dir)) {
+                assert_true(time_now() < until);
+                world_pump(&w, 20 * USEC_PER_MSEC);
+        }
+        (void) trace_free(first);
+        int status = finish(&w, second);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), result_exit_code(RESULT_REFUSED));
+        output_read(&w, dir);
+        world_says(&w, "is not run any more and has not ended");
+        world_says(&w, "edge-roll resume 2");
+        (void) trace_free(second);
+        way_on(&w, &profiles[0], false);
+        world_done(&w);
+}
+
+static const struct CMUnitTest others[] = {
+        cmocka_unit_test(the_same_call_again_joins_the_roll_that_runs),
+        cmocka_unit_test(one_that_has_joined_a_roll_that_dies_says_so),
+};
+
 /* ---- all of them ---- */
 
 typedef struct Try {
@@ -505,7 +601,7 @@ static void one_point(void **state)
         const Try *t = *state;
         const Profile *p = t->profile;
         trace_free_all(); /* of a point that has failed */
-        world_new(&w, "aaa");
+        world_new(&w, p->pools ? p->pools : "aaa");
         world_listen(&w);
         p->set(&w);
         if (p->before)
@@ -514,7 +610,7 @@ static void one_point(void **state)
                 stand_still(&w, &t->point);
         else {
                 die_at(&w, &t->point, p->line);
-                way_on(&w, t->early);
+                way_on(&w, p, t->early);
         }
         world_done(&w);
 }
@@ -525,7 +621,7 @@ static void points_find(const Profile *p, Seen *seen)
         static World w;
         Seen all = { 0 };
         Led led = { .w = &w, .seen = &all };
-        world_new(&w, "aaa");
+        world_new(&w, p->pools ? p->pools : "aaa");
         world_listen(&w);
         p->set(&w);
         if (p->before)
@@ -589,7 +685,7 @@ static size_t choose(const Profile *p, const Seen *seen, const char *wanted, Try
 int main(int argc, char **argv)
 {
         static Try tries[ELEMENTS(profiles) * POINTS];
-        static struct CMUnitTest tests[ELEMENTS(profiles) * POINTS];
+        static struct CMUnitTest tests[ELEMENTS(profiles) * POINTS + ELEMENTS(others)];
         static Seen seen;
         size_t n = 0, known = 0;
         if (argc == 5 && strcmp(argv[1], "--coordinator") == 0)
@@ -617,5 +713,8 @@ int main(int argc, char **argv)
         if (list_only)
                 return 0;
         print_message("# %zu of %zu points\n", n, known);
+        for (size_t i = 0; i < ELEMENTS(others); i++)
+                if (is_wanted(wanted, others[i].name))
+                        tests[n++] = others[i];
         return _cmocka_run_group_tests("coordinator-kill", tests, n, NULL, NULL);
 }
