@@ -60,7 +60,10 @@ er_plain() {
 }
 
 # er_kill: kills the caller of er_start like the loss of its session would; nsenter, timeout, edge-roll.
-er_kill() { kill -KILL "$(first_child "$(first_child "$ER_PID")")"; }
+er_kill() { er_signal KILL; }
+
+# er_signal SIGNAL: to that caller itself.
+er_signal() { kill "-$1" "$(first_child "$(first_child "$ER_PID")")"; }
 
 # er_event FILTER: the call of er_start has told an event for which the jq filter is true.
 er_event() { jq -es "any(.[]; $1)" "$ER_CALL.json" >/dev/null 2>&1; }

@@ -200,26 +200,28 @@ node_phase() { grep -q "^{\"event\":\"phase\",\"phase\":\"$2\",\"state\":\"begin
 
 # ---- a person at a terminal
 
-# tty_start ARGUMENT...: edge-roll on a terminal of its own (100 columns, 40 lines). What it shows is in $ER_CALL.tty; keys go in by
-# tty_type.
+# tty_start ARGUMENT...: edge-roll on a terminal of its own (100 columns, 40 lines), on the bastion or TTY_NODE. What it shows is in
+# $ER_CALL.tty; keys go in by tty_type.
 tty_start() {
         local n
         need_edge_roll
         # shellcheck disable=SC2086
-        dirty $NODES
+        dirty ${TTY_NODE:-$NODES}
         n=$(($(cat "$SCENE/calls" 2>/dev/null || echo 0) + 1))
         echo "$n" >"$SCENE/calls"
         ER_CALL=$SCENE/$n
-        echo "${BASTION_USER:-root}@bastion, terminal: edge-roll $*" >"$ER_CALL.call"
+        echo "${BASTION_USER:-root}@${TTY_NODE:-bastion}, terminal: edge-roll $*" >"$ER_CALL.call"
         : >"$ER_CALL.tty"
         mkfifo "$ER_CALL.keys"
         # Open at both ends, so that nobody waits for the other and no end of file arrives.
         exec {TTY_KEYS}<>"$ER_CALL.keys"
-        TERM=xterm RUN_AS="exec" on_bastion timeout --foreground "${ER_LIMIT:-280}" script -qfec "stty rows 40 cols 100; exec edge-roll $*" /dev/null \
+        TERM=xterm RUN_AS="exec" tty_on timeout --foreground "${ER_LIMIT:-280}" script -qfec "stty rows 40 cols 100; exec edge-roll $*" /dev/null \
                 >"$ER_CALL.tty" 2>"$ER_CALL.err" <&"$TTY_KEYS" &
         ER_PID=$!
         echo "$ER_PID" >"$ER_CALL.pid"
 }
+
+tty_on() { if [ -n "${TTY_NODE:-}" ]; then in_node "$TTY_NODE" "$@"; else on_bastion "$@"; fi; }
 
 tty_type() { printf '%b' "$1" >&"$TTY_KEYS"; }
 

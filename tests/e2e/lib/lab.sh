@@ -38,6 +38,7 @@ LAB_PACKAGES="systemd-container nftables iptables iproute2 haproxy nginx-light l
 . "$E2E/lib/witness.sh"
 . "$E2E/lib/rolls.sh"
 . "$E2E/lib/lease.sh"
+. "$E2E/lib/caller.sh"
 . "$E2E/lib/management.sh"
 
 say() { printf '# %s\n' "$*" >&2; }
