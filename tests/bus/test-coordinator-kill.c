@@ -37,7 +37,7 @@
 #define ROLL_TWO   "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
 #define RESUME     "edge-roll resume --yes"
 #define POINTS     1024
-#define SAMPLE     14                  /* of each profile, where nothing else is said */
+#define SAMPLE     10                  /* of each profile, where nothing else is said */
 #define LIMIT_USEC (60 * USEC_PER_SEC) /* for one coordinator */
 #define FDS        256
 
@@ -328,6 +328,7 @@ typedef struct Profile {
         const char *only;         /* points whose name has this; NULL: all */
         void (*before)(World *w); /* what has been already; NULL */
         bool hold;                /* it stands still instead */
+        bool cut; /* it lives, and its link is lost instead, with the call or with its answer */
         const char *pools, *roll; /* the nodes, and how the roll was begun; NULL: three of them */
         unsigned most;            /* so many may be out at once; 0: one */
 } Profile;
@@ -391,6 +392,7 @@ static const Profile profiles[] = {
           .most = 2 },
         { .name = "resume", .set = usual, .line = RESUME, .before = killed_before },
         { .name = "frozen", .set = usual, .line = ROLL, .only = "call", .hold = true },
+        { .name = "cut", .set = usual, .line = ROLL, .only = "call", .cut = true },
 };
 
 /* ---- what must be so behind it ---- */
@@ -506,6 +508,47 @@ static void stand_still(World *w, const Point *p)
         journal_tells(w, dir);
 }
 
+/* ---- links ---- */
+
+static const Point *cut_at;
+
+/* Lost before it arrives, or it is obeyed and the answer is lost: the end of an ssh, a sshd or a bridge looks
+ * like this, and so does that of a network. */
+static void cut_there(World *w, size_t node, const char *member)
+{
+        char what[160];
+        (void) snprintf(what, sizeof(what), "call %s %s", member, w->name[node]);
+        if (w->done_once || strcmp(what, cut_at->what) != 0)
+                return;
+        w->done_once = true;
+        w->swallow = strcmp(cut_at->when, "before") == 0;
+        fake_agent_cut(w->agent[node]);
+}
+
+static void lose_link(World *w, const Profile *p, const Point *point)
+{
+        cut_at = point;
+        w->on_call = cut_there;
+        int status = run(w, p->line, w->dir);
+        if (!w->done_once)
+                fail_msg("it did not come to \"%s\"", point->what);
+        bool begins = strstr(point->what, "Look ") || strstr(point->what, "LeaseTake ");
+        if (status != 0 && !begins)
+                fail_msg("exit %d:\n%s", status, w->lines);
+        /* Before anything is begun it is refused, and done when it is asked for again. */
+        if (status != 0) {
+                way_on(w, p, false);
+                return;
+        }
+        for (size_t i = 0; i < w->n; i++)
+                assert_int_equal(fake_agent_restarts(w->agent[i]), 1);
+        assert_int_equal(w->out_most, 1);
+        /* What could not be given back lapses. */
+        if (!strstr(point->what, "LeaseGive "))
+                world_has_no_lease(w);
+        journal_tells(w, w->dir);
+}
+
 /* ---- the same call twice ---- */
 
 static Trace *start_beside(World *w, char *dir, size_t size)
@@ -606,7 +649,9 @@ static void one_point(void **state)
         p->set(&w);
         if (p->before)
                 p->before(&w);
-        if (p->hold)
+        if (p->cut)
+                lose_link(&w, p, &t->point);
+        else if (p->hold)
                 stand_still(&w, &t->point);
         else {
                 die_at(&w, &t->point, p->line);
@@ -633,6 +678,14 @@ static void points_find(const Profile *p, Seen *seen)
         jobs_end(&w);
         world_done(&w);
         seen->n = 0;
+        /* Also what only asks can be lost. */
+        static const char *const asks[] = { "Look", "CurrentJob", "Events" };
+        for (size_t i = 0; i < ELEMENTS(asks) * w.n * 2 && p->cut; i++) {
+                Point *point = &seen->points[seen->n++];
+                (void) snprintf(point->what, sizeof(point->what), "call %s %s", asks[i / (2 * w.n)],
+                                w.name[i / 2 % w.n]);
+                point->when = i % 2 ? "after" : "before";
+        }
         for (size_t i = 0; i < all.n; i++)
                 if (!p->only || strstr(all.points[i].what, p->only))
                         seen->points[seen->n++] = all.points[i];
