@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Installs what building (and with "test" also testing) edge-roll needs and this machine lacks.
-#   tests/packages.sh [build|test|lint|fuzz]...
+#   tests/packages.sh [build|test|lint|fuzz|valgrind]...
 # Debian and its kin by apt-get; RHEL 9 and its kin by dnf (written from the package lists, not run here:
 # cmocka, libnftnl-devel and inih-devel come from CRB, cjson-devel and monit from EPEL).
 set -eu
@@ -15,12 +15,14 @@ debian_test='libcmocka-dev libssl-dev systemd-container systemd nftables iptable
         ansible-core puppet-agent sudo openssl firewalld cron libzookeeper-java default-jre-headless python3 spin'
 debian_lint='clang clang-format clang-tidy cppcheck'
 debian_fuzz='clang libclang-rt-14-dev'
+debian_valgrind='valgrind libc6-dbg'
 redhat_build='gcc make pkgconf-pkg-config systemd-devel libnftnl-devel libmnl-devel libcurl-devel cjson-devel
         inih-devel libxml2-devel libarchive-devel'
 redhat_test='libcmocka-devel openssl-devel systemd-container nftables iptables-nft iproute haproxy nginx monit dbus-daemon jq
         procps-ng curl util-linux mandoc openssh-server openssh-clients ansible-core sudo openssl firewalld cronie python3'
 redhat_lint='clang clang-tools-extra cppcheck'
 redhat_fuzz='clang compiler-rt'
+redhat_valgrind='valgrind'
 
 wanted=
 if command -v apt-get >/dev/null 2>&1; then
@@ -30,7 +32,8 @@ if command -v apt-get >/dev/null 2>&1; then
                 test) wanted="$wanted $debian_test" ;;
                 lint) wanted="$wanted $debian_lint" ;;
                 fuzz) wanted="$wanted $debian_fuzz" ;;
-                *) echo "packages.sh: \"$set\" is not build, test, lint or fuzz" >&2; exit 2 ;;
+                valgrind) wanted="$wanted $debian_valgrind" ;;
+                *) echo "packages.sh: \"$set\" is not build, test, lint, fuzz or valgrind" >&2; exit 2 ;;
                 esac
         done
         missing=
@@ -64,6 +67,7 @@ elif command -v dnf >/dev/null 2>&1; then
                 test) wanted="$wanted $redhat_test" ;;
                 lint) wanted="$wanted $redhat_lint" ;;
                 fuzz) wanted="$wanted $redhat_fuzz" ;;
+                valgrind) wanted="$wanted $redhat_valgrind" ;;
                 esac
         done
         rpm -q --quiet $wanted || dnf install -y --enablerepo=crb $wanted

@@ -4,7 +4,7 @@
 # Runs test programs and adds up what they say.
 #   tests/run.sh [--e2e RUNNER]... PROGRAM...
 # RUNNERs run afterwards, one after another. A PROGRAM is a cmocka binary, or a script whose output is TAP. Exit 77 is a skip, which fails unless
-# ALLOW_SKIP=1. The last line is "N passed, M failed".
+# ALLOW_SKIP=1. TEST_WRAPPER: a command that runs them, as valgrind. The last line is "N passed, M failed".
 set -u
 
 passed=0 failed=0
@@ -21,7 +21,7 @@ done
 
 # Most of their time is waiting, so as many at once as there are processors, and one more.
 one='log=$0/$(echo "$1" | tr / _); begin=$(date +%s)
-CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "${TEST_TIMEOUT:-300}" "$1" >"$log" 2>&1
+CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "${TEST_TIMEOUT:-300}" ${TEST_WRAPPER:-} "$1" >"$log" 2>&1
 echo "$? $(($(date +%s) - begin))" >"$log.status"'
 printf '%s\n' "$@" | xargs -P "$(($(nproc) + 1))" -n 1 sh -c "$one" "$logs"
 

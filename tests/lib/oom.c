@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/lib/oom.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -20,6 +21,7 @@ extern void __libc_free(void *);
 static _Atomic uint64_t count, fail_at;
 static _Atomic bool armed, fail_from, failed, spared;
 static _Atomic int64_t live;
+static const void *asked; /* where the one that failed was called from */
 static char told[256];
 
 void oom_arm(uint64_t nth, bool from)
@@ -42,6 +44,12 @@ bool oom_failed(void)
         return failed;
 }
 
+const char *oom_failed_in(void)
+{
+        Dl_info info;
+        return failed && dladdr(asked, &info) && info.dli_fname ? info.dli_fname : "";
+}
+
 int64_t oom_live(void)
 {
         return live;
@@ -52,7 +60,7 @@ void oom_spare(bool on)
         spared = on;
 }
 
-static bool fails(void)
+static bool fails(const void *who)
 {
         if (!armed || spared)
                 return false;
@@ -60,6 +68,7 @@ static bool fails(void)
         if (fail_at == 0 || (n != fail_at && !(fail_from && n > fail_at)))
                 return false;
         failed = true;
+        asked = who;
         errno = ENOMEM;
         return true;
 }
@@ -73,12 +82,12 @@ static void *born(void *p)
 
 void *malloc(size_t size)
 {
-        return fails() ? NULL : born(__libc_malloc(size));
+        return fails(__builtin_return_address(0)) ? NULL : born(__libc_malloc(size));
 }
 
 void *calloc(size_t n, size_t size)
 {
-        return fails() ? NULL : born(__libc_calloc(n, size));
+        return fails(__builtin_return_address(0)) ? NULL : born(__libc_calloc(n, size));
 }
 
 void *realloc(void *p, size_t size)
@@ -89,12 +98,12 @@ void *realloc(void *p, size_t size)
                 free(p);
                 return NULL;
         }
-        return fails() ? NULL : __libc_realloc(p, size);
+        return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, size);
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-        return fails() ? NULL : born(__libc_memalign(alignment, size));
+        return fails(__builtin_return_address(0)) ? NULL : born(__libc_memalign(alignment, size));
 }
 
 void *aligned_alloc(size_t alignment, size_t size)

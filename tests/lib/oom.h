@@ -24,6 +24,9 @@ uint64_t oom_disarm(void);
 /* oom_failed() - has one failed since oom_arm()? */
 bool oom_failed(void);
 
+/* oom_failed_in() - the file of the program or library that asked for it, as the linker knows it; "". */
+const char *oom_failed_in(void);
+
 /* oom_live() - allocations that were not freed, since the process began. */
 int64_t oom_live(void);
 
