@@ -66,7 +66,7 @@ const VerbInfo verb_table[] = {
                            BIT(OPTION_NOW) | BIT(OPTION_UNPROTECTED) | BIT(OPTION_NO_WAIT) | BIT(OPTION_PERSISTENT) |
                            BIT(OPTION_AT_CAP) | BIT(OPTION_MP_LEAVE) | BIT(OPTION_ROUTER_RETRY) |
                            BIT(OPTION_WAIT) | BIT(OPTION_IF_NEEDED) | BIT(OPTION_YES) | OPTIONS_NODES |
-                           OPTIONS_ROLL | BIT(OPTION_VERBOSE),
+                           OPTIONS_ROLL | BIT(OPTION_WHY) | OPTIONS_WHY | BIT(OPTION_VERBOSE),
                 .text = "Refuses health checks until every checker has marked the node down, waits until\n"
                         "no request is in flight, stops and starts the component, proves that it is ready\n"
                         "and loaded as before, and lets the checkers in again. Up to the stop everything\n"
@@ -79,12 +79,14 @@ const VerbInfo verb_table[] = {
                         "With --cluster, --nodes, --inventory or --management it rolls over many nodes, over ssh,\n"
                         "one of a pool at a time: the plan is shown first, and asked about. Ctrl-C once: the\n"
                         "node under way is finished, then the roll stops; twice: its agent finishes it alone.\n"
-                        "COMPONENT may be \"all\" then: message processors first, then routers.\n",
+                        "COMPONENT may be \"all\" then: message processors first, then routers.\n"
+                        "With --why only what edge-roll why says; COMPONENT may be missing then.\n",
                 .examples = "edge-roll restart router --dry-run\n"
                             "edge-roll restart router --reason \"new keystore\"\n"
                             "edge-roll restart mp --json --at-cap=go-on\n"
                             "edge-roll restart router --cluster --reason \"new keystore\"\n"
-                            "edge-roll restart all --inventory hosts.ini --limit dc-1 --yes\n",
+                            "edge-roll restart all --inventory hosts.ini --limit dc-1 --yes\n"
+                            "edge-roll restart --cluster --why --changed keystore:api2026@prod\n",
         },
         [VERB_DOCTOR] = {
                 .name = "doctor",
@@ -180,7 +182,8 @@ const VerbInfo verb_table[] = {
                 .name = "plan",
                 .what = "what a roll over the nodes would do, and what is in its way",
                 .operand = OPERAND_RESTART_COMPONENT,
-                .options = BIT(OPTION_JSON) | OPTIONS_NODES | OPTIONS_ROLL | BIT(OPTION_VERBOSE),
+                .options = BIT(OPTION_JSON) | OPTIONS_NODES | OPTIONS_ROLL | BIT(OPTION_WHY) | OPTIONS_WHY |
+                           BIT(OPTION_VERBOSE),
                 .text = "Order, pools, capacity while rolling, locks, expected time, and every condition with\n"
                         "what was seen. Nothing is changed. Exit code 11 when the roll would be refused.\n",
                 .examples = "edge-roll plan restart router --cluster\n"

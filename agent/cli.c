@@ -428,6 +428,33 @@ static int cluster_check(CliRequest *rq, Err *err)
         return 0;
 }
 
+/* A roll for a reason is about all that the reason is about; what the reason is needs one. */
+static int why_check(CliRequest *rq, Err *err)
+{
+        const CliWhy *w = &rq->why;
+        bool rolls = rq->verb == VERB_RESTART || rq->verb == VERB_PLAN;
+        if (!rolls)
+                return 0;
+        if (!w->on && (w->n_changed > 0 || w->expect_cert || rq->org || rq->env))
+                return err_set(err, -EINVAL, "--%s is for a roll with --why",
+                               w->n_changed > 0 ? "changed"
+                               : w->expect_cert ? "expect-cert"
+                               : rq->org        ? "org"
+                                                : "env");
+        if (!w->on)
+                return 0;
+        if (rq->if_needed)
+                return err_set(err, -EINVAL,
+                               "--why and --if-needed are two ways to find out: take one of them");
+        if (!rq->cluster.on && rq->verb != VERB_PLAN)
+                return err_set(err, -EINVAL,
+                               "--why is for many nodes: say which with --cluster, --nodes, --inventory or "
+                               "--management");
+        if (!rq->component)
+                rq->component = CLI_ALL;
+        return 0;
+}
+
 static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err *err)
 {
         switch (v->operand) {
@@ -549,6 +576,8 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 if (rq.verb == VERB_HELP && v != &verb_table[VERB_HELP])
                         break; /* --help: nothing else matters */
         }
+        if (why_check(&rq, err) < 0)
+                return -EINVAL;
         if (rq.verb != VERB_HELP && v->operand == OPERAND_COMPONENT && !rq.component)
                 return err_set(err, -EINVAL,
                                "%s needs a component: router, message-processor (mp) or one of your own",

@@ -21,10 +21,16 @@ static const char *text_of(const cJSON *o, const char *key)
 /* Does that roll do what is asked for here? Why somebody wants it makes no difference. */
 static bool join_same(const Coord *c, const RollRecord *record)
 {
+        const cJSON *first = cJSON_GetArrayItem(record->events, 0);
+        const cJSON *their_only = cJSON_GetObjectItemCaseSensitive(first, "only");
+        cJSON *only = coord_only_json(c);
+        bool same_only = only && their_only ? cJSON_Compare(only, their_only, true) : !only && !their_only;
+        cJSON_Delete(only);
         cJSON *mine = coord_options_json(c->rq), *theirs = cJSON_Duplicate(record->options, true);
         cJSON_DeleteItemFromObjectCaseSensitive(mine, "reason");
         cJSON_DeleteItemFromObjectCaseSensitive(theirs, "reason");
-        bool same = mine && theirs && strcmp(record->component, c->plan_options.component) == 0 &&
+        bool same = same_only && mine && theirs &&
+                    strcmp(record->component, c->plan_options.component) == 0 &&
                     cJSON_Compare(mine, theirs, true);
         cJSON_Delete(mine);
         cJSON_Delete(theirs);

@@ -157,6 +157,44 @@ const PlanSkip *coord_left_out(const Coord *c, size_t node)
         return NULL;
 }
 
+cJSON *coord_only_json(const Coord *c)
+{
+        if (!c->plan_options.only)
+                return NULL;
+        cJSON *list = cJSON_CreateArray();
+        for (size_t i = 0; i < c->plan_options.n_only; i++) {
+                const PlanOnly *only = &c->plan_options.only[i];
+                cJSON *row = cJSON_CreateObject();
+                cJSON_AddStringToObject(row, "component", only->component);
+                cJSON_AddStringToObject(row, "uuid", only->uuid);
+                cJSON_AddStringToObject(row, "name", only->name);
+                cJSON_AddItemToArray(list, row);
+        }
+        return list;
+}
+
+int coord_only_from_record(Coord *c, const RollRecord *record, Err *err)
+{
+        const cJSON *first = cJSON_GetArrayItem(record->events, 0), *row;
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(first, "only");
+        if (!cJSON_IsArray(list))
+                return 0;
+        c->only = calloc((size_t) cJSON_GetArraySize(list) + 1, sizeof(*c->only));
+        if (!c->only)
+                return err_set(err, -ENOMEM, "out of memory");
+        cJSON_ArrayForEach(row, list)
+        {
+                PlanOnly *only = &c->only[c->plan_options.n_only++];
+                const char *component = get_text(row, "component"), *uuid = get_text(row, "uuid"),
+                           *name = get_text(row, "name");
+                (void) snprintf(only->component, sizeof(only->component), "%s", component ? component : "");
+                (void) snprintf(only->uuid, sizeof(only->uuid), "%s", uuid ? uuid : "");
+                (void) snprintf(only->name, sizeof(only->name), "%s", name ? name : "");
+        }
+        c->plan_options.only = c->only;
+        return 0;
+}
+
 cJSON *coord_roll_json(const Coord *c)
 {
         cJSON *o = roll_log_event("roll");
@@ -166,6 +204,9 @@ cJSON *coord_roll_json(const Coord *c)
         cJSON_AddStringToObject(o, "reason", c->rq->reason ? c->rq->reason : "");
         json_put(o, "options", coord_options_json(c->rq));
         add_pools(c, o);
+        cJSON *only = coord_only_json(c);
+        if (only)
+                cJSON_AddItemToObject(o, "only", only);
         cJSON *nodes = cJSON_AddArrayToObject(o, "nodes");
         for (size_t i = 0; i < c->nodes->n; i++) {
                 const Node *node = &c->nodes->nodes[i];

@@ -80,8 +80,17 @@ static void coord_leave(Coord *c)
         c->phase = COORD_OVER;
 }
 
+static void coord_on_said(void *coord, bool warning, const char *text)
+{
+        coord_say(coord, "", warning, "%s", text);
+}
+
 static void coord_conclude(Coord *c)
 {
+        bool rolled = c->seq && c->result == RESULT_DONE;
+        if (rolled && c->io->proof)
+                c->result = c->io->proof(coord_on_said, c, c->text, sizeof(c->text), c->hint, sizeof(c->hint),
+                                         c->io->proof_userdata);
         if (c->log) {
                 cJSON *o = roll_log_event("end");
                 size_t done = 0, failed = 0, all = 0;
@@ -157,7 +166,8 @@ static void coord_stop(Coord *c, int signal)
         case COORD_WAITING:
         case COORD_LEASING:
                 if (*c->joined)
-                        coord_end(c, RESULT_INTERRUPTED, "", "roll %s goes on without this display", c->joined);
+                        coord_end(c, RESULT_INTERRUPTED, "", "roll %s goes on without this display",
+                                  c->joined);
                 coord_end(c, RESULT_INTERRUPTED, "", "interrupted before anything was begun");
         }
 }
@@ -691,6 +701,10 @@ static int coord_options(Coord *c, Err *err)
         o->pod = cl->pod;
         o->soak_low = time_sec(c->soak_low_usec);
         o->router_retry = c->rq->router_retry;
+        if (c->io->only) {
+                o->only = c->io->only;
+                o->n_only = c->io->n_only;
+        }
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
         return cl->since ? coord_since(c, cl->since, err) : 0;
 }
@@ -753,6 +767,7 @@ int coord_run(Coord *c)
         c->fleet = fleet_free(c->fleet);
         c->plan = plan_free(c->plan);
         c->log = roll_log_free(c->log);
+        free(TAKE_PTR(c->only));
         c->table = table_free(c->table);
         sd_event_source_unref(c->tick);
         sd_event_source_unref(c->again);

@@ -13,6 +13,9 @@
 #include "agent/cli.h"
 #include "agent/cluster/nodes.h"
 #include "agent/config.h"
+#include "base/result.h"
+
+typedef void (*CoordSayFn)(void *coord, bool warning, const char *text); /* a line of the display */
 
 typedef struct CoordIo {
         FILE *out; /* the display, or JSON */
@@ -20,6 +23,15 @@ typedef struct CoordIo {
         int in;    /* where the answer to the question comes from; -1: nobody can be asked */
         int (*connect)(const Node *node, void *userdata); /* for tests and benches: a socket instead of ssh */
         void *userdata;
+
+        /* Of a roll that is for a reason (--why): only these servers of what is selected; NULL: all of it. */
+        const struct PlanOnly *only;
+        size_t n_only;
+        /* Behind a roll that is done, before that is told; NULL: nothing. @text, @hint: to be written when it
+         * is not as it should be. Return: the result of the whole. */
+        Result (*proof)(CoordSayFn say, void *coord, char *text, size_t size, char *hint, size_t hint_size,
+                        void *userdata);
+        void *proof_userdata;
 } CoordIo;
 
 /*

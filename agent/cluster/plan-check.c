@@ -498,12 +498,35 @@ static int check_datastore(PlanMaker *m)
                         "the Management Server lists all %zu as up", known);
 }
 
+/* What the roll is restricted to, and no node is known for: it would be left as it is, and the roll be
+ * "done". */
+static int check_only(PlanMaker *m)
+{
+        PlanList missing = { 0 };
+        for (size_t i = 0; i < m->o->n_only; i++) {
+                bool found = false, asked = false;
+                for (size_t c = 0; c < m->n_components; c++) {
+                        asked = asked || strcmp(m->components[c], m->o->only[i].component) == 0;
+                        for (size_t k = 0; k < m->plan->n_nodes; k++)
+                                found = found || plan_only(m, c, k) == i;
+                }
+                if (asked && !found)
+                        plan_list_add(&missing, "%.60s %.60s", m->o->only[i].component, m->o->only[i].name);
+        }
+        if (missing.n == 0)
+                return 0;
+        return plan_add(m, PLAN_C_UNREACHABLE, PLAN_REFUSE, NULL, NULL,
+                        "they are missing among the nodes, or do not tell their server id",
+                        "%zu of those that must be restarted are on no known node: %s", missing.n,
+                        missing.text);
+}
+
 int plan_check(PlanMaker *m)
 {
         static int (*const checks[])(PlanMaker *) = {
                 check_permission,      check_version,   check_duplicate, check_identity,
                 plan_check_pool_names, check_steps,     check_busy,      check_retry,
-                check_max_failures,    check_datastore, check_recent,
+                check_max_failures,    check_datastore, check_recent,    check_only,
         };
         int r = check_contact(m, PLAN_UNREACHABLE, PLAN_C_UNREACHABLE, "every node of the pools answers",
                               "each counts as out");

@@ -43,6 +43,10 @@ int plan_no_memory(Err *err);
 void plan_places(PlanMaker *m);
 int plan_pools(PlanMaker *m) _must_check_;
 
+/* plan_only() - which of the servers that the roll is restricted to is this: by the id that its agent tells,
+ * else by its source's. Return: n_only: none. */
+size_t plan_only(const PlanMaker *m, size_t component, size_t node);
+
 PlanPlace *plan_place(const PlanMaker *m, size_t component, size_t node);
 
 /* Do these two mean the same server? By id where both have one, else by name or address. */

@@ -473,6 +473,10 @@ static int plan_nothing(const PlanMaker *m)
                 size_t len = strlen(seen);
                 (void) snprintf(seen + len, sizeof(seen) - len, "%s%.40s", n++ ? ", " : "", node->node->name);
         }
+        if (m->o->only)
+                return err_set(m->err, -ENOENT,
+                               "None of the %zu servers that must be restarted is on a selected node",
+                               m->o->n_only);
         if (m->o->region || m->o->pod)
                 return err_set(m->err, -ENOENT, "No selected node has a %.40s in%s%.40s%s%.40s",
                                m->o->component, m->o->region ? " region " : "",

@@ -104,6 +104,13 @@ typedef struct PlanTrouble {
         const char *component, *pool, *text;
 } PlanTrouble;
 
+/* A server that a roll is restricted to. */
+typedef struct PlanOnly {
+        char component[64]; /* "router", "message-processor" */
+        char uuid[64];
+        char name[LOOK_TEXT]; /* for people: its address */
+} PlanOnly;
+
 typedef struct PlanOptions {
         const char
                 *component; /* "router", "message-processor", "rmp", "all", or another one of the agents' */
@@ -120,6 +127,8 @@ typedef struct PlanOptions {
         const PlanTrouble *lock_troubles;
         size_t n_lock_troubles;
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
+        const PlanOnly *only;     /* of what is selected only these; NULL: all of it */
+        size_t n_only;
 } PlanOptions;
 
 typedef enum PlanVerdict {

@@ -67,6 +67,10 @@ void session_event(Session *s, cJSON *object)
 
 static void session_line(Session *s, const char *event, FILE *f, const char *text)
 {
+        if (s->io->say) {
+                s->io->say(s->io->userdata, f == s->io->err, text);
+                return;
+        }
         if (!s->rq->json) {
                 (void) fprintf(f, "%s%s\n", f == s->io->err ? "warning: " : "", text);
                 return;

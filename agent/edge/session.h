@@ -14,6 +14,9 @@
 typedef struct SessionIo {
         FILE *out, *err;
         int in; /* where people answer; -1: nobody can be asked */
+        void (*say)(void *userdata, bool warning,
+                    const char *text); /* takes the lines for people; NULL: @out, @err */
+        void *userdata;
 } SessionIo;
 
 typedef struct Session {

@@ -376,8 +376,17 @@ static size_t count_wanted(const Why *w, WhyAction action)
         return n;
 }
 
-static int why_end(Session *s, const Why *w)
+void why_run_show(const WhyRun *run)
 {
+        for (size_t i = 0; i < run->why->n; i++)
+                (run->session->rq->json ? show_json : show_text)(run->session, run->why,
+                                                                 &run->why->findings[i]);
+}
+
+int why_run_end(const WhyRun *run)
+{
+        Session *s = run->session;
+        const Why *w = run->why;
         size_t routers = count_wanted(w, WHY_ROUTERS), mps = count_wanted(w, WHY_MPS), redeploy = 0;
         for (size_t i = 0; i < w->n; i++)
                 redeploy += w->findings[i].action == WHY_REDEPLOY;
@@ -408,9 +417,8 @@ int why_main(const CliRequest *rq, const Config *config, const SessionIo *io)
         if (session_open(&s, rq, config, io, &status) < 0)
                 return status;
         if (why_run(&run, &s, &status) >= 0) {
-                for (size_t i = 0; i < run.why->n; i++)
-                        (rq->json ? show_json : show_text)(&s, run.why, &run.why->findings[i]);
-                status = why_end(&s, run.why);
+                why_run_show(&run);
+                status = why_run_end(&run);
         }
         why_run_done(&run);
         session_done(&s);

@@ -34,5 +34,11 @@ void why_run_done(WhyRun *run);
  */
 int why_run_served(WhyRun *run, size_t *ret_bad, Err *err) _must_check_;
 
+/* why_run_show() - the findings, for people or programs. */
+void why_run_show(const WhyRun *run);
+
+/* why_run_end() - of a run after which nothing is done: what it came to. Return: the exit status. */
+int why_run_end(const WhyRun *run);
+
 /* why_main() - Return: the exit status. */
 int why_main(const CliRequest *rq, const Config *config, const SessionIo *io);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "agent/cluster/roll-record.h"
+#include "tests/lib/standin.h"
 #include "tests/lib/world.h"
 
 /* ---- the usual ---- */
@@ -802,6 +803,94 @@ static void what_since_leaves_out_stays_out_in_a_resume(void **state)
         world_done(&w);
 }
 
+#define DEPLOYED(status, type, n)                      \
+        "{\"status\":\"" status "\",\"type\":[\"" type \
+        "\"],\"uUID\":\"00000000-0000-0000-0000-00000000000" n "\"}"
+#define LISTED(type, n)                                                            \
+        "{\"uUID\":\"00000000-0000-0000-0000-00000000000" n "\",\"type\":[\"" type \
+        "\"],\"pod\":\"gateway\",\"region\":\"dc-a\",\"internalIP\":\"10.0.0." n "\"}"
+
+/* Edge of four nodes: n1 and n2 are routers, n3 and n4 message processors. */
+static Standin *edge_of_four(const World *w, const char *deployed)
+{
+        char conf[512], edge[1200], more[700];
+        (void) snprintf(
+                edge, sizeof(edge),
+                "{\"acme\":{\"prod\":{\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\","
+                "\"server\":[%s]}]}}}",
+                deployed);
+        Standin *s =
+                standin_new(edge, "[" LISTED("router", "1") "," LISTED("router", "2") "," LISTED(
+                                          "message-processor", "3") "," LISTED("message-processor", "4") "]");
+        (void) snprintf(more, sizeof(more), "%smanagement_url = %s\n", world_conf(w->dir, conf, sizeof(conf)),
+                        standin_url(s));
+        world_file(w, "conf", more);
+        return s;
+}
+
+static void press_at_n4(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 3)
+                return;
+        w->done_once = true;
+        (void) kill(getpid(), SIGINT);
+}
+
+static void a_roll_for_a_reason_is_about_what_the_reason_is_about(void **state)
+{
+        static World w;
+        char line[256];
+        (void) state;
+        if (!standin_have())
+                skip();
+        world_new(&w, "aaAA");
+        Standin *s = edge_of_four(&w, DEPLOYED("deployed", "message-processor",
+                                               "3") "," DEPLOYED("error", "message-processor",
+                                                                 "4") "," DEPLOYED("error", "router", "1"));
+        world_ends(&w, "edge-roll plan restart --nodes n[1:4] --why --json", RESULT_DONE);
+        world_says(&w, "\"event\":\"why\"");
+        assert_int_equal(world_restarts(&w), 0);
+        world_ends(&w, "edge-roll restart message-processor --nodes n[1:4] --why --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n4");
+
+        /* What is left of it when it is stopped is all that is taken up again. */
+        world_again(&w);
+        w.on_call = press_at_n4;
+        world_ends(&w, "edge-roll restart --nodes n[1:4] --why --yes", RESULT_INTERRUPTED);
+        assert_string_equal(w.order, "n4");
+        /* By its id: those of one second are in no order. */
+        const char *at = strstr(w.lines, "edge-roll resume 2");
+        assert_non_null(at);
+        (void) snprintf(line, sizeof(line), "%.*s --yes", (int) strcspn(at, "\n"), at);
+        world_again(&w);
+        world_ends(&w, line, RESULT_DONE);
+        assert_string_equal(w.order, "n1");
+        assert_int_equal(world_restarts(&w), 3);
+        world_has_no_lease(&w);
+
+        /* Nothing speaks for it; a reason that cannot be looked at is none. */
+        world_again(&w);
+        standin_write(s, "edge.json", "{\"acme\":{\"prod\":{}}}");
+        world_ends(&w, "edge-roll restart --nodes n[1:4] --why --yes --json", RESULT_NOT_NEEDED);
+        standin_write(s, "mode", "500 deployments");
+        world_ends(&w, "edge-roll restart --nodes n[1:4] --why --yes", RESULT_PROBLEMS);
+        world_says(&w, "not everything could be looked at");
+        standin_write(s, "mode", "403");
+        world_ends(&w, "edge-roll restart --nodes n[1:4] --why --yes", RESULT_REFUSED);
+        world_ends(&w, "edge-roll restart other --nodes n[1:4] --why --yes", RESULT_USAGE);
+        assert_int_equal(world_restarts(&w), 3);
+
+        /* One that no node has. */
+        standin_write(s, "mode", NULL);
+        s = standin_free(s);
+        s = edge_of_four(&w, DEPLOYED("error", "message-processor", "4"));
+        world_ends(&w, "edge-roll restart --nodes n1,n2,n3 --why --yes", RESULT_REFUSED);
+        world_says(&w, "10.0.0.4");
+        assert_int_equal(world_restarts(&w), 3);
+        (void) standin_free(s);
+        world_done(&w);
+}
+
 static void nothing_to_take_up_and_no_such_roll_are_not_the_same(void **state)
 {
         static World w;
@@ -999,6 +1088,7 @@ int main(int argc, char **argv)
                         one_that_was_done_and_does_not_serve_any_more_is_restarted_again_in_a_resume),
                 cmocka_unit_test(one_that_was_done_and_is_only_slow_to_answer_is_left_alone),
                 cmocka_unit_test(what_since_leaves_out_stays_out_in_a_resume),
+                cmocka_unit_test(a_roll_for_a_reason_is_about_what_the_reason_is_about),
                 cmocka_unit_test(nothing_to_take_up_and_no_such_roll_are_not_the_same),
                 cmocka_unit_test(ctrl_c_twice_leaves_at_once_and_resume_finds_the_job),
                 cmocka_unit_test(a_roll_that_cannot_be_remembered_is_not_begun),

@@ -10,6 +10,8 @@
 
 #include "tests/lib/world.h"
 
+#include "agent/cluster/cluster-why.h"
+
 static World *world_of; /* the present one */
 
 static size_t node_of(const World *w, const FakeAgent *a)
@@ -218,7 +220,8 @@ int world_command(const char *line, const char *dir, const CoordIo *io)
                 const NodesFilter filter = { .limit = rq.cluster.limit };
                 if (rq.cluster.limit && nodes_select(nodes, &filter, &err) < 0)
                         fail_msg("%s", err.text);
-                status = coord_restart(&rq, config, nodes, io);
+                status = rq.why.on ? cluster_why(&rq, config, nodes, io)
+                                   : coord_restart(&rq, config, nodes, io);
                 (void) nodes_free(nodes);
         }
         (void) config_free(config);

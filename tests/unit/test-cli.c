@@ -202,6 +202,22 @@ static void many_nodes_and_how_a_roll_over_them_goes(void **state)
         assert_string_equal(rq.component, "router");
         assert_string_equal(rq.lock_value, "r3");
         assert_string_equal(GOOD("edge-roll lock show").lock, "show");
+        rq = GOOD(
+                "edge-roll restart --cluster --why --changed keystore:a@prod --changed virtualhost:b@prod=new "
+                "--expect-cert x.pem --org acme --env prod");
+        assert_true(rq.why.on);
+        assert_string_equal(rq.component, "all");
+        assert_int_equal(rq.why.n_changed, 2);
+        assert_string_equal(rq.why.changed[1], "virtualhost:b@prod=new");
+        assert_string_equal(rq.why.expect_cert, "x.pem");
+        assert_string_equal(GOOD("edge-roll restart router --nodes r1 --why").component, "router");
+        assert_string_equal(GOOD("edge-roll plan restart --why").component, "all");
+        BAD("edge-roll restart router --why", "--why is for many nodes");
+        BAD("edge-roll restart router --cluster --changed keystore:a@b",
+            "--changed is for a roll with --why");
+        BAD("edge-roll restart router --cluster --env prod", "--env is for a roll with --why");
+        BAD("edge-roll restart router --cluster --why --if-needed", "take one of them");
+        BAD("edge-roll restart --cluster", "needs a component");
         BAD("edge-roll restart all", "rmp");
         BAD("edge-roll restart router --limit r1", "--limit is for many nodes");
         BAD("edge-roll restart router --max-failures 0", "--max-failures is for many nodes");

@@ -266,6 +266,45 @@ static void test_a_healthy_pool(void **state _unused_)
         finish(&c);
 }
 
+/* A roll for a reason: of the selected only those that are named by their ids; the pools are as large as
+ * ever. */
+static void test_only_some_servers(void **state _unused_)
+{
+        static const PlanOnly two[] = { { "router", "router-of-1", "10.0.0.1" },
+                                        { MP, "message-processor-of-4", "10.0.0.4" } };
+        static const PlanOnly gone[] = { { "router", "router-of-1", "10.0.0.1" },
+                                         { MP, "nobody", "10.9.9.9" } };
+        Cluster c;
+        start(&c, "all");
+        routers(&c, 3);
+        (void) node(&c, "m1", MP, "dc-1");
+        rmp(&c, "b1", "dc-1", NULL, NULL);
+        c.options.only = two;
+        c.options.n_only = ELEMENTS(two);
+        make(&c);
+        expect_order(&c, "b1 | r2");
+        assert_string_equal(c.plan->steps[0].component, MP); /* not its router, too */
+        assert_int_equal(pool(&c, "router/dc-1/gateway")->serving, 4);
+        expect_only(&c, PLAN_CONDITION_INVALID, PLAN_CONDITION_INVALID);
+
+        /* One that no node has would stay as it is, and the roll be called done. */
+        c.options.only = gone;
+        make(&c);
+        assert_true(c.plan->refused);
+        expect(&c, PLAN_C_UNREACHABLE, PLAN_REFUSE,
+               "1 of those that must be restarted are on no known node: message-processor 10.9.9.9");
+        /* --limit chooses among them. */
+        c.options.only = two;
+        only(&c, "r*");
+        make(&c);
+        expect_order(&c, "r2");
+        expect_only(&c, PLAN_CONDITION_INVALID, PLAN_CONDITION_INVALID);
+        only(&c, "r1");
+        assert_int_equal(make_again(&c), -ENOENT);
+        assert_non_null(strstr(c.err.text, "None of the 2 servers"));
+        finish(&c);
+}
+
 /* Message processors, then both, then routers; regions one after another, whatever the order of the list. */
 static void test_everything_of_two_regions(void **state _unused_)
 {
@@ -1234,6 +1273,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_healthy_pool),
+                cmocka_unit_test(test_only_some_servers),
                 cmocka_unit_test(test_everything_of_two_regions),
                 cmocka_unit_test(test_only_the_routers),
                 cmocka_unit_test(test_rmp_takes_nodes_with_both),

@@ -365,6 +365,50 @@ static void test_what_cannot_be_seen(void **state _unused_)
         close_door(&f);
 }
 
+/* Behind a restart: who serves the new one now, who does not, and whom nobody can ask. */
+static void test_proof_behind_a_restart(void **state _unused_)
+{
+        char program[] = "edge-roll", verb[] = "why", *argv[] = { program, verb, NULL };
+        _cleanup_(freep) char *out = NULL, *errors = NULL;
+        size_t size, bad = 0;
+        Session session;
+        WhyRun run;
+        CliRequest rq;
+        Fixture f;
+        int status;
+        Err err = { 0 };
+
+        open_door(&f, "old", "old");
+        edge_is(&f, "", "new", "");
+        assert_int_equal(cli_parse(2, argv, &rq, &err), 0);
+        SessionIo io = { .out = open_memstream(&out, &size),
+                         .err = open_memstream(&errors, &size),
+                         .in = -1 };
+        assert_int_equal(session_open(&session, &rq, f.config, &io, &status), 0);
+        assert_int_equal(why_run(&run, &session, &status), 0);
+        assert_true(why_wants(run.why, WHY_ROUTERS, 0) && why_wants(run.why, WHY_ROUTERS, 1));
+
+        router_stop(&f.routers[0]);
+        f.routers[0] = router_start(addresses[0], "new");
+        assert_int_equal(why_run_served(&run, &bad, &err), 0);
+        assert_int_equal(bad, 1);
+        router_stop(&f.routers[1]);
+        assert_int_equal(why_run_served(&run, &bad, &err), 0);
+        assert_int_equal(bad, 1);
+        f.routers[1] = router_start(addresses[1], "new");
+        assert_int_equal(why_run_served(&run, &bad, &err), 0);
+        assert_int_equal(bad, 0);
+        assert_int_equal(fclose(io.out), 0);
+        assert_int_equal(fclose(io.err), 0);
+        assert_non_null(strstr(out, "router 10.9.0.1 serves the certificate"));
+        assert_non_null(strstr(errors, "router 10.9.0.2 serves the certificate"));
+        assert_non_null(strstr(errors, "as before, and not"));
+        assert_non_null(strstr(errors, "what router 10.9.0.2 serves now is not known"));
+        why_run_done(&run);
+        session_done(&session);
+        close_door(&f);
+}
+
 /* ---- what was changed ---- */
 
 static void test_changes_by_the_table(void **state _unused_)
@@ -506,6 +550,7 @@ int main(void)
                 cmocka_unit_test(test_all_is_well),
                 cmocka_unit_test(test_a_router_that_serves_another),
                 cmocka_unit_test(test_what_cannot_be_seen),
+                cmocka_unit_test(test_proof_behind_a_restart),
                 cmocka_unit_test(test_changes_by_the_table),
                 cmocka_unit_test(test_a_direct_store_that_is_not_served_yet),
                 cmocka_unit_test(test_partial_deployments),
