@@ -25,10 +25,13 @@ int zk_dl_load(const ZkDl **ret, Err *err)
 
         if (!done) {
                 void *library = dlopen("libzookeeper_st.so.2", RTLD_NOW | RTLD_LOCAL);
+                const char *why = library ? NULL : dlerror();
                 if (!library)
-                        return err_set(err, -ELIBACC,
-                                       "libzookeeper_st.so.2 cannot be loaded; install the package "
-                                       "libzookeeper-st2 (Debian) or the C client of ZooKeeper (RHEL)");
+                        return err_set(
+                                err, -ELIBACC,
+                                "libzookeeper_st cannot be loaded (%.200s); where it is missing, install "
+                                "the package libzookeeper-st2 (Debian) or the C client of ZooKeeper (RHEL)",
+                                why ? why : "?");
                 int r = zk_dl_resolve(library, &loaded, err);
                 if (r < 0) {
                         (void) dlclose(library);

@@ -41,12 +41,20 @@ int curl_dl_load(const CurlDl **ret, Err *err)
 
         if (!done) {
                 void *library = NULL;
-                for (size_t i = 0; i < ELEMENTS(curl_dl_names) && !library; i++)
+                char why[200] = "";
+                for (size_t i = 0; i < ELEMENTS(curl_dl_names) && !library; i++) {
                         library = dlopen(curl_dl_names[i], RTLD_NOW | RTLD_LOCAL);
+                        /* Also without memory or descriptors; of the first name, which most have. */
+                        const char *text = library ? NULL : dlerror();
+                        if (text && i == 0)
+                                (void) snprintf(why, sizeof(why), "%s", text);
+                }
                 if (!library)
-                        return err_set(err, -ELIBACC,
-                                       "libcurl.so.4 cannot be loaded; install the package libcurl4 (Debian) "
-                                       "or libcurl (RHEL)");
+                        return err_set(
+                                err, -ELIBACC,
+                                "libcurl cannot be loaded (%s); where it is missing, install the package "
+                                "libcurl4 (Debian) or libcurl (RHEL)",
+                                why);
 
                 CurlDl dl;
                 int r = curl_dl_resolve(library, &dl, err);
