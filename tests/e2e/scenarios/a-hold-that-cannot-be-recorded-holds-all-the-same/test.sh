@@ -50,8 +50,8 @@ in_node r1 systemctl daemon-reload
 er_start r1 restart router --reason "unreadable, on a full disk"
 wait_for 30 er_phase notice
 in_node r1 systemctl kill --signal=KILL edge-roll-agent.service
-trouble_inject r1 state-full
 : >"$(node_file r1 /var/lib/edge-roll/job.json)"
+trouble_inject r1 state-full
 wait_for 20 has_hold r1
 er_wait
 wait_for 10 no_record
