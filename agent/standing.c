@@ -33,7 +33,10 @@ static const char *standing_blocked(const Config *config, const Component *c, co
 
         if (hold_read(config->state_dir, c->name, &s->hold, &found, &err) < 0) {
                 (void) snprintf(s->error, sizeof(s->error), "%s", err.text);
-                return "unknown";
+                /* What it says is not known; that it refuses is. */
+                s->held = facts_held(c, s->health_port, &plan);
+                s->hold = (Hold){ .by = "?", .reason = "its record cannot be read" };
+                return s->held ? "hold" : "unknown";
         }
         if (found && block_hold_read(&s->hold.plan, &refused, &s->refusals, &err) < 0)
                 (void) snprintf(s->error, sizeof(s->error), "%s", err.text);
