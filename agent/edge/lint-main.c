@@ -22,17 +22,16 @@ static int nothing_there(Session *s)
                            rq->paths[1] ? " and the others" : "");
 }
 
+/* @run: with its err. Return: the exit status when it has ended early; -1. */
 static int lint_paths(Session *s, LintRun *run)
 {
-        Err err = { 0 };
-        run->err = &err;
         for (char *const *path = s->rq->paths; *path; path++) {
-                int r = bundle_read(*path, &lint_handlers, run, &err);
+                int r = bundle_read(*path, &lint_handlers, run, run->err);
                 if (r < 0)
                         return session_end_err(s,
                                                r == -ENOMEM || r == -EIO || r == -ELIBACC ? RESULT_FAILED
                                                                                           : RESULT_USAGE,
-                                               &err);
+                                               run->err);
         }
         return -1;
 }
@@ -40,11 +39,9 @@ static int lint_paths(Session *s, LintRun *run)
 static int lint_deployed(Session *s, LintRun *run)
 {
         _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
-        Err err = { 0 };
-        run->err = &err;
-        int r = deployed_read(s->api, s->rq->org, s->rq->env, &lint_handlers, run, &answer, &err);
+        int r = deployed_read(s->api, s->rq->org, s->rq->env, &lint_handlers, run, &answer, run->err);
         if (r < 0)
-                return session_end_err(s, RESULT_FAILED, &err);
+                return session_end_err(s, RESULT_FAILED, run->err);
         return answer.kind != API_OK ? session_end_answer(s, &answer, NULL) : -1;
 }
 
