@@ -134,6 +134,7 @@ KERNEL_TESTS += killpoint
 BENCHES      := block look roll
 FUZZ_TARGETS := config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
+FUZZ_TARGETS += edge-objects
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
