@@ -248,6 +248,8 @@ const VerbInfo verb_table[] = {
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
                         "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"
+                        "check connects to each of them from here, with TLS where that is on (exit code 20: one that is\n"
+                        "enabled does not answer).\n"
                         "rotation shows each LoadBalancer of PATH... (bundles, folders, XML files), or of what is\n"
                         "deployed, as it would act now: who gets which share, and what the next failure does.\n",
                 .examples = "edge-roll targets list --org acme --env prod\n"
@@ -361,7 +363,7 @@ static void help_usage(FILE *out, const VerbInfo *v)
                 [OPERAND_MAYBE_ROLL] = " [ROLL]",
                 [OPERAND_LOCK] = " show [COMPONENT] | steal COMPONENT NAME | size COMPONENT N",
                 [OPERAND_TARGETS] =
-                        " list | create FILE | update FILE | get|delete|enable|disable NAME | rotation [PATH]...",
+                        " list | check | create FILE | update FILE | get|delete|enable|disable NAME | rotation [PATH]...",
                 [OPERAND_PATHS] = " [PATH]...",
         };
         (void) fprintf(out, "edge-roll %s%s%s\n", v->name, operands[v->operand],

@@ -305,13 +305,10 @@ static const struct {
         const char *name;
         bool takes_name, takes_file;
 } targets_table[] = {
-        [TARGETS_LIST] = { "list", false, false },
-        [TARGETS_GET] = { "get", true, false },
-        [TARGETS_CREATE] = { "create", false, true },
-        [TARGETS_UPDATE] = { "update", false, true },
-        [TARGETS_DELETE] = { "delete", true, false },
-        [TARGETS_ENABLE] = { "enable", true, false },
-        [TARGETS_DISABLE] = { "disable", true, false },
+        [TARGETS_LIST] = { "list", false, false },         [TARGETS_GET] = { "get", true, false },
+        [TARGETS_CREATE] = { "create", false, true },      [TARGETS_UPDATE] = { "update", false, true },
+        [TARGETS_DELETE] = { "delete", true, false },      [TARGETS_ENABLE] = { "enable", true, false },
+        [TARGETS_DISABLE] = { "disable", true, false },    [TARGETS_CHECK] = { "check", false, false },
         [TARGETS_ROTATION] = { "rotation", false, false }, /* takes paths */
 };
 _Static_assert(ELEMENTS(targets_table) == TARGETS_ACTION_COUNT, "every action has a row");
@@ -361,7 +358,7 @@ static int targets_check(const CliRequest *rq, Err *err)
         if (t->action < 0)
                 return err_set(
                         err, -EINVAL,
-                        "targets needs a word: list, get, create, update, delete, enable, disable, rotation");
+                        "targets needs a word: list, get, create, update, delete, enable, disable, check, rotation");
         if (targets_table[t->action].takes_name && !t->name)
                 return err_set(err, -EINVAL, "targets %s needs the name of a target server",
                                targets_table[t->action].name);

@@ -73,6 +73,7 @@ typedef enum TargetsAction {
         TARGETS_DELETE,
         TARGETS_ENABLE,
         TARGETS_DISABLE,
+        TARGETS_CHECK,
         TARGETS_ROTATION,
         TARGETS_ACTION_COUNT,
         TARGETS_ACTION_INVALID = -EINVAL,

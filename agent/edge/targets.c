@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/edge/fetch.h"
+#include "agent/edge/targets-check.h"
 #include "probes/edge-json.h"
 #include "probes/json.h"
 
@@ -429,6 +430,8 @@ static int targets_run(Targets *t)
                 return targets_switch(t, true);
         case TARGETS_DISABLE:
                 return targets_switch(t, false);
+        case TARGETS_CHECK:
+                return targets_check(&t->session, t->org, t->env);
         case TARGETS_ROTATION: /* rotation.h */
         case TARGETS_ACTION_COUNT:
         case TARGETS_ACTION_INVALID:

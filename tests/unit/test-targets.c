@@ -499,6 +499,48 @@ static void test_a_change_that_is_not_sure(void **state _unused_)
         close_door(&f);
 }
 
+/* The target servers of prod: one that answers, one that is off, and @more. */
+static void servers_are(const Fixture *f, const char *more)
+{
+        _cleanup_(freep) char *edge = NULL;
+        unsigned port = 0;
+        assert_int_equal(sscanf(standin_url(f->standin), "http://127.0.0.1:%u", &port), 1);
+        assert_true(
+                asprintf(
+                        &edge,
+                        "{\"acme\":{\"prod\":{\"targetservers\":{"
+                        "\"good\":{\"name\":\"good\",\"host\":\"127.0.0.1\",\"port\":%u,\"isEnabled\":true},"
+                        "\"off\":{\"name\":\"off\",\"host\":\"127.0.0.1\",\"port\":1,\"isEnabled\":false}%s}}}}",
+                        port, more) > 0);
+        standin_write(f->standin, "edge.json", edge);
+}
+
+/* ... one that nobody listens at, with TLS and without, and one that cannot be read. */
+static void test_check(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f);
+        servers_are(&f, "");
+        expect(&f, "check" ON, 0, "good  ok");
+        assert_non_null(strstr(f.out, "(disabled)"));
+        servers_are(
+                &f,
+                ",\"shut\":{\"name\":\"shut\",\"host\":\"127.0.0.1\",\"port\":1,\"isEnabled\":true}"
+                ",\"tls\":{\"name\":\"tls\",\"host\":\"127.0.0.1\",\"port\":1,\"isEnabled\":true,"
+                "\"sSLInfo\":{\"enabled\":\"true\"}}"
+                ",\"odd\":{\"name\":\"odd\",\"host\":\"127.0.0.1\",\"port\":\"many\",\"isEnabled\":true}");
+        expect(&f, "check" ON " --json", 20, "3 of 5 target servers of acme/prod do not answer");
+        assert_non_null(strstr(f.out, "\"name\":\"good\",\"enabled\":true,\"layer\":\"ok\""));
+        assert_non_null(strstr(f.out, "\"name\":\"shut\",\"enabled\":true,\"layer\":\"connect\""));
+        assert_non_null(strstr(f.out, "\"name\":\"tls\",\"enabled\":true,\"layer\":\"connect\""));
+        assert_non_null(strstr(f.out, "\"name\":\"odd\""));
+        standin_write(f.standin, "edge.json", EDGE);
+        standin_write(f.standin, "mode", "500");
+        expect(&f, "check" ON, 11, "it is not well");
+        expect(&f, "check a" ON, 2, "too much");
+        close_door(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -512,6 +554,7 @@ int main(void)
                 cmocka_unit_test(test_bad_calls),
                 cmocka_unit_test(test_bad_servers),
                 cmocka_unit_test(test_a_change_that_is_not_sure),
+                cmocka_unit_test(test_check),
         };
         if (!standin_have()) {
                 (void) puts("python3 is not installed: the stand-in cannot run");
