@@ -406,6 +406,7 @@ static void step_go(CoordStep *st)
 
 /* Its agent keeps a job that waits for the word for as long as the lease is renewed: a word of which nobody
  * knows whether it came is given again. That it came twice does no harm: steps are obeyed once. */
+/* model: SEQ-GO-AGAIN */
 static void step_go_again(CoordStep *st, Usec now)
 {
         Coord *c = st->c;
@@ -617,6 +618,11 @@ void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
                 if (x->node != node || strcmp(x->component, component) != 0)
                         continue;
                 SeqHealth health = cJSON_IsTrue(up) && cJSON_IsFalse(out) ? SEQ_UP : SEQ_DOWN;
+                /* A link that lasts for just this word: whoever has the lease there by now may take it out in
+                 * the next moment, while we would go on believing it. model: WORD-BELIEVED */
+                if (health == SEQ_UP && c->phase == COORD_ROLLING &&
+                    !tenures_covers(c->tenures, node, component, now))
+                        health = SEQ_UNKNOWN;
                 x->heard = now;
                 changed = changed || health != x->health;
                 roll_member(c, i, health, now);
@@ -670,7 +676,7 @@ static void step_tick(CoordStep *st, Usec now)
         }
         if (st->cut_since && remote_state(remote) == REMOTE_DOWN)
                 remote_retry(remote);
-        /* An order that may have come and did not: again, with another number. */
+        /* An order that may have come and did not: again, with another number. model: SEQ-NOT-BEGUN */
         if (st->unsure && !st->seen && !st->call && !st->follow && now >= st->unsure_until &&
             state == SEQ_STEP_STARTED) {
                 if (st->cancelled)

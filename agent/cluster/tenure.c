@@ -407,7 +407,8 @@ static void tenure_on_renewed(int r, sd_bus_message *m, const char *error, const
                 tenure_renewed(x, m, false);
                 return;
         }
-        /* Its time was over while the link was cut. Unless somebody else has taken it, it is taken again. */
+        /* Its time was over while the link was cut. Unless somebody else has taken it, it is taken again.
+         * model: TENURE-RETAKE */
         if (r == -EREMOTE && strcmp(error, REMOTE_ERROR "LeaseLost") == 0) {
                 x->renewing = tenure_take(x, tenure_on_retaken) >= 0;
                 if (!x->renewing)
@@ -441,6 +442,7 @@ static int tenures_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* model: TENURE-FRESH */
 static bool tenure_fresh(const Tenure *x, Usec now)
 {
         return x->state == TENURE_HELD && now < time_add(x->renewed, x->ttl_usec / 2);
@@ -459,6 +461,12 @@ bool tenures_held(const Tenures *t, size_t node, const char *component, Usec now
 {
         const Tenure *x = tenure_find(t, node, component);
         return x && tenure_fresh(x, now);
+}
+
+bool tenures_covers(const Tenures *t, size_t node, const char *component, Usec now)
+{
+        const Tenure *x = tenure_find(t, node, component);
+        return !x || tenure_fresh(x, now);
 }
 
 bool tenures_fresh(const Tenures *t, Usec now)

@@ -59,6 +59,10 @@ void tenures_give(Tenures *t);
 /* tenures_held() - is that of @component on @node held, and renewed within half its life? */
 bool tenures_held(const Tenures *t, size_t node, const char *component, Usec now);
 
+/* tenures_covers() - as tenures_held(); also true where no lease is wanted of it. What such a node says can
+ * be believed for a while: so long nobody else has its lease. */
+bool tenures_covers(const Tenures *t, size_t node, const char *component, Usec now);
+
 /* tenures_fresh() - were all that are held, and whose link is there, renewed within half their life? */
 bool tenures_fresh(const Tenures *t, Usec now);
 
