@@ -660,6 +660,7 @@ int bus_order_check(Agent *a, const Component *c, RollKind kind, JobOptions *opt
                 return n;
         if (order->has_lease)
                 return order_leased(a, slots, n, options, order, ret_job, error);
+        /* model: LEASE-LOCAL */
         for (int i = 0; i < n; i++)
                 if (lease_current(&slots[i]->lease, now))
                         return error_leased(slots[i], error);

@@ -106,7 +106,7 @@ static void place_gone(Job *job, Result result, const char *why)
         place_back(job, result, hint, PLACE_GONE, why);
 }
 
-/* model: PLACE-LAST-CHECK */
+/* model: PLACE-LAST-CHECK, model: LEASE-LAST-CHECK */
 bool job_place_lost(Job *job)
 {
         char text[300];

@@ -21,6 +21,7 @@ bool lease_holds(const Lease *l, uint64_t epoch, Usec now)
         return lease_current(l, now) && epoch == l->epoch;
 }
 
+/* model: LEASE-TAKE */
 LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Usec now)
 {
         bool same = l->held && strcmp(l->holder, ask->holder) == 0;
@@ -49,6 +50,7 @@ LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Use
         return LEASE_OK;
 }
 
+/* model: LEASE-RENEW */
 LeaseAnswer lease_renew(Lease *l, uint64_t epoch, Usec now)
 {
         if (!lease_holds(l, epoch, now))
@@ -57,6 +59,7 @@ LeaseAnswer lease_renew(Lease *l, uint64_t epoch, Usec now)
         return LEASE_OK;
 }
 
+/* model: LEASE-GIVE */
 LeaseAnswer lease_give(Lease *l, uint64_t epoch, Usec now)
 {
         if (!lease_holds(l, epoch, now))
@@ -65,6 +68,7 @@ LeaseAnswer lease_give(Lease *l, uint64_t epoch, Usec now)
         return LEASE_OK;
 }
 
+/* model: LEASE-STEAL */
 LeaseAnswer lease_steal(Lease *l, const LeaseNode *node, Usec now)
 {
         if (node->job_holder && node->job_placed)
@@ -75,6 +79,7 @@ LeaseAnswer lease_steal(Lease *l, const LeaseNode *node, Usec now)
         return LEASE_OK;
 }
 
+/* model: LEASE-ORDER */
 LeaseAnswer lease_order(const Lease *l, uint64_t epoch, const char *roll, uint64_t step, Usec expires,
                         Usec now)
 {
@@ -169,7 +174,7 @@ int lease_from_json(Lease *ret, const cJSON *record, bool same_boot, Usec now, b
         if (bad)
                 return err_set(err, -EBADMSG, "the lease's \"%s\" makes no sense", bad);
         *ret_anew = l.held && !same_boot;
-        /* Whatever the record says, nobody was promised more than this. */
+        /* Whatever the record says, nobody was promised more than this. model: LEASE-REBOOT */
         if (l.held && (*ret_anew || l.until_usec > time_add(now, l.ttl_usec)))
                 l.until_usec = time_add(now, l.ttl_usec);
         *ret = l;

@@ -100,7 +100,7 @@ static void step_tell(Coord *c, const PlanStep *p)
         (void) coord_log(c, o);
 }
 
-/* A job of this roll that a process before this one has begun. */
+/* A job of this roll that a process before this one has begun. model: SEQ-ADOPT */
 static void step_adopt(CoordStep *st)
 {
         const NodeLook *look = step_look(st->c, &st->c->plan->steps[st->index]);

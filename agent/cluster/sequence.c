@@ -150,7 +150,7 @@ static Tally tally_others(const Sequence *s, size_t member, bool hopeful)
 }
 
 /* May it be out now, as far as its pools go? What is down takes nothing from those that serve; of what is
- * only not heard of that is not known. */
+ * only not heard of that is not known. model: SEQ-FITS */
 static bool step_fits(const Sequence *s, const Step *t, bool hopeful)
 {
         for (size_t i = 0; i < t->spec.n_members; i++) {
@@ -281,6 +281,7 @@ static bool slot_is_free(const Sequence *s, unsigned stage)
                stage_width(s, stage);
 }
 
+/* model: SEQ-GO */
 static SeqAction pick_go(Sequence *s, unsigned stage, Usec now, size_t *ret_step)
 {
         bool missed = false;
