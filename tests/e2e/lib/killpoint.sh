@@ -40,7 +40,8 @@ kp_watch() {
         in_node "$node" systemctl daemon-reload
         wait_for 5 in_node "$node" test -e $KP_DIR/socket
         # Asked for again and again.
-        KP_SAID=$(node_file "$node" $KP_DIR/said)
+        KP_FILES=$(node_file "$node" $KP_DIR)
+        KP_SAID=$KP_FILES/said
 }
 
 # kp_wrap NODE UNIT EXEC ARGUMENTS [LINE...]: that command of an own unit is watched; its role is the unit's name.
@@ -50,11 +51,10 @@ kp_wrap() {
         printf '%s\n' '[Service]' "$3=" "$3=/usr/bin/killpoint run $KP_DIR $2 /usr/bin/edge-roll $4" "${@:5}" >"$(node_file "$1" "$dir/killpoint-$3.conf")"
 }
 
-# kp_order NODE ROLE LINE...: what its next processes of that role are to suffer (killpoint.c).
+# kp_order ROLE LINE...: what the next processes of that role are to suffer (killpoint.c), and all others nothing.
 kp_order() {
-        local file
-        file=$(node_file "$1" "$KP_DIR/$2")
-        printf '%s\n' "${@:3}" >"$file"
+        rm -f "$KP_FILES"/{agent,heal,hold}
+        printf '%s\n' "${@:2}" >"$KP_FILES/$1"
         : >"$KP_SAID"
 }
 
@@ -67,12 +67,12 @@ kp_gone() { [ "$(kp_said | grep -c '^end')" -ge "${1:-1}" ]; }
 # kp_list NODE FILE: an undisturbed restart by an agent that is started for it and leaves by itself; what it did is in FILE.
 kp_list() {
         in_node "$1" systemctl stop edge-roll-agent.service
-        kp_order "$1" agent list
+        kp_order agent list
         er "$1" restart "$(component_name "$1")" --reason "to list what it does"
         assert_result "done" 0
         wait_for 20 kp_gone
         kp_said >"$2"
-        kp_order "$1" agent
+        kp_order agent
 }
 
 # kp_points FILE: the points of that list, one a line: NAME before|after.
@@ -123,7 +123,7 @@ kp_run() {
         "heal in "*) kind=stopped ;;
         esac
         in_node "$node" systemctl stop edge-roll-agent.service
-        if [ $kind = stopped ]; then kp_order "$node" heal "${orders[@]}"; else kp_order "$node" agent "${orders[@]}"; fi
+        if [ $kind = stopped ]; then kp_order heal "${orders[@]}"; else kp_order agent "${orders[@]}"; fi
         before=$(life "$node")
         failed=$(lost)
         began=$EPOCHREALTIME
@@ -285,11 +285,11 @@ kp_of_next() {
         local node=${*: -1} first
         for first in "${@:1:$#-1}"; do
                 in_node "$node" systemctl stop edge-roll-agent.service
-                kp_order "$node" agent "kill $first" list
+                kp_order agent "kill $first" list
                 er "$node" restart "$(component_name "$node")" --reason "to list what the next one does"
                 wait_for 20 kp_gone 2
                 kp_said >"$SCENE/list"
-                kp_order "$node" agent
+                kp_order agent
                 kp_points "$SCENE/list" | sed "s|^|$first then |"
         done
 }
@@ -299,14 +299,14 @@ kp_of_heal() {
         local node=${*: -1} phase
         for phase in "${@:1:$#-1}"; do
                 in_node "$node" systemctl stop edge-roll-agent.service
-                kp_order "$node" heal list
+                kp_order heal list
                 er_start "$node" restart "$(component_name "$node")" --reason "to list what heal does"
                 wait_for 60 er_phase "$phase"
                 in_node "$node" systemctl --no-block stop edge-roll-agent.service
                 er_wait
                 wait_for 20 kp_gone
                 kp_said >"$SCENE/list"
-                kp_order "$node" heal
+                kp_order heal
                 kp_points "$SCENE/list" | sed "s|^|heal in $phase at |"
         done
 }
@@ -342,7 +342,7 @@ kp_table() {
 # Points at which something was once wrong, "COMPONENT NAME before|after" a line: each sample begins with them.
 KP_KNOWN=$E2E/killpoints
 
-# kp_sample NODE SECONDS: points of its restart at random, as many as there is time for, under load.
+# kp_sample NODE SECONDS: points of its restart at random, as many as there is time for and at least three, under load.
 #   SEED   the order
 kp_sample() {
         local node=$1 end seed=${SEED:-$RANDOM} known points point n=0
@@ -354,7 +354,7 @@ kp_sample() {
         mapfile -t points < <({ kp_points "$SCENE/list"; kp_others "$SCENE/list" "$seed" 40; } | kp_shuffle "$seed")
         for point in "${known[@]}"; do kp_try "$node" "$point" must; done
         for point in "${points[@]}"; do
-                [ "$(now_ms)" -lt "$end" ] || break
+                [ $n -lt 3 ] || [ "$(now_ms)" -lt "$end" ] || break
                 kp_try "$node" "$point"
                 n=$((n + 1))
         done

@@ -10,15 +10,15 @@ hold_run() {
         failed=$(lost)
         standin r1 START=fails
         case $what in
-        '') kp_order r1 hold list ;;
-        apply) kp_order r1 hold "kill $name" ;;
-        remove) kp_order r1 hold pass ;;
+        '') kp_order hold list ;;
+        apply) kp_order hold "kill $name" ;;
+        remove) kp_order hold pass ;;
         esac
         er r1 restart router --reason "killed at $1"
         assert_result held 16
         assert has_hold r1
         assert in_node r1 test -e /var/lib/edge-roll/hold-router.json
-        [ "$what" != remove ] || kp_order r1 hold "kill $name"
+        [ "$what" != remove ] || kp_order hold "kill $name"
         standin r1 START=good
         er r1 restart router
         assert_result "done" 0
