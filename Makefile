@@ -132,7 +132,7 @@ BUS_TESTS    += bridge coordinator-kill follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/trace.c tests/lib/world.c
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll
-FUZZ_TARGETS := config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
+FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
 FUZZ_TARGETS += edge-objects
 
@@ -165,8 +165,8 @@ $(B)/tests/lib/killpoint: $(B)/tests/lib/killpoint-call.o
 $(B)/tests/kernel/test-killpoint: | $(B)/tests/lib/killpoint
 # With libFuzzer, where it is built so; else with what gives a target its corpus.
 FUZZ_DRIVER := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o $(B)/tests/lib/oom.o)
-$(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/fuzz.o $(FUZZ_DRIVER) $(B)/lib.a
-	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl -lm
+$(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/fuzz.o $(B)/tests/lib/ns.o $(FUZZ_DRIVER) $(B)/lib.a
+	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -ldl -lm -lpthread
 
 $(TOOLS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ -lpthread

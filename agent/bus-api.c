@@ -30,11 +30,10 @@ static int probers_read(sd_bus_message *m, JobOptions *o, sd_bus_error *error)
         int r = sd_bus_message_enter_container(m, 'a', "s");
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) {
                 if (o->n_probers >= JOB_PROBERS_MAX || !addr_parse(text, &o->probers[o->n_probers]))
-                        return sd_bus_error_setf(
-                                error, BUS_ERROR_PREFIX "Usage",
-                                "probers: at most %d addresses, and \"%.60s\" is none or one "
-                                "too many",
-                                JOB_PROBERS_MAX, text);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                          "probers: at most %d addresses, and \"%.60s\" is none or one "
+                                          "too many",
+                                          JOB_PROBERS_MAX, text);
                 o->n_probers++;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
@@ -70,8 +69,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrd
                 else if (strcmp(key, "roll") == 0)
                         bus_text(o->roll, sizeof(o->roll), text);
                 else
-                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                                 "option %.40s=\"%.40s\" is not known", key, text);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                          "option %.40s=\"%.40s\" is not known", key, text);
         } else if (is_bool) {
                 int value;
                 if ((r = sd_bus_message_read(m, "b", &value)) < 0)
@@ -87,8 +86,7 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrd
                 else if (strcmp(key, "now") == 0 && *kind == ROLL_RESTART)
                         *kind = value ? ROLL_RESTART_NOW : *kind;
                 else
-                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage", "option %.40s is not known",
-                                                 key);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "option %.40s is not known", key);
         } else if (is_time && strcmp(key, "for") == 0) {
                 if ((r = sd_bus_message_read(m, "t", &o->hold_usec)) < 0)
                         return r;
@@ -105,8 +103,8 @@ static int option_read(sd_bus_message *m, const char *key, JobOptions *o, BusOrd
                 if ((r = probers_read(m, o, error)) < 0)
                         return r;
         } else
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                         "option %.40s of type %.10s is not known", key, contents);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "option %.40s of type %.10s is not known",
+                                  key, contents);
         return sd_bus_message_exit_container(m);
 }
 
@@ -172,11 +170,10 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         const Component *c = rmp_read(a, name);
         if (c && kind != ROLL_RESTART)
-                return sd_bus_error_setf(
-                        error, BUS_ERROR_PREFIX "Usage",
-                        "%s is for restart only, and not for a dry run or --now: say router or "
-                        "message-processor",
-                        name);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                  "%s is for restart only, and not for a dry run or --now: say router or "
+                                  "message-processor",
+                                  name);
         if (c)
                 kind = ROLL_RESTART_RMP;
         else if (!(c = bus_component(a, name, error)))
@@ -299,10 +296,9 @@ static int method_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (!job)
                 return -ENOENT;
         if (has_number && job_id(job) != number)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoJob",
-                                         "job %" PRIu64
-                                         " does not run: what runs is another one, job %" PRIu64,
-                                         number, job_id(job));
+                return bus_refuse(error, BUS_ERROR_PREFIX "NoJob",
+                                  "job %" PRIu64 " does not run: what runs is another one, job %" PRIu64,
+                                  number, job_id(job));
         if (order.has_lease && !job_options(job)->lease)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job of a roll runs");
         if (order.has_lease && ((r = bus_order_of_job(a, job, &order, &again, error)) < 0 ||
@@ -619,7 +615,9 @@ static int job_property(sd_bus *bus, const char *path, const char *interface, co
                            : strcmp(property, "Awaiting") == 0 ? job_awaiting(job)
                            : job_over(job)                     ? result_name(job_result(job))
                                                                : "";
-        return sd_bus_message_append(reply, "s", text);
+        char clean[512];
+        bus_text(clean, sizeof(clean), text);
+        return sd_bus_message_append(reply, "s", clean);
 }
 
 static int method_events(sd_bus_message *m, void *userdata, sd_bus_error *error)

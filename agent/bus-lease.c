@@ -85,8 +85,8 @@ static void lease_log(int priority, const LeaseSlot *slot, const char *what, con
 static int error_leased(const LeaseSlot *slot, sd_bus_error *error)
 {
         char text[400];
-        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Leased", "%s is leased by the roll %s",
-                                 slot->component, lease_text(&slot->lease, time_boot(), text, sizeof(text)));
+        return bus_refuse(error, BUS_ERROR_PREFIX "Leased", "%s is leased by the roll %s", slot->component,
+                          lease_text(&slot->lease, time_boot(), text, sizeof(text)));
 }
 
 static int error_lost(const LeaseSlot *slot, uint64_t epoch, sd_bus_error *error)
@@ -95,24 +95,21 @@ static int error_lost(const LeaseSlot *slot, uint64_t epoch, sd_bus_error *error
         Usec now = time_boot();
         const Lease *l = &slot->lease;
         if (lease_holds(l, epoch, now))
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "LeaseLost",
-                                         "lease %" PRIu64 " of %s is that of another roll, %s", epoch,
-                                         slot->component, l->holder);
+                return bus_refuse(error, BUS_ERROR_PREFIX "LeaseLost",
+                                  "lease %" PRIu64 " of %s is that of another roll, %s", epoch,
+                                  slot->component, l->holder);
         if (lease_current(l, now))
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "LeaseLost",
-                                         "lease %" PRIu64 " of %s is not in force: lease %" PRIu64
-                                         " is, of %s",
-                                         epoch, slot->component, l->epoch,
-                                         lease_text(l, now, text, sizeof(text)));
-        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "LeaseLost",
-                                 "lease %" PRIu64 " of %s is not in force: %s; nobody has it now", epoch,
-                                 slot->component,
-                                 l->held ? "its time is over" : "it was given back or taken away");
+                return bus_refuse(error, BUS_ERROR_PREFIX "LeaseLost",
+                                  "lease %" PRIu64 " of %s is not in force: lease %" PRIu64 " is, of %s",
+                                  epoch, slot->component, l->epoch, lease_text(l, now, text, sizeof(text)));
+        return bus_refuse(error, BUS_ERROR_PREFIX "LeaseLost",
+                          "lease %" PRIu64 " of %s is not in force: %s; nobody has it now", epoch,
+                          slot->component, l->held ? "its time is over" : "it was given back or taken away");
 }
 
 static int error_expired(Usec expires, sd_bus_error *error)
 {
-        return sd_bus_error_setf(
+        return bus_refuse(
                 error, BUS_ERROR_PREFIX "Expired",
                 "the call was good until %.1f s ago: it was too long on its way, and nothing is done",
                 time_sec(time_boot() - expires));
@@ -181,8 +178,8 @@ static int take_members(sd_bus_message *m, Take *t, sd_bus_error *error)
         int r = sd_bus_message_enter_container(m, 'a', "(sss)");
         while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &uuid, &name, &address)) > 0) {
                 if (t->n_members == POOL_MEMBERS_MAX)
-                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                                 "a pool has at most %d members", POOL_MEMBERS_MAX);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "a pool has at most %d members",
+                                          POOL_MEMBERS_MAX);
                 PoolMember *more = realloc(t->members, (t->n_members + 1) * sizeof(*more));
                 if (!more)
                         return -ENOMEM;
@@ -231,8 +228,8 @@ static int take_option(sd_bus_message *m, const char *key, Take *t, sd_bus_error
                    : strcmp(key, "members-force") == 0 ? &t->members_force
                                                        : NULL;
         if (!to || strcmp(contents, "b") != 0)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                         "option %.40s of type %.10s is not known", key, contents);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "option %.40s of type %.10s is not known",
+                                  key, contents);
         if ((r = sd_bus_message_read(m, "v", "b", &value)) < 0)
                 return r;
         *to = value;
@@ -258,20 +255,18 @@ static int take_pool(const Take *t, const LeaseSlot *slot, sd_bus_error *error)
         char own[POOL_NAME_SIZE], text[400];
         pool_name(config, t->component, &slot->pool, own, sizeof(own));
         if (t->has_pool && *t->pool && strcmp(own, t->pool) != 0)
-                return sd_bus_error_setf(
-                        error, BUS_ERROR_PREFIX "PoolDiffers",
-                        *own ? "this node is of the pool %s, not of %s"
-                             : "which pool this node is of is not known%s, so it is not taken "
-                               "for one of %s",
-                        own, t->pool);
+                return bus_refuse(error, BUS_ERROR_PREFIX "PoolDiffers",
+                                  *own ? "this node is of the pool %s, not of %s"
+                                       : "which pool this node is of is not known%s, so it is not taken "
+                                         "for one of %s",
+                                  own, t->pool);
         if (!t->members_force &&
             pool_differs(config, &slot->pool, t->members, t->n_members, text, sizeof(text))) {
                 char from[300];
                 pool_from(config, &slot->pool, from, sizeof(from));
-                return sd_bus_error_setf(
-                        error, BUS_ERROR_PREFIX "MembersDiffer",
-                        "members of the pool %s that this node knows are not in the list: %s%s%s%s", own,
-                        text, *from ? " (known from: " : "", from, *from ? ")" : "");
+                return bus_refuse(error, BUS_ERROR_PREFIX "MembersDiffer",
+                                  "members of the pool %s that this node knows are not in the list: %s%s%s%s",
+                                  own, text, *from ? " (known from: " : "", from, *from ? ")" : "");
         }
         return 0;
 }
@@ -285,11 +280,11 @@ static int take_answer(const Take *t, LeaseAnswer answer, const LeaseSlot *slot,
         if (answer == LEASE_TAKEN)
                 return error_leased(slot, error);
         if (answer == LEASE_OUT)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Out", "%s is out of traffic: %s",
-                                         slot->component, s->out_reason);
-        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Busy", "a %s of %s runs, asked by %s (phase %s)",
-                                 job ? job_kind(job) : "job", slot->component, job ? job_by(job) : "?",
-                                 job ? job_phase(job) : "?");
+                return bus_refuse(error, BUS_ERROR_PREFIX "Out", "%s is out of traffic: %s", slot->component,
+                                  s->out_reason);
+        return bus_refuse(error, BUS_ERROR_PREFIX "Busy", "a %s of %s runs, asked by %s (phase %s)",
+                          job ? job_kind(job) : "job", slot->component, job ? job_by(job) : "?",
+                          job ? job_phase(job) : "?");
 }
 
 /* The list is kept where it is another one than before: it is the same at most rolls. */
@@ -382,9 +377,9 @@ int method_lease_take(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0 || (r = take_members(m, t, error)) < 0 || (r = take_options(m, t, error)) < 0)
                 return r;
         if (!*holder || strlen(holder) >= sizeof(t->holder))
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                         "the holder of a lease is named by 1 to %zu characters",
-                                         sizeof(t->holder) - 1);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                  "the holder of a lease is named by 1 to %zu characters",
+                                  sizeof(t->holder) - 1);
         bus_text(t->holder, sizeof(t->holder), holder);
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
@@ -478,14 +473,13 @@ int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *r
         Lease lease = slot->lease;
         LeaseAnswer answer = lease_steal(&lease, &node, time_boot());
         if (answer == LEASE_BUSY)
-                return sd_bus_error_setf(
-                        error, BUS_ERROR_PREFIX "Busy",
-                        "a %s of %s runs, and is past the point where it may go out (phase %s): "
-                        "nobody else gets its lease before it ends",
-                        job_kind(agent_busy(a)), slot->component, job_phase(agent_busy(a)));
+                return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
+                                  "a %s of %s runs, and is past the point where it may go out (phase %s): "
+                                  "nobody else gets its lease before it ends",
+                                  job_kind(agent_busy(a)), slot->component, job_phase(agent_busy(a)));
         if (answer != LEASE_OK)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NotLeased", "nobody has the lease of %s",
-                                         slot->component);
+                return bus_refuse(error, BUS_ERROR_PREFIX "NotLeased", "nobody has the lease of %s",
+                                  slot->component);
         bus_text(why, sizeof(why), reason);
         char by[600];
         (void) snprintf(by, sizeof(by), "%s (%.380s)", caller->text, why);
@@ -553,10 +547,10 @@ static int order_error(LeaseAnswer answer, const LeaseSlot *slot, uint64_t epoch
         case LEASE_EXPIRED:
                 return error_expired(order->expires, error);
         case LEASE_STALE:
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "StaleStep",
-                                         "step %" PRIu64 " of lease %" PRIu64 " is over: step %" PRIu64
-                                         " was begun since, and nothing is done",
-                                         order->step, epoch, slot->lease.step);
+                return bus_refuse(error, BUS_ERROR_PREFIX "StaleStep",
+                                  "step %" PRIu64 " of lease %" PRIu64 " is over: step %" PRIu64
+                                  " was begun since, and nothing is done",
+                                  order->step, epoch, slot->lease.step);
         default:
                 return error_lost(slot, epoch, error);
         }
@@ -590,10 +584,9 @@ static int order_again(Agent *a, const LeaseSlot *slot, const BusOrder *order, J
         int r = 0;
         if (roll && strcmp(roll, slot->lease.holder) == 0 && cJSON_IsNumber(step) &&
             (uint64_t) step->valuedouble == order->step)
-                r = sd_bus_error_setf(error, BUS_ERROR_PREFIX "StaleStep",
-                                      "step %" PRIu64
-                                      " of %s is over, with the result %s, and is not done twice",
-                                      order->step, slot->lease.holder, result ? result : "?");
+                r = bus_refuse(error, BUS_ERROR_PREFIX "StaleStep",
+                               "step %" PRIu64 " of %s is over, with the result %s, and is not done twice",
+                               order->step, slot->lease.holder, result ? result : "?");
         cJSON_Delete(last);
         return r;
 }
@@ -623,10 +616,9 @@ static int order_leased(Agent *a, LeaseSlot **slots, int n, JobOptions *options,
                 return r;
         const Job *job = agent_busy(a);
         if (job || agent_healing(a))
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Busy",
-                                         "a %s of %s runs on this node (phase %s)",
-                                         job ? job_kind(job) : "job", job ? job_component(job)->name : "it",
-                                         job ? job_phase(job) : "healing");
+                return bus_refuse(error, BUS_ERROR_PREFIX "Busy", "a %s of %s runs on this node (phase %s)",
+                                  job ? job_kind(job) : "job", job ? job_component(job)->name : "it",
+                                  job ? job_phase(job) : "healing");
         for (int i = 0; i < n; i++) {
                 Lease lease = slots[i]->lease;
                 lease_obey(&lease, order->step);
@@ -686,8 +678,8 @@ int bus_order_read(sd_bus_message *m, BusOrder *order, uint64_t *ret_job, bool *
                 if (r < 0)
                         return r;
                 if (r == 0)
-                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                                 "option %.40s is not known here", key);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "option %.40s is not known here",
+                                          key);
                 if ((r = sd_bus_message_exit_container(m)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
                         return r;
         }

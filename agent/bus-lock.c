@@ -77,10 +77,10 @@ static void lock_on_asked(int r, const char *text, cJSON *show, void *userdata)
         if (call->kind == PLACE_SHOW)
                 lock_answer(call, r == 0 ? cJSON_Duplicate(show, true) : NULL, r == 0 ? "" : text);
         else if (r < 0)
-                (void) sd_bus_reply_method_errorf(call->message,
-                                                  r == -ENOENT || r == -EEXIST ? BUS_ERROR_PREFIX "NotLocked"
-                                                                               : BUS_ERROR_PREFIX "Failed",
-                                                  "%s", text);
+                (void) bus_reply_refusal(call->message,
+                                         r == -ENOENT || r == -EEXIST ? BUS_ERROR_PREFIX "NotLocked"
+                                                                      : BUS_ERROR_PREFIX "Failed",
+                                         "%s", text);
         else {
                 const cJSON *stolen = cJSON_GetObjectItemCaseSensitive(show, "stolen");
                 const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(stolen, "name"));
@@ -158,7 +158,7 @@ static void lock_ask(LockCall *call)
         if (call->kind == PLACE_SHOW)
                 lock_answer(call, NULL, err.text);
         else
-                (void) sd_bus_reply_method_errorf(call->message, BUS_ERROR_PREFIX "Failed", "%s", err.text);
+                (void) bus_reply_refusal(call->message, BUS_ERROR_PREFIX "Failed", "%s", err.text);
         lock_call_end(call);
 }
 
@@ -201,11 +201,10 @@ static int lock_needs_zookeeper(LockCall *call, sd_bus_error *error)
                 return 0;
         (void) lock_found_text(&call->found, text, sizeof(text));
         lock_call_end(call);
-        return sd_bus_error_setf(
-                error, BUS_ERROR_PREFIX "Refused",
-                "ZooKeeper keeps no places of this pool: %.300s; the lease of this node is taken "
-                "away by the name \"lease\"",
-                text);
+        return bus_refuse(error, BUS_ERROR_PREFIX "Refused",
+                          "ZooKeeper keeps no places of this pool: %.300s; the lease of this node is taken "
+                          "away by the name \"lease\"",
+                          text);
 }
 
 static int reason_check(const char *reason, sd_bus_error *error)
@@ -254,8 +253,8 @@ int method_lock_size(sd_bus_message *m, void *userdata, sd_bus_error *error)
             (r = reason_check(reason, error)) < 0)
                 return r;
         if (size < 1 || size > TURN_SIZE_MAX)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                         "1 to %d nodes of a pool may be out", TURN_SIZE_MAX);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "1 to %d nodes of a pool may be out",
+                                  TURN_SIZE_MAX);
         if ((r = lock_begin(a, m, name, PLACE_SIZE, &call, error)) < 0 ||
             (r = lock_needs_zookeeper(call, error)) < 0)
                 return r;
@@ -279,8 +278,8 @@ static int request_reason(sd_bus_message *m, const char **ret, sd_bus_error *err
                     (r = sd_bus_message_peek_type(m, &type, &contents)) < 0)
                         return r;
                 if (strcmp(key, "reason") != 0 || strcmp(contents, "s") != 0)
-                        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Usage",
-                                                 "option %.40s is not known here", key);
+                        return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "option %.40s is not known here",
+                                          key);
                 if ((r = sd_bus_message_read(m, "v", "s", ret)) < 0 ||
                     (r = sd_bus_message_exit_container(m)) < 0)
                         return r;
@@ -316,9 +315,9 @@ int method_request(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return -EINVAL;
         lock_find(agent_config(a), &found);
         if (found.spec.kind != LOCK_ZOOKEEPER)
-                return sd_bus_error_setf(error, BUS_ERROR_PREFIX "Unprotected",
-                                         "a ticket waits for the lock of the pool, and there is none: %.300s",
-                                         lock_found_text(&found, text, sizeof(text)));
+                return bus_refuse(error, BUS_ERROR_PREFIX "Unprotected",
+                                  "a ticket waits for the lock of the pool, and there is none: %.300s",
+                                  lock_found_text(&found, text, sizeof(text)));
         (void) snprintf(ticket.component, sizeof(ticket.component), "%s", rmp ? CONFIG_RMP : c->name);
         bus_text(ticket.by, sizeof(ticket.by), caller.text);
         bus_text(ticket.reason, sizeof(ticket.reason), reason);

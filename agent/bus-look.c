@@ -141,8 +141,8 @@ static void look_answer(LookCall *call)
         cJSON *o = cJSON_CreateObject();
 
         if (!slot) {
-                (void) sd_bus_reply_method_errorf(call->message, BUS_ERROR_PREFIX "Failed",
-                                                  "too many leases are known");
+                (void) bus_reply_refusal(call->message, BUS_ERROR_PREFIX "Failed",
+                                         "too many leases are known");
                 cJSON_Delete(o);
                 return;
         }

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "probes/json.h"
@@ -155,12 +156,39 @@ int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_
                 return r;
         if (ret->uid == 0 || in_group(ret->uid))
                 return 0;
-        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoPermission",
-                                 "%s may not do that: only root and members of the group " AGENT_GROUP " may",
-                                 ret->text);
+        return bus_refuse(error, BUS_ERROR_PREFIX "NoPermission",
+                          "%s may not do that: only root and members of the group " AGENT_GROUP " may",
+                          ret->text);
 }
 
 /* ---- arguments ---- */
+
+static void refusal_text(char *buf, size_t size, const char *fmt, va_list ap)
+{
+        (void) vsnprintf(buf, size, fmt, ap);
+        bus_clean(buf);
+}
+
+int bus_refuse(sd_bus_error *error, const char *name, const char *fmt, ...)
+{
+        char text[1024];
+        va_list ap;
+        va_start(ap, fmt);
+        refusal_text(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        return sd_bus_error_set(error, name, text);
+}
+
+int bus_reply_refusal(sd_bus_message *m, const char *name, const char *fmt, ...)
+{
+        char text[1024];
+        va_list ap;
+        va_start(ap, fmt);
+        refusal_text(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        sd_bus_error error = { .name = name, .message = text };
+        return sd_bus_reply_method_error(m, &error);
+}
 
 int bus_error(sd_bus_error *error, int r, const Err *err)
 {
@@ -199,8 +227,8 @@ const Component *bus_component(const Agent *a, const char *name, sd_bus_error *e
 {
         const Component *c = config_component(agent_config(a), name);
         if (!c)
-                (void) sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoSuchComponent",
-                                         "no component \"%.60s\" is configured", name);
+                (void) bus_refuse(error, BUS_ERROR_PREFIX "NoSuchComponent",
+                                  "no component \"%.60s\" is configured", name);
         return c;
 }
 
@@ -216,7 +244,7 @@ int bus_reply_json(sd_bus_message *m, cJSON *o)
         _cleanup_(freep) char *text = o ? cJSON_PrintUnformatted(o) : NULL;
         cJSON_Delete(o);
         if (json_lost() || !text)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR_PREFIX "Failed", "out of memory");
+                return bus_reply_refusal(m, BUS_ERROR_PREFIX "Failed", "out of memory");
         /* What components and records say, too. There are no control characters in JSON. */
         bus_clean(text);
         return sd_bus_reply_method_return(m, "s", text);

@@ -33,6 +33,15 @@ int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const 
 int bus_caller(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
 int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
 
+/*
+ * bus_refuse() - an error with a text of our own: printable ASCII and bounded, whatever of the caller is in
+ * it. A text that is no UTF-8, as one is that was cut within a character, would end the connection, and no
+ * answer would come. Return: negative errno, as sd_bus_error_set(3). bus_reply_refusal() - the same as an
+ * answer.
+ */
+int bus_refuse(sd_bus_error *error, const char *name, const char *fmt, ...) _printf_(3, 4);
+int bus_reply_refusal(sd_bus_message *m, const char *name, const char *fmt, ...) _printf_(3, 4);
+
 /* bus_error() - @r and @err as an error of ours: Busy or Failed. */
 int bus_error(sd_bus_error *error, int r, const Err *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/bus-api.h"
+#include "agent/bus.h"
 #include "agent/leases.h"
 #include "agent/standing.h"
 
@@ -63,6 +64,9 @@ static void watched_tell(Watched *w)
         cJSON_AddNumberToObject(o, "left", time_sec(lease_left(&w->slot->lease, boot)));
         if (state && (due || strcmp(state, w->told) != 0)) {
                 _cleanup_(freep) char *text = cJSON_PrintUnformatted(o);
+                /* A text that is no UTF-8 would end the connection. */
+                if (text)
+                        bus_clean(text);
                 if (text)
                         bus_api_pulse(agent_bus(a), c->name, text);
                 free(w->told);

@@ -115,6 +115,10 @@ int render_request(const char *json, char **ret, Err *err)
                 json_text(o, "component"), json_text(o, "by"), json_text(o, "since"), *awaiting ? ": " : "",
                 awaiting);
         cJSON_Delete(o);
+        /* All but the end of the line. */
+        for (char *p = text; *p && p[1]; p++)
+                if ((unsigned char) *p < ' ' || (unsigned char) *p >= 0x7f)
+                        *p = '?';
         *ret = strdup(text);
         return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
 }

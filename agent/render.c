@@ -158,6 +158,9 @@ static const char *event_phase(const cJSON *e, char *buf, size_t size)
 {
         const char *component = json_text(e, "component");
         (void) snprintf(buf, size, "%.20s%s%.31s", component, *component ? " " : "", json_text(e, "phase"));
+        for (char *p = buf; *p; p++)
+                if ((unsigned char) *p < ' ' || (unsigned char) *p >= 0x7f)
+                        *p = '?';
         return buf;
 }
 
@@ -978,10 +981,13 @@ int render_facts(const char *json, char **ret, Err *err)
                 if (is_from_key(o, item->string))
                         continue;
                 (void) snprintf(from, sizeof(from), "%.50s_from", item->string);
-                int length = 0;
-                for (const char *p = item->string; *p; p++, length++)
-                        (void) fputc(*p == '_' ? ' ' : (unsigned char) *p < 0x20 ? '?' : *p, f);
-                (void) fprintf(f, "%*s  ", MAX(0, widest - length), "");
+                char name[128];
+                (void) snprintf(name, sizeof(name), "%s", item->string);
+                for (char *p = name; *p; p++)
+                        if (*p == '_')
+                                *p = ' ';
+                put_clean(f, name);
+                (void) fprintf(f, "%*s  ", MAX(0, widest - (int) strlen(name)), "");
                 fact_value(item, f);
                 if (*json_text(o, from)) {
                         (void) fputs("  (from ", f);

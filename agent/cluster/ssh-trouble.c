@@ -217,6 +217,8 @@ static void put(SshTrouble *ret, RemoteTrouble kind, bool retry, const char *tex
         size_t n = strlen(ret->text);
         while (n > 0 && (ret->text[n - 1] == '.' || ret->text[n - 1] == ' '))
                 ret->text[--n] = '\0';
+        if (n == 0)
+                (void) snprintf(ret->text, sizeof(ret->text), "no reason was given");
         hint_put(ret->hint, sizeof(ret->hint), hint, tried);
 }
 

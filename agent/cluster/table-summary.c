@@ -52,7 +52,9 @@ static void put_choice(const RollView *v, const ViewNode *n, FILE *f)
 static void command_roll(const RollView *v, const ViewNode *n, const char *what, const char *verb, FILE *f)
 {
         command_begin(f, what);
-        (void) fprintf(f, "edge-roll %s ", verb);
+        (void) fputs("edge-roll ", f);
+        put_word(f, verb);
+        (void) fputc(' ', f);
         put_word(f, node_component(v, n));
         put_choice(v, n, f);
 }

@@ -282,6 +282,24 @@ static void control_characters_never_reach_the_terminal(void **state)
         _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
         expect(r, T0, "{\"event\":\"warning\",\"text\":\"a\\u001b[2Jb\\nc\\u007f\\u009bx\\u00e4\"}",
                "warning: a?[2Jb?c??x\xc3\xa4\n");
+        /* Names, too. */
+        static const char *const events[] = {
+                "{\"event\":\"phase\",\"phase\":\"a\\u001b[2J\",\"component\":\"\\u0007b\",\"state\":\"begin\"}",
+                "{\"event\":\"progress\",\"phase\":\"a\\u001b[2J\",\"elapsed\":1,\"text\":\"\\u007f\"}",
+                "{\"event\":\"phase\",\"phase\":\"a\\u001b[2J\",\"state\":\"end\",\"outcome\":\"\\u001b\"}",
+        };
+        for (size_t i = 0; i < ELEMENTS(events); i++) {
+                _cleanup_(freep) char *out = NULL;
+                Err err = { 0 };
+                assert_int_equal(render_event(r, events[i], T0, &out, &err), 0);
+                assert_null(strpbrk(out, "\x1b\x07\x7f"));
+        }
+        _cleanup_(freep) char *facts = NULL, *request = NULL;
+        Err err = { 0 };
+        assert_int_equal(render_facts("{\"a\\u001b_\\u007f\":1}", &facts, &err), 0);
+        assert_string_equal(facts, "a? ?  1\n");
+        assert_int_equal(render_request("{\"component\":\"a\\u001b[2J\",\"by\":\"b\"}", &request, &err), 0);
+        assert_null(strchr(request, 0x1b));
 }
 
 static void results_have_their_exit_code(void **state)
