@@ -91,7 +91,7 @@ EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/ses
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
         agent/edge/rotation-view.c
 CLUSTER += agent/cluster/cluster-why.c
-EDGE += agent/edge/targets-check.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
+EDGE += agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 AGENT  += agent/job-beat.c

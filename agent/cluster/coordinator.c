@@ -705,6 +705,7 @@ static int coord_options(Coord *c, Err *err)
                 o->only = c->io->only;
                 o->n_only = c->io->n_only;
         }
+        o->targets = c->io->targets;
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
         return cl->since ? coord_since(c, cl->since, err) : 0;
 }

@@ -498,6 +498,23 @@ static int check_datastore(PlanMaker *m)
                         "the Management Server lists all %zu as up", known);
 }
 
+/* Whoever looks for the cause of errors after a roll should know what was down before it. */
+static int check_targets(PlanMaker *m)
+{
+        const PlanTargets *t = m->o->targets;
+        if (!t)
+                return 0;
+        if (t->all == 0 && *t->text)
+                return plan_add(m, PLAN_C_TARGETS, PLAN_UNKNOWN, NULL, NULL, NULL, "%s", t->text);
+        if (t->down > 0)
+                return plan_add(m, PLAN_C_TARGETS, PLAN_WARNING, NULL, NULL,
+                                "edge-roll targets check shows more; a restart changes nothing about it",
+                                "%zu of %zu target servers do not answer from here: %s", t->down, t->all,
+                                t->text);
+        return plan_add(m, PLAN_C_TARGETS, PLAN_OK, NULL, NULL, NULL,
+                        "all %zu target servers that are enabled answer from here", t->all);
+}
+
 /* What the roll is restricted to, and no node is known for: it would be left as it is, and the roll be
  * "done". */
 static int check_only(PlanMaker *m)
@@ -524,9 +541,9 @@ static int check_only(PlanMaker *m)
 int plan_check(PlanMaker *m)
 {
         static int (*const checks[])(PlanMaker *) = {
-                check_permission,      check_version,   check_duplicate, check_identity,
-                plan_check_pool_names, check_steps,     check_busy,      check_retry,
-                check_max_failures,    check_datastore, check_recent,    check_only,
+                check_permission, check_version, check_duplicate, check_identity,     plan_check_pool_names,
+                check_steps,      check_busy,    check_retry,     check_max_failures, check_datastore,
+                check_recent,     check_only,    check_targets,
         };
         int r = check_contact(m, PLAN_UNREACHABLE, PLAN_C_UNREACHABLE, "every node of the pools answers",
                               "each counts as out");

@@ -64,7 +64,8 @@ typedef enum PlanCondition {
         PLAN_C_MAX_FAILURES,
         PLAN_C_RETRY_SET,
         PLAN_C_DATASTORE,
-        PLAN_C_RECENT, /* restarted a moment ago: would be restarted twice */
+        PLAN_C_TARGETS, /* target servers that do not answer before anything is begun */
+        PLAN_C_RECENT,  /* restarted a moment ago: would be restarted twice */
         PLAN_CONDITION_COUNT,
         PLAN_CONDITION_INVALID = -EINVAL,
 } PlanCondition;
@@ -111,6 +112,12 @@ typedef struct PlanOnly {
         char name[LOOK_TEXT]; /* for people: its address */
 } PlanOnly;
 
+/* What is known of target servers. */
+typedef struct PlanTargets {
+        size_t all, down;
+        char text[PLAN_TEXT - 120]; /* those that are down; with `all` 0 why nothing is known, or "" */
+} PlanTargets;
+
 typedef struct PlanOptions {
         const char
                 *component; /* "router", "message-processor", "rmp", "all", or another one of the agents' */
@@ -129,6 +136,7 @@ typedef struct PlanOptions {
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
         const PlanOnly *only;     /* of what is selected only these; NULL: all of it */
         size_t n_only;
+        const PlanTargets *targets; /* NULL: not looked at */
 } PlanOptions;
 
 typedef enum PlanVerdict {

@@ -816,7 +816,8 @@ static Standin *edge_of_four(const World *w, const char *deployed)
         char conf[512], edge[1200], more[700];
         (void) snprintf(
                 edge, sizeof(edge),
-                "{\"acme\":{\"prod\":{\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\","
+                "{\"acme\":{\"prod\":{\"targetservers\":{\"shut\":{\"name\":\"shut\",\"host\":\"127.0.0.1\",\"port\":1,"
+                "\"isEnabled\":true}},\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\","
                 "\"server\":[%s]}]}}}",
                 deployed);
         Standin *s =
@@ -849,6 +850,7 @@ static void a_roll_for_a_reason_is_about_what_the_reason_is_about(void **state)
                                                                  "4") "," DEPLOYED("error", "router", "1"));
         world_ends(&w, "edge-roll plan restart --nodes n[1:4] --why --json", RESULT_DONE);
         world_says(&w, "\"event\":\"why\"");
+        world_says(&w, "1 of 1 target servers do not answer from here: shut of acme/prod (connect)");
         assert_int_equal(world_restarts(&w), 0);
         world_ends(&w, "edge-roll restart message-processor --nodes n[1:4] --why --yes", RESULT_DONE);
         assert_string_equal(w.order, "n4");

@@ -305,6 +305,30 @@ static void test_only_some_servers(void **state _unused_)
         finish(&c);
 }
 
+static void test_targets(void **state _unused_)
+{
+        static const PlanTargets good = { .all = 3 },
+                                 bad = { .all = 3, .down = 1, .text = "t1 of acme/prod (connect)" },
+                                 unknown = { .text = "whether target servers answer is not known: x" };
+        Cluster c;
+        start(&c, "router");
+        routers(&c, 3);
+        make(&c);
+        assert_null(finding(&c, PLAN_C_TARGETS));
+        c.options.targets = &good;
+        make(&c);
+        expect(&c, PLAN_C_TARGETS, PLAN_OK, "all 3 target servers");
+        c.options.targets = &bad;
+        make(&c);
+        expect(&c, PLAN_C_TARGETS, PLAN_WARNING,
+               "1 of 3 target servers do not answer from here: t1 of acme/prod (connect)");
+        assert_false(c.plan->refused);
+        c.options.targets = &unknown;
+        make(&c);
+        expect(&c, PLAN_C_TARGETS, PLAN_UNKNOWN, "is not known: x");
+        finish(&c);
+}
+
 /* Message processors, then both, then routers; regions one after another, whatever the order of the list. */
 static void test_everything_of_two_regions(void **state _unused_)
 {
@@ -1274,6 +1298,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_healthy_pool),
                 cmocka_unit_test(test_only_some_servers),
+                cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_everything_of_two_regions),
                 cmocka_unit_test(test_only_the_routers),
                 cmocka_unit_test(test_rmp_takes_nodes_with_both),
