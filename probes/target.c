@@ -355,26 +355,41 @@ static bool target_is_whole(const Target *t)
         return !t->is_xml || (t->xml->n_findings == 0 && !ssl->crl_store.line && !ssl->common_name.line);
 }
 
+/* cJSON leaves out what it has no memory for and says nothing: is it all there? */
+static bool target_says(const char *json, const Target *t, bool enabled)
+{
+        _cleanup_(target_freep) Target *again = NULL;
+        char other[200];
+        if (target_read(json, strlen(json), &again, NULL) < 0 ||
+            edge_flag(again->server.enabled, true) != enabled)
+                return false;
+        again->server.enabled = t->server.enabled;
+        return !target_differs(&t->server, &again->server, other, sizeof(other));
+}
+
 int target_switched(const Target *t, bool enabled, char **ret, Err *err)
 {
+        _cleanup_(json_closep) cJSON *o = NULL;
+        _cleanup_(freep) char *text = NULL;
         if (!target_is_whole(t))
                 return err_set(
                         err, -ENOTSUP,
                         "The answer is XML with more in it than can be sent back unchanged: use update, with "
                         "a file that has all of it");
-        _cleanup_(json_closep) cJSON *o =
-                t->is_xml ? target_to_json(&t->server) : cJSON_Duplicate(t->json, true);
+        o = t->is_xml ? target_to_json(&t->server) : cJSON_Duplicate(t->json, true);
         /* Where it is a word it stays one. */
         bool word = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(o, "isEnabled"));
         cJSON *value = word ? cJSON_CreateString(enabled ? "true" : "false") : cJSON_CreateBool(enabled);
-        if (!o || !value) {
-                cJSON_Delete(value);
-                return err_set(err, -ENOMEM, "Out of memory for a target server");
-        }
-        if (cJSON_GetObjectItemCaseSensitive(o, "isEnabled"))
+        bool there = cJSON_GetObjectItemCaseSensitive(o, "isEnabled");
+        if (there && value)
                 cJSON_ReplaceItemInObjectCaseSensitive(o, "isEnabled", value);
+        else if (o && value)
+                cJSON_AddItemToObject(o, "isEnabled", value);
         else
-                json_put(o, "isEnabled", value);
-        *ret = cJSON_PrintUnformatted(o);
-        return *ret ? 0 : err_set(err, -ENOMEM, "Out of memory for a target server");
+                cJSON_Delete(value);
+        text = o ? cJSON_PrintUnformatted(o) : NULL;
+        if (!text || !target_says(text, t, enabled))
+                return err_set(err, -ENOMEM, "Out of memory for a target server");
+        *ret = TAKE_PTR(text);
+        return 0;
 }
