@@ -316,8 +316,10 @@ int xml_tree_read(const char *xml, size_t len, XmlWantedFn wanted, EdgeXmlBlock 
                 return code;
         size_t safe = xml_safe_length(xml, len);
         r.context = safe > 0 ? r.dl->CreateMemoryParserCtxt(xml, (int) safe) : NULL;
-        if (!r.context && safe > 0)
+        if (!r.context && safe > 0) {
+                r.dl->ResetLastError();
                 return err_set(err, -ENOMEM, "Out of memory for XML");
+        }
         if (!r.context)
                 return xml_too_many(xml, safe, err);
         /* The handlers are ours alone: no tree of libxml2's, no entity table, nothing printed. */
@@ -339,6 +341,8 @@ int xml_tree_read(const char *xml, size_t len, XmlWantedFn wanted, EdgeXmlBlock 
         else
                 code = xml_result(&r, ret, err);
         r.dl->FreeParserCtxt(r.context);
+        /* Kept by libxml2 with a piece of the text, for nobody. */
+        r.dl->ResetLastError();
         return code;
 }
 
