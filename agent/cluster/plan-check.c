@@ -334,6 +334,14 @@ static double stamp_seconds(const char *text)
         return end && (*end == '.' || *end == 'Z') ? (double) timegm(&tm) : 0;
 }
 
+/* By a roll whose nodes are left alone when they are done: the one that is taken up again, or that of
+ * --since. */
+static bool done_by(const PlanMaker *m, const NodeLook *l)
+{
+        return *l->last_roll && ((m->o->roll && strcmp(m->o->roll, l->last_roll) == 0) ||
+                                 (m->o->since && strcmp(m->o->since, l->last_roll) == 0));
+}
+
 static int check_recent(PlanMaker *m)
 {
         _cleanup_(plan_who_done) PlanWho who = { 0 };
@@ -346,7 +354,7 @@ static int check_recent(PlanMaker *m)
                         double at = looks[k]->has_last ? stamp_seconds(looks[k]->last_time) : 0;
                         /* Two clocks: a moment in the future is a moment ago. */
                         if (at <= 0 || fabs(m->o->now - at) > RECENT_SECONDS ||
-                            strcmp(looks[k]->last_result, "done") != 0)
+                            strcmp(looks[k]->last_result, "done") != 0 || done_by(m, looks[k]))
                                 continue;
                         plan_who_add(&who, m->plan->steps[i].node);
                         plan_list_add(&list, "%.60s: %.0f s ago", plan_node_name(m, m->plan->steps[i].node),

@@ -131,6 +131,7 @@ typedef struct PlanOptions {
         double now;               /* wall clock, seconds since 1970; 0: not known, nothing is called recent */
         const char *holder;       /* own lease holder: its leases are no obstacle; NULL */
         const char *roll;         /* own roll: its jobs are no obstacle; NULL */
+        const char *since;        /* another one, whose nodes are left alone; NULL */
         const PlanTrouble *lock_troubles;
         size_t n_lock_troubles;
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
