@@ -519,6 +519,11 @@ static CallEnd call_start(Client *c, Answer *ret)
                 r = sd_bus_message_append(m, "{sv}", "wait", "t", rq->wait_usec);
         if (r >= 0 && rq->for_usec)
                 r = sd_bus_message_append(m, "{sv}", "for", "t", rq->for_usec);
+        /* An agent that was frozen begins nothing, when it thaws, of which somebody has been told that it was
+         * not answered. */
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "expires", "t",
+                                          time_add(time_boot(), c->times.answer_usec));
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return client_call(c, m, r, ret);

@@ -133,6 +133,7 @@ typedef struct Fake {
         bool begun;
         Usec next;
         char options[256];
+        Usec expires;
 } Fake;
 
 static void event_json(const Fake *f, unsigned i, char *buf, size_t size)
@@ -187,11 +188,19 @@ static int on_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
                         (void) snprintf(f->options + n, sizeof(f->options) - n, "%s ", key);
                 } else {
                         assert_true(sd_bus_message_read(m, "t", &usec) > 0);
-                        (void) snprintf(f->options + n, sizeof(f->options) - n, "%s=%" PRIu64 " ", key, usec);
+                        if (strcmp(key, "expires") == 0)
+                                f->expires = usec;
+                        else
+                                (void) snprintf(f->options + n, sizeof(f->options) - n, "%s=%" PRIu64 " ",
+                                                key, usec);
                 }
                 assert_true(sd_bus_message_exit_container(m) >= 0);
                 assert_true(sd_bus_message_exit_container(m) >= 0);
         }
+        /* Nothing is begun for somebody who has given up. */
+        if (f->expires <= time_boot() || f->expires > time_boot() + 5 * USEC_PER_SEC)
+                return sd_bus_error_set(error, "org.edgeroll.Error.Failed",
+                                        "no time is said when it is too late");
         f->begun = true;
         f->sent = f->script->first;
         f->next = time_add(time_now(), f->script->every_usec);
