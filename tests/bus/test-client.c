@@ -1013,7 +1013,8 @@ static void strangers_cannot_end_a_job(void **state)
         shown_done(&s);
 }
 
-int main(void)
+/* One of them alone: its name, or a pattern, as an argument. */
+int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_job_from_begin_to_end),
@@ -1039,5 +1040,7 @@ int main(void)
                 cmocka_unit_test(nobody_reads_the_output),
                 cmocka_unit_test(strangers_cannot_end_a_job),
         };
+        if (argc > 1)
+                cmocka_set_test_filter(argv[1]);
         return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
