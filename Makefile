@@ -131,7 +131,7 @@ UNIT_TESTS   += frames ssh-trouble
 BUS_TESTS    += bridge coordinator-kill follow
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/trace.c tests/lib/world.c
 KERNEL_TESTS += killpoint
-BENCHES      := block look roll
+BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
 FUZZ_TARGETS += edge-objects

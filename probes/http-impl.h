@@ -12,6 +12,8 @@ typedef TAILQ_HEAD(HttpQueue, HttpCall) HttpQueue;
 
 struct Http {
         sd_event *event;
+        int poll;                 /* of libcurl's sockets */
+        sd_event_source *sockets; /* ... and its events */
         sd_event_source *timer;   /* libcurl's one timer */
         sd_event_source *deliver; /* runs while `finished` is not empty */
         const CurlDl *curl;       /* NULL until the first request */

@@ -291,16 +291,30 @@ static int http_on_timer(sd_event_source *source _unused_, uint64_t usec _unused
         return 0;
 }
 
-static int http_on_io(sd_event_source *source _unused_, int fd, uint32_t revents, void *userdata)
+static void http_on_socket_event(Http *h, const struct epoll_event *e)
 {
         int events = 0;
-        if (revents & (EPOLLIN | EPOLLHUP))
+        if (e->events & (EPOLLIN | EPOLLHUP))
                 events |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
+        if (e->events & EPOLLOUT)
                 events |= CURL_CSELECT_OUT;
-        if (revents & EPOLLERR)
+        if (e->events & EPOLLERR)
                 events |= CURL_CSELECT_ERR;
-        http_advance(userdata, fd, events);
+        http_advance(h, e->data.fd, events);
+}
+
+/*
+ * The sockets have an epoll of their own: sd-event takes one event at a time and asks the kernel for all of
+ * them again, which with hundreds of sockets that are ready costs the square of their number. An event of a
+ * socket that was closed meanwhile does no harm: libcurl ignores those it does not know.
+ */
+static int http_on_sockets(sd_event_source *source _unused_, int fd, uint32_t revents _unused_,
+                           void *userdata)
+{
+        struct epoll_event events[64];
+        int n = epoll_wait(fd, events, ELEMENTS(events), 0);
+        for (int i = 0; i < n; i++)
+                http_on_socket_event(userdata, &events[i]);
         return 0;
 }
 
@@ -330,7 +344,7 @@ static void http_note_connected(Http *h, CURL *easy, curl_socket_t fd)
         HttpCall *call = NULL;
 
         (void) h->curl->easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &call);
-        if (call && getpeername(fd, (struct sockaddr *) &peer, &len) == 0 &&
+        if (call && !call->connected && getpeername(fd, (struct sockaddr *) &peer, &len) == 0 &&
             (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)) {
                 if (call->read_usec > 0 && !call->connected)
                         call->moved_usec = time_now();
@@ -338,34 +352,25 @@ static void http_note_connected(Http *h, CURL *easy, curl_socket_t fd)
         }
 }
 
-/* libcurl: watch this socket. The source is kept in the socket's own slot (curl_multi_assign). */
-static int http_on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp)
+/* libcurl: watch this socket. @known: what was kept with it (curl_multi_assign): not NULL once it is watched.
+ */
+static int http_on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *known)
 {
         Http *h = userdata;
-        sd_event_source *source = socketp;
-        uint32_t events = 0;
-        int r;
+        struct epoll_event e = { .data.fd = fd };
 
         if (what == CURL_POLL_REMOVE) {
-                (void) sd_event_source_unref(source);
+                (void) epoll_ctl(h->poll, EPOLL_CTL_DEL, fd, NULL);
                 (void) h->curl->multi_assign(h->multi, fd, NULL);
                 return 0;
         }
         http_note_connected(h, easy, fd);
         if (what & CURL_POLL_IN)
-                events |= EPOLLIN;
+                e.events |= EPOLLIN;
         if (what & CURL_POLL_OUT)
-                events |= EPOLLOUT;
-        if (source)
-                r = sd_event_source_set_io_events(source, events);
-        else {
-                r = sd_event_add_io(h->event, &source, fd, events, http_on_io, h);
-                if (r >= 0 && h->curl->multi_assign(h->multi, fd, source) != CURLM_OK) {
-                        (void) sd_event_source_unref(source);
-                        r = -ENOMEM;
-                }
-        }
-        if (r < 0)
+                e.events |= EPOLLOUT;
+        if (epoll_ctl(h->poll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) < 0 ||
+            (!known && h->curl->multi_assign(h->multi, fd, h) != CURLM_OK))
                 h->broken = true;
         return 0;
 }
@@ -496,11 +501,15 @@ int http_new(Http **ret, sd_event *e, Err *err)
         _cleanup_(http_freep) Http *h = calloc(1, sizeof(*h));
         if (!h)
                 return err_errno(err, -ENOMEM, "Cannot prepare HTTP requests");
+        h->poll = -1;
         TAILQ_INIT(&h->running);
         TAILQ_INIT(&h->finished);
         h->event = sd_event_ref(e);
 
-        int r = sd_event_add_time(e, &h->timer, CLOCK_MONOTONIC, 0, 1, http_on_timer, h);
+        h->poll = epoll_create1(EPOLL_CLOEXEC);
+        int r = h->poll < 0 ? -errno : sd_event_add_io(e, &h->sockets, h->poll, EPOLLIN, http_on_sockets, h);
+        if (r >= 0)
+                r = sd_event_add_time(e, &h->timer, CLOCK_MONOTONIC, 0, 1, http_on_timer, h);
         if (r >= 0)
                 r = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
         if (r >= 0)
@@ -524,6 +533,8 @@ Http *http_free(Http *h)
         if (h->multi)
                 (void) h->curl->multi_cleanup(
                         h->multi); /* drops what sockets are left, through our callback */
+        (void) sd_event_source_unref(h->sockets);
+        closep(&h->poll);
         (void) sd_event_source_unref(h->timer);
         (void) sd_event_source_unref(h->deliver);
         (void) sd_event_unref(h->event);
