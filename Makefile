@@ -76,9 +76,9 @@ PROBES += probes/http-setup.c probes/http-tls.c probes/lookup.c probes/monitor.c
 AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-prepare.c agent/job-record.c \
-          agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lease.c agent/leases.c agent/leave.c agent/lost.c \
+          agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-targets.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lease.c agent/leases.c agent/leave.c agent/lost.c \
           agent/manager.c agent/monit.c agent/pace.c agent/phase.c agent/pool.c agent/procs.c agent/pulse.c agent/properties.c agent/put.c agent/relay.c agent/render.c \
-          agent/roll.c agent/standing.c agent/state.c agent/systemd.c
+          agent/roll.c agent/standing.c agent/state.c agent/systemd.c agent/targets-list.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/status-view.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/bus-loop.c agent/cluster/cluster.c agent/cluster/cluster-status.c agent/cluster/coordinator.c agent/cluster/coordinator-begin.c agent/cluster/coordinator-record.c agent/cluster/coordinator-resume.c \
@@ -118,7 +118,7 @@ UNIT_TESTS   := cgroup checkers cli config conns-msg block-msg docs edge-json er
                 render roll roll-log sequence snapshot state status-view table time window
 UNIT_TESTS   += lock-spec turn
 UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
-UNIT_TESTS   += edge-xml lookup monitor probing
+UNIT_TESTS   += edge-xml lookup monitor probing targets-list
 UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation
 UNIT_TESTS   += json needed pem resume

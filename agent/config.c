@@ -77,6 +77,10 @@ static const char *const persistent_names[] = {
 static const char *const at_cap_names[] = {
         [AT_CAP_GIVE_BACK] = "give-back", [AT_CAP_GO_ON] = "go-on", NULL
 };
+static const char *const targets_source_names[] = {
+        [TARGETS_AUTO] = "auto", [TARGETS_OFF] = "off", [TARGETS_FILES] = "files", [TARGETS_API] = "api", NULL
+};
+static const char *const tcp_tls[] = { "tcp", "tls", NULL };
 static const char *const monit_stop_names[] = {
         [MONIT_STOP_AUTO] = "auto", [MONIT_STOP_YES] = "yes", [MONIT_STOP_NO] = "no", NULL
 };
@@ -101,13 +105,14 @@ static const char *const off_auto[] = { "off", "auto", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
 _Static_assert(ELEMENTS(at_cap_names) == AT_CAP_COUNT + 1, "every value of at_cap has a name");
+_Static_assert(ELEMENTS(targets_source_names) == TARGETS_SOURCE_COUNT + 1, "every value of source has a name");
 _Static_assert(ELEMENTS(monit_stop_names) == MONIT_STOP_COUNT + 1, "every value of stop has a name");
 _Static_assert(ELEMENTS(block_names) == BLOCK_KIND_COUNT + 1, "every kind of block has a name");
 _Static_assert(ELEMENTS(mp_leave_names) == MP_LEAVE_COUNT + 1, "every value of mp_leave has a name");
 _Static_assert(ELEMENTS(tls_names) == TLS_COUNT + 1, "every value of tls has a name");
 _Static_assert(ELEMENTS(owner_names) == BLOCK_OWNER_COUNT + 1, "every owner has a name");
 _Static_assert(sizeof(ComponentKind) == sizeof(int) && sizeof(Persistent) == sizeof(int) &&
-                       sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) &&
+                       sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) && sizeof(TargetsSource) == sizeof(int) &&
                        sizeof(BlockKind) == sizeof(int) && sizeof(Tls) == sizeof(int) &&
                        sizeof(MpLeave) == sizeof(int),
                "a choice is stored as int");
@@ -210,6 +215,24 @@ static const Key cluster_keys[] = {
           "how long a node whose job runs may be out of reach", .min = SEC, .max = 24 * HOUR },
         { "journal_dir", TYPE_PATH, AT(Config, cluster_journal_dir), { "auto" },
           "where the journals of rolls are; auto: " ROLLS_DIR " for root", .may_be_auto = true },
+};
+
+static const Key targets_keys[] = {
+        { "source", TYPE_CHOICE, AT(Config, targets_source), { "auto" },
+          "where a message processor's target servers come from, to be checked from its node; auto: the folder if it "
+          "is there, else the Management Server if management_url is set", .choices = targets_source_names },
+        { "folder", TYPE_PATH, AT(Config, targets_folder), { "/etc/edge-roll/targets.d" },
+          "files ORG/ENV/NAME.xml or .json below it, each a TargetServer" },
+        { "names", TYPE_WORDS, AT(Config, targets_names), { "*" },
+          "which are checked: shell patterns of ORG/ENV/NAME" },
+        { "check", TYPE_SWITCH, AT(Config, targets_handshake), { "tcp" },
+          "tcp: can a connection be opened; tls: and a handshake be done, where the target server has TLS",
+          .choices = tcp_tls },
+        { "max", TYPE_COUNT, AT(Config, targets_max), { "500" }, "how many are checked at most", .min = 1, .max = 10000 },
+        { "connect_limit", TYPE_USEC, AT(Config, targets_connect_usec), { "5s" },
+          "how long one may take to be connected to, or to do its handshake", .min = 100 * MS, .max = 60 * SEC },
+        { "wait", TYPE_USEC, AT(Config, targets_wait_usec), { "20s" },
+          "how long those that answered before the restart may take to answer again", .min = 0, .max = HOUR },
 };
 
 static const Key monit_keys[] = {
@@ -338,6 +361,7 @@ static const struct {
         { "agent", agent_keys, ELEMENTS(agent_keys) },
         { "pool", pool_keys, ELEMENTS(pool_keys) },
         { "cluster", cluster_keys, ELEMENTS(cluster_keys) },
+        { "targets", targets_keys, ELEMENTS(targets_keys) },
         { "monit", monit_keys, ELEMENTS(monit_keys) },
 };
 
@@ -1183,7 +1207,7 @@ static int section_unknown(const ConfigOrigin *o, Err *err)
         }
         return err_set(
                 err, -EINVAL,
-                "%.200s:%u: unknown section [%.60s]; known: [agent], [pool], [cluster], [monit], [component NAME]%s%s%s",
+                "%.200s:%u: unknown section [%.60s]; known: [agent], [pool], [cluster], [targets], [monit], [component NAME]%s%s%s",
                 o->file, o->line, o->section, near.best[0] ? "; did you mean [" : "", near.best,
                 near.best[0] ? "]?" : "");
 }

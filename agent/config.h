@@ -31,6 +31,15 @@ typedef enum Persistent {
         PERSISTENT_INVALID = -EINVAL,
 } Persistent;
 typedef enum AtCap { AT_CAP_GIVE_BACK, AT_CAP_GO_ON, AT_CAP_COUNT, AT_CAP_INVALID = -EINVAL } AtCap;
+/* Where the target servers come from that are checked from a node. auto: files where the folder is there, else the
+ * Management Server where its URL is set. */
+typedef enum TargetsSource {
+        TARGETS_AUTO,
+        TARGETS_OFF,
+        TARGETS_FILES,
+        TARGETS_API,
+        TARGETS_SOURCE_COUNT
+} TargetsSource;
 typedef enum MonitStop { MONIT_STOP_AUTO, MONIT_STOP_YES, MONIT_STOP_NO, MONIT_STOP_COUNT } MonitStop;
 typedef enum BlockKind {
         BLOCK_WHOLE,   /* everything on the health port */
@@ -126,6 +135,12 @@ typedef struct Config {
         Usec cluster_soak_low_usec, cluster_soak_high_usec;
         Usec cluster_lost_usec;
         char *cluster_journal_dir; /* or "auto" */
+        TargetsSource targets_source;
+        char *targets_folder;
+        Words targets_names;    /* shell patterns of ORG/ENV/NAME */
+        bool targets_handshake; /* TLS where the target server has it, not only a connection */
+        unsigned targets_max;
+        Usec targets_connect_usec, targets_wait_usec;
         Words monit_units;
         MonitStop monit_stop; /* whether monit's unit is stopped; auto: where the check is not proven off */
         char *monit_status_url;

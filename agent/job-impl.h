@@ -66,6 +66,9 @@ typedef struct JobHooks {
         JobHooksFn done;
 } JobHooks;
 
+/* @failed: NULL, or one sentence: which target servers no longer answer. */
+typedef void (*JobTargetsFn)(Job *job, const char *failed);
+
 struct Job {
         JobEnv env;
         uint64_t id;
@@ -113,6 +116,7 @@ struct Job {
         const Component *needed_component; /* that is looked at */
         void (*needed_next)(Job *job);     /* what follows when a restart is needed */
         bool monit_running;
+        char monit_text[512]; /* what preflight saw of monit */
 
         bool placed;            /* past `place`: nobody else of the pool may go out through its lock */
         bool told_lapsed;       /* that its lease has ended meanwhile */
@@ -122,9 +126,10 @@ struct Job {
         bool told_stolen;       /* that it was taken away */
 
         JobHooks hooks;
-        char finding[512]; /* what ended the phase, while hooks that come after it run */
-        bool undo_refused; /* somebody was refused before it was undone */
-        bool undo_waits;   /* ... and is waited for */
+        struct JobTargets *targets; /* its target servers, as they answered before; NULL: not looked at */
+        char finding[512];          /* what ended the phase, while hooks that come after it run */
+        bool undo_refused;          /* somebody was refused before it was undone */
+        bool undo_waits;            /* ... and is waited for */
 
         /* what is known */
         JobChanges changes;
@@ -291,6 +296,19 @@ void job_learn(Job *job, Result result);
 
 /* job_ports() - health port and traffic ports together. @ports: CONNS_PORTS_MAX. Return: how many. */
 size_t job_ports(const Job *job, uint16_t *ports);
+
+/* --- job-targets.c --- */
+/* job_targets_before() - which target servers of a message processor answer this node? Never fails: what is
+ * not known is told. @done: may be called from within. */
+void job_targets_before(Job *job, JobTargetsFn done);
+/* job_targets_after() - do those that answered still answer? The same. */
+void job_targets_after(Job *job, JobTargetsFn done);
+/* job_targets_evidence() - "12 target servers answer as before", or "". Return: @buf. */
+const char *job_targets_evidence(const Job *job, char *buf, size_t size);
+void job_targets_cancel(Job *job); /* what is under way, without calling back */
+void job_targets_free(Job *job);
+void job_targets_save(const Job *job, cJSON *record);
+int job_targets_load(Job *job, const cJSON *record) _must_check_; /* Return: 0 or -ENOMEM. */
 
 /* --- job-partner.c --- */
 /* partner_resume() - the job within @job from its record, if there is one: it goes on when the phase is

@@ -108,6 +108,12 @@ static void preflight_measure(Job *job)
         job->before = before;
 }
 
+static void preflight_on_targets(Job *job, const char *failed)
+{
+        (void) failed; /* before the restart nothing is held against anybody */
+        preflight_done(job, job->monit_text);
+}
+
 static void preflight_on_snapshot(Snapshot *s, void *userdata)
 {
         Job *job = userdata;
@@ -115,7 +121,9 @@ static void preflight_on_snapshot(Snapshot *s, void *userdata)
         snapshot_free(job->before);
         job->before = s;
         preflight_measure(job);
-        preflight_done(job, job->awaiting);
+        /* What monit said is the evidence; progress may say something else meanwhile. */
+        (void) snprintf(job->monit_text, sizeof(job->monit_text), "%s", job->awaiting);
+        job_targets_before(job, preflight_on_targets);
 }
 
 static void preflight_on_monit(int r, const MonitPrior *prior, const char *text, const Err *err,

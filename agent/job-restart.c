@@ -651,18 +651,35 @@ const PhaseOps job_ready = { .enter = ready_enter, .tick = ready_tick, .timeout 
 
 static void verify_on_hooks(Job *job, const char *failed)
 {
-        if (failed)
+        char targets[64];
+        bool hooks = strncmp(job->awaiting, "hook ", 5) == 0;
+        if (failed) {
                 job_fail(job, RESULT_INVALID, NULL, "%s", failed);
+                return;
+        }
+        (void) job_targets_evidence(job, targets, sizeof(targets));
+        job_ok(job, "%s%s%s", targets, *targets && hooks ? "; " : "",
+               hooks      ? "the hooks of verify are content"
+               : *targets ? ""
+                          : "no further checks are configured");
+}
+
+static void verify_on_targets(Job *job, const char *failed)
+{
+        if (failed)
+                job_fail(
+                        job, RESULT_INVALID,
+                        "see whether the target server or the way to it is down (firewall, route, DNS); when it "
+                        "answers, or is not needed, `edge-roll undrain` gives the node back",
+                        "%s", failed);
         else
-                job_ok(job, "%s",
-                       *job->awaiting ? "the hooks of verify are content"
-                                      : "no further checks are configured");
+                job_hooks(job, HOOK_VERIFY, "", verify_on_hooks);
 }
 
 static void verify_enter(Job *job)
 {
         (void) job_save(job);
-        job_hooks(job, HOOK_VERIFY, "", verify_on_hooks);
+        job_targets_after(job, verify_on_targets);
 }
 
 const PhaseOps job_verify = { .enter = verify_enter };

@@ -360,6 +360,7 @@ static cJSON *job_record(const Job *job)
                         cJSON_AddStringToObject(o, "snapshot", snapshot);
         }
         job_add_checkers(job, o);
+        job_targets_save(job, o);
         return o;
 }
 
@@ -591,6 +592,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         if (*record_string(record, "snapshot") &&
             (r = snapshot_from_json(record_string(record, "snapshot"), &job->before, err)) < 0)
                 return err_prefix(err, r, "snapshot");
+        if ((r = job_targets_load(job, record)) < 0)
+                return err_set(err, r, "out of memory");
 
         job_record_check(job, record, phase, same_boot, fds[env->place] >= 0);
         bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
@@ -714,6 +717,7 @@ static void job_drop_calls(Job *job)
         job->call = systemd_call_cancel(job->call);
         job->call2 = systemd_call_cancel(job->call2);
         job_hooks_cancel(job);
+        job_targets_cancel(job);
         job->facts_call = facts_cancel(job->facts_call);
         for (size_t i = 0; i < ELEMENTS(job->http); i++)
                 job->http[i] = http_cancel(job->http[i]);
@@ -1047,6 +1051,7 @@ Job *job_free(Job *job)
         deaths_free(job->deaths);
         kept_conns_free(job->kept);
         snapshot_free(job->before);
+        job_targets_free(job);
         roll_free(job->roll);
         free(job);
         return NULL;

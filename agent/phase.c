@@ -25,7 +25,7 @@ static const PhaseInfo phase_table[] = {
         [PHASE_START] = { "start", S(300), "a new process, its ports open" },
         [PHASE_READY] = { "ready", S(300),
                           "probes good several times in a row, loaded at least what it was before" },
-        [PHASE_VERIFY] = { "verify", S(60), "users' checks" },
+        [PHASE_VERIFY] = { "verify", S(60), "target servers that answered before; users' checks" },
         [PHASE_START_MONIT] = { "start-monit", S(60), "monit as it was" },
         [PHASE_UNBLOCK] = { "unblock", S(15), "the rule gone, read back" },
         [PHASE_RETURN] = { "return", S(90), "each checker let in again often enough" },

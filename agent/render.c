@@ -246,6 +246,29 @@ static int event_end(Render *r, const cJSON *e, FILE *f)
         return 0;
 }
 
+/* How many of its target servers answer, and the others below. */
+static int event_targets(Render *r, const cJSON *e, FILE *f, Usec now)
+{
+        double checked = json_number(e, "checked", 0), answered = json_number(e, "answered", 0);
+        const cJSON *one;
+        line_erase(r, f);
+        colour_begin(r, f, answered >= checked ? COLOUR_GOOD : COLOUR_BAD);
+        (void) fputs("targets", f);
+        colour_end(r, f, answered >= checked ? COLOUR_GOOD : COLOUR_BAD);
+        (void) fputc(' ', f);
+        put_clean(f, json_text(e, "point"));
+        (void) fprintf(f, ": %.0f of %.0f answer\n", answered, checked);
+        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(e, "silent"))
+        {
+                (void) fputs("  ", f);
+                put_clean(f, json_text(one, "target"));
+                (void) fputs(": ", f);
+                put_clean(f, json_text(one, "text"));
+                (void) fputc('\n', f);
+        }
+        return line_draw(r, f, now);
+}
+
 /* How a hook ended, and what it printed below. */
 static int event_hook(Render *r, const cJSON *e, FILE *f, Usec now)
 {
@@ -498,6 +521,8 @@ static int event_text(Render *r, const cJSON *e, FILE *f, Usec now)
                 return event_needed(r, e, f, now);
         if (strcmp(event, "hook") == 0)
                 return event_hook(r, e, f, now);
+        if (strcmp(event, "targets") == 0)
+                return event_targets(r, e, f, now);
         if (strcmp(event, "finding") == 0)
                 return event_finding(r, e, f, now);
         if (strcmp(event, "result") == 0)

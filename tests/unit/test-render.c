@@ -134,6 +134,16 @@ static void hooks_for_people(void **state)
                "hook verify/10-x: exit status 1, 0.25 s\n  one\n  ?[2Jtwo\n");
 }
 
+static void targets_for_people(void **state)
+{
+        (void) state;
+        _cleanup_(render_freep) Render *r = new_render(false, false, false, 0);
+        expect(r, T0,
+               "{\"event\":\"targets\",\"point\":\"before\",\"checked\":3,\"answered\":2,\"silent\":[{"
+               "\"target\":\"acme/prod/a\",\"text\":\"connect: \\u001b[2Jrefused\"}],\"unknown\":\"\"}",
+               "targets before: 2 of 3 answer\n  acme/prod/a: connect: ?[2Jrefused\n");
+}
+
 static void what_runs_is_read_from_the_agent(void **state)
 {
         char names[2][64];
@@ -560,6 +570,7 @@ int main(void)
                 cmocka_unit_test(verbose_result_has_the_evidence),
                 cmocka_unit_test(findings_for_people),
                 cmocka_unit_test(hooks_for_people),
+                cmocka_unit_test(targets_for_people),
                 cmocka_unit_test(what_runs_is_read_from_the_agent),
                 cmocka_unit_test(live_line_is_redrawn),
                 cmocka_unit_test(live_line_never_wraps),
