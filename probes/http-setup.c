@@ -89,24 +89,27 @@ static bool http_method_ok(const char *method)
         return !method;
 }
 
-HttpOutcome http_check(const Http *h, const HttpRequest *request, char *why, size_t size)
+bool http_request_ok(const HttpRequest *request, char *why, size_t size)
 {
+        Addr addr;
+        const char *bad = NULL;
+
         if (strlen(request->url) > HTTP_URL_MAX || !http_is_visible(request->url, '!') ||
             (request->cookie && !http_is_visible(request->cookie, ' ')) ||
-            !http_headers_ok(request->headers) || !http_method_ok(request->method)) {
-                (void) snprintf(why, size, "too long, or characters that do not belong there");
+            !http_headers_ok(request->headers) || !http_method_ok(request->method))
+                bad = "too long, or characters that do not belong there";
+        else if (request->user && strchr(request->user, ':'))
+                bad = "a user with ':' in its name"; /* the first colon ends it: another user */
+        else if (request->address && !addr_parse(request->address, &addr))
+                bad = "it is to be reached at what is no address";
+        (void) snprintf(why, size, "%s", bad ? bad : "");
+        return !bad;
+}
+
+HttpOutcome http_check(const Http *h, const HttpRequest *request, char *why, size_t size)
+{
+        if (!http_request_ok(request, why, size))
                 return HTTP_BAD_URL;
-        }
-        /* The first colon ends the user: one in its name would make another user of it. */
-        if (request->user && strchr(request->user, ':')) {
-                (void) snprintf(why, size, "a user with ':' in its name");
-                return HTTP_BAD_URL;
-        }
-        Addr addr;
-        if (request->address && !addr_parse(request->address, &addr)) {
-                (void) snprintf(why, size, "it is to be reached at what is no address");
-                return HTTP_BAD_URL;
-        }
         if (h->curl->names_block && !request->may_block && !request->address &&
             http_host_is_name(request->url)) {
                 (void) snprintf(why, size, "libcurl %.20s cannot do it safely; write the host as a number",

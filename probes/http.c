@@ -41,6 +41,11 @@ const char *http_outcome_name(HttpOutcome outcome)
         return outcome >= 0 && outcome < HTTP_OUTCOME_COUNT ? http_outcome_names[outcome] : "invalid";
 }
 
+const char *http_outcome_text(HttpOutcome outcome)
+{
+        return outcome >= 0 && outcome < HTTP_OUTCOME_COUNT ? http_outcome_texts[outcome] : "invalid";
+}
+
 static HttpCall *http_call_free(HttpCall *call)
 {
         if (!call)
@@ -87,7 +92,7 @@ static void http_describe(HttpCall *call, const char *detail)
                                 call->status, took);
         else
                 (void) snprintf(call->text, sizeof(call->text), "%.200s: %s%s%.180s%s after %s", call->url,
-                                http_outcome_texts[call->outcome], detail ? " (" : "", detail ? detail : "",
+                                http_outcome_text(call->outcome), detail ? " (" : "", detail ? detail : "",
                                 detail ? ")" : "", took);
         http_ascii(call->text);
 }

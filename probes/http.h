@@ -115,6 +115,17 @@ typedef struct HttpResult {
                            * this libcurl cannot tell */
 } HttpResult;
 
+/* http_outcome_text() - what a person reads about it, between URL and duration: "connection refused"; never
+ * NULL. */
+const char *http_outcome_text(HttpOutcome outcome);
+
+/*
+ * http_request_ok() - pure: can this be sent at all? Nothing that could smuggle a second header or request
+ * into ours.
+ * @why: when it cannot. What http_start() makes HTTP_BAD_URL.
+ */
+bool http_request_ok(const HttpRequest *request, char *why, size_t size);
+
 typedef void (*HttpFn)(const HttpResult *result, void *userdata);
 
 /*

@@ -10,6 +10,7 @@
 #include "probes/http-tls.h"
 #include "probes/http.h"
 #include "probes/lookup.h"
+#include "probes/plain.h"
 
 #define RESOLVE_USEC (5 * USEC_PER_SEC)
 #define TOTAL_USEC   (60 * USEC_PER_SEC)
@@ -38,7 +39,6 @@ typedef struct Check {
         size_t index;
         Host *host;
         struct Check *next_waiting;
-        HttpCall *call;
         Usec start_usec;
         uint32_t seen;  /* bits: expected headers that were there, with their value */
         uint32_t other; /* bits: there, with another value */
@@ -47,7 +47,8 @@ typedef struct Check {
 
 struct Probing {
         sd_event *event;
-        Http *http;
+        Http *http;   /* with TLS: libcurl, loaded when the first is asked */
+        Plain *plain; /* without */
         ProbingOptions options;
         char *stores, *server_uuid;
         Check *checks;
@@ -200,7 +201,6 @@ static void check_on_result(const HttpResult *r, void *userdata)
         Check *c = userdata;
         char text[TEXT_SIZE];
 
-        c->call = NULL;
         (void) snprintf(text, sizeof(text), "%.500s", r->text);
         if (r->cut)
                 c->notes |= PROBE_NOTE_BODY_CUT;
@@ -391,7 +391,8 @@ static int check_ask(Check *c, Err *err)
                 .discard = true,
                 .line = on_header_line,
         };
-        return http_start(p->http, &request, check_on_result, c, &c->call, err);
+        return with_tls ? http_start(p->http, &request, check_on_result, c, NULL, err)
+                        : plain_start(p->plain, &request, check_on_result, c, err);
 }
 
 static void check_begin(Check *c)
@@ -538,6 +539,8 @@ int probing_new(Probing **ret, const ProbingOptions *options, Err *err)
             (options->server_uuid && !(p->server_uuid = strdup(options->server_uuid))))
                 return err_set(err, -ENOMEM, "out of memory");
         int r = http_new(&p->http, p->event, err);
+        if (r >= 0)
+                r = plain_new(&p->plain, p->event, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(p);
@@ -549,6 +552,7 @@ Probing *probing_free(Probing *p)
         if (!p)
                 return NULL;
         (void) http_free(p->http);
+        (void) plain_free(p->plain);
         for (size_t i = 0; i < p->n_hosts; i++)
                 (void) lookup_cancel(p->hosts[i].lookup);
         (void) sd_event_source_unref(p->pump);

@@ -12,6 +12,7 @@ target_up() { # NAME PORT
 }
 target_down() { in_node m1 systemctl stop "target-$1"; }
 
+config m1 '[component message-processor]' 'request_limit = 2s'
 config m1 '[targets]' 'wait = 2s' 'connect_limit = 1s'
 target_file acme/prod/alive 9101
 target_file acme/prod/mortal 9102
@@ -27,7 +28,7 @@ assert er_event '.event == "targets" and .point == "before" and .checked == 3 an
         ([.silent[].target] == ["acme/test/dead"]) and .unknown == ""'
 assert er_event '.event == "targets" and .point == "after" and .checked == 2 and .answered == 2'
 result '.warnings[]' | shows 'acme/test/dead .connect: .*refused' || fail "the dead one was not told"
-assert er_event '.event == "phase" and .phase == "verify" and .state == "end" and (.text | test("2 target servers answer as before"))'
+assert er_event '.event == "phase" and .phase == "verify" and .state == "end" and (.evidence | test("2 target servers answer as before"))'
 assert_no_block m1
 
 # It dies while the message processor is stopped: the node does not come back with it.
@@ -54,7 +55,7 @@ in_node m1 systemctl kill --signal=KILL edge-roll-agent.service
 target_up mortal 9102
 er_wait
 assert_result "done" 0
-assert er_event '.event == "phase" and .phase == "verify" and .state == "end" and (.text | test("2 target servers answer as before"))'
+assert er_event '.event == "phase" and .phase == "verify" and .state == "end" and (.evidence | test("2 target servers answer as before"))'
 
 # Switched off.
 target_down mortal
