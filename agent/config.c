@@ -57,6 +57,7 @@ typedef struct Key {
         KeyType type;
         bool may_be_empty;
         bool may_be_auto;
+        bool may_have_user; /* TYPE_URL: it is not shown then */
         size_t offset;
         const char *value[KIND_COUNT]; /* default; [component]: by kind; elsewhere the first */
         const char *what;
@@ -243,7 +244,7 @@ static const Key monit_keys[] = {
           .choices = monit_stop_names },
         { "status_url", TYPE_URL, AT(Config, monit_status_url),
           { "http://127.0.0.1:2812/_status?format=xml" }, "where monit tells its state",
-          .may_be_empty = true },
+          .may_be_empty = true, .may_have_user = true },
         { "unmonitor", TYPE_COMMAND, AT(Config, monit_unmonitor), { "auto" },
           "command that ends the watching of {check}", .may_be_empty = true },
         { "monitor", TYPE_COMMAND, AT(Config, monit_monitor), { "auto" },
@@ -641,6 +642,8 @@ static int field_text(const Key *k, char **field, const char *text, Err *err)
                 return err_set(err, -EINVAL, "not an absolute path");
         if (k->type == TYPE_URL && *text && !url_valid(text))
                 return err_set(err, -EINVAL, "not a URL");
+        if (k->type == TYPE_URL && !k->may_have_user && url_has_user(text))
+                return err_set(err, -EINVAL, "a user or a password has no place in it");
         if (k->type == TYPE_COMMAND && *text && text[0] != '/' && strcmp(text, "auto") != 0)
                 return err_set(err, -EINVAL, "the command is not an absolute path");
         if (k->choices && choice_index(k->choices, text) < 0)
@@ -908,8 +911,10 @@ static const ConfigOrigin *origin_find(const Config *c, const char *section, con
 
 static int origin_error(const ConfigOrigin *o, Err *err, const char *problem, const char *accept)
 {
+        char shown[128];
         return err_set(err, -EINVAL, "%.120s:%u: [%.50s] %.40s = \"%.60s\": %s%s%s", o->file, o->line,
-                       o->section, o->key, o->value, problem, *accept ? "; accepted: " : "", accept);
+                       o->section, o->key, url_shown(o->value, shown, sizeof(shown)), problem,
+                       *accept ? "; accepted: " : "", accept);
 }
 
 /* Reading. inih splits lines; the reader under it counts them, because inih tells its callback no line. */
@@ -1449,6 +1454,7 @@ Usec component_limit(const Component *c, Phase phase)
 typedef struct Printer {
         const Config *config;
         FILE *out;
+        ConfigForm form;
         cJSON *json; /* NULL: text */
 } Printer;
 
@@ -1473,6 +1479,19 @@ static int print_value(const Printer *p, cJSON *object, const char *section, con
         return 0;
 }
 
+/* What is shown is seen by more than those who may read the file. */
+static int value_hide(char **value)
+{
+        size_t size = strlen(*value) + sizeof("***");
+        char *shown = malloc(size);
+        if (!shown)
+                return -ENOMEM;
+        (void) url_shown(*value, shown, size);
+        free(*value);
+        *value = shown;
+        return 0;
+}
+
 static int print_section(const Printer *p, const char *section, const Key *keys, size_t n, const void *base,
                          const Component *component)
 {
@@ -1487,6 +1506,8 @@ static int print_section(const Printer *p, const char *section, const Key *keys,
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(freep) char *value = NULL;
                 int r = field_format(&keys[i], base, &value);
+                if (r == 0 && keys[i].may_have_user && p->form != CONFIG_KEPT)
+                        r = value_hide(&value);
                 if (r == 0)
                         r = print_value(p, object, section, keys[i].name, value, keys[i].what);
                 if (r < 0)
@@ -1533,9 +1554,10 @@ static int print_bounds(const Printer *p, const Component *c, cJSON *bounds)
         return 0;
 }
 
-int config_print(const Config *c, FILE *out, bool json)
+int config_print(const Config *c, FILE *out, ConfigForm form)
 {
-        Printer p = { .config = c, .out = out, .json = json ? cJSON_CreateObject() : NULL };
+        bool json = form == CONFIG_JSON;
+        Printer p = { .config = c, .out = out, .form = form, .json = json ? cJSON_CreateObject() : NULL };
         int r = json && !p.json ? -ENOMEM : 0;
 
         for (size_t i = 0; r == 0 && i < ELEMENTS(plain_sections); i++)

@@ -174,9 +174,15 @@ const Component *config_rmp(const Config *c, const Component **ret_partner);
 /* config_was_set() - was @key of @component set in a file (be it to its default)? */
 bool config_was_set(const Config *c, const Component *component, const char *key);
 
+typedef enum ConfigForm {
+        CONFIG_TEXT,
+        CONFIG_JSON,
+        CONFIG_KEPT, /* as text, and with the passwords that some URLs carry: for no eyes but root's */
+} ConfigForm;
+
 /* config_print() - every key in force with its value and where it comes from ("default" or FILE:LINE);
- * and the bound of a job on each component (@json: "bounds", in seconds). */
-int config_print(const Config *c, FILE *out, bool json) _must_check_;
+ * and the bound of a job on each component (CONFIG_JSON: "bounds", in seconds). */
+int config_print(const Config *c, FILE *out, ConfigForm form) _must_check_;
 
 /* component_limit() - the limit of @phase for @c: configured, else the default (watch: watch_max). */
 Usec component_limit(const Component *c, Phase phase);

@@ -40,7 +40,7 @@ int kept_write(const Config *config)
         FILE *memory = text_open(&text, &size);
         if (!memory)
                 return -errno;
-        int r = config_print(config, memory, false);
+        int r = config_print(config, memory, CONFIG_KEPT);
         if (text_close(memory, &text) < 0 || r < 0)
                 return r < 0 ? r : -ENOMEM;
         if ((size_t) snprintf(path, sizeof(path), "%s/" KEPT_CONFIG, config->state_dir) >= sizeof(path))

@@ -12,6 +12,7 @@
 #include "agent/cluster/history.h"
 #include "agent/config.h"
 #include "agent/edge/lint-run.h"
+#include "agent/edge/password.h"
 #include "agent/edge/rotation.h"
 #include "agent/edge/targets.h"
 #include "agent/edge/why-run.h"
@@ -148,7 +149,7 @@ static int run(const CliRequest *rq)
                 return cluster_run(rq, config);
         switch (rq->verb) {
         case VERB_CONFIG:
-                return config_print(config, stdout, rq->json) < 0 ? result_exit_code(RESULT_FAILED) : 0;
+                return config_print(config, stdout, rq->json ? CONFIG_JSON : CONFIG_TEXT) < 0 ? result_exit_code(RESULT_FAILED) : 0;
         case VERB_RESTART:
         case VERB_DOCTOR:
         case VERB_DRAIN:
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
 {
         CliRequest rq;
         Err err = { 0 };
+        password_hide();
         /* A part of the agent in a process of its own, no verb: see mapped.h. */
         if (argc > 1 && strcmp(argv[1], MAPPED_VERB) == 0)
                 return mapped_main(argc - 2, argv + 2);

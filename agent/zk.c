@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "agent/resolve.h"
 #include "agent/zk-dl.h"
+#include "base/secret.h"
 
 int zk_auth_read(const char *path, char *ret, size_t size, Err *err)
 {
@@ -14,8 +16,18 @@ int zk_auth_read(const char *path, char *ret, size_t size, Err *err)
         if (!*path)
                 return 0;
         _cleanup_(fclosep) FILE *f = fopen(path, "re");
-        if (!f)
+        struct stat st;
+        if (!f || fstat(fileno(f), &st) < 0)
                 return err_errno(err, -errno, "%s", path);
+        if (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
+                return err_set(
+                        err, -EACCES,
+                        "%s can be read or written by others (mode %03o), so what is in it is no secret: "
+                        "chmod 600 or 640",
+                        path, st.st_mode & 0777);
+        secret_held();
+        /* Nothing of it stays in a buffer. */
+        (void) setvbuf(f, NULL, _IONBF, 0);
         if (!fgets(ret, (int) MIN(size, (size_t) ZK_AUTH_SIZE), f))
                 return err_set(err, -EINVAL, "%s is empty: one line user:password is meant", path);
         ret[strcspn(ret, "\r\n")] = '\0';

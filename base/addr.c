@@ -2,6 +2,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -47,5 +48,36 @@ const char *addr_format(const Addr *a, char *buf, size_t size)
 {
         if (!inet_ntop(a->family, a->b, buf, (socklen_t) size) && size > 0)
                 buf[0] = '\0';
+        return buf;
+}
+
+/* Where the host and what stands before it begin; NULL: this is no URL. @ret: how long that is, up to "@". */
+static const char *url_user(const char *url, size_t *ret)
+{
+        const char *host = strstr(url, "://");
+        if (!host)
+                return NULL;
+        host += 3;
+        size_t all = strcspn(host, "/?#"), len = all;
+        while (len > 0 && host[len - 1] != '@')
+                len--;
+        *ret = len > 0 ? len - 1 : 0;
+        return len > 0 ? host : NULL;
+}
+
+bool url_has_user(const char *url)
+{
+        size_t len;
+        return url_user(url, &len);
+}
+
+const char *url_shown(const char *url, char *buf, size_t size)
+{
+        size_t len;
+        const char *user = url_user(url, &len);
+        if (user)
+                (void) snprintf(buf, size, "%.*s***%s", (int) (user - url), url, user + len);
+        else
+                (void) snprintf(buf, size, "%s", url);
         return buf;
 }

@@ -25,5 +25,12 @@ bool addr_equal(const Addr *a, const Addr *b);
 /* addr_is_loopback() - 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(const Addr *a);
 
+/*
+ * url_has_user() - does @url (http or https) carry a user, perhaps with a password, in front of its host?
+ * url_shown() - the same URL as it may be shown to anybody: with "***" in that place. Return: @buf.
+ */
+bool url_has_user(const char *url);
+const char *url_shown(const char *url, char *buf, size_t size);
+
 /* addr_format() - "10.0.0.5" or "fd77::5". @buf: ADDR_TEXT_SIZE bytes. Return: @buf. */
 const char *addr_format(const Addr *a, char *buf, size_t size);

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/addr.h"
 #include "probes/http-impl.h"
 
 #define HTTP_BODY_MAX    (1024 * 1024)
@@ -78,20 +79,20 @@ static void http_ascii(char *s)
 
 static void http_describe(HttpCall *call, const char *detail)
 {
-        char took[32];
+        char took[32], shown[256];
 
+        (void) url_shown(call->url, shown, sizeof(shown));
         (void) time_format(call->elapsed_usec, took, sizeof(took));
         if (call->outcome == HTTP_ANSWER && call->certificate)
-                (void) snprintf(call->text, sizeof(call->text), "%.200s: TLS handshake done after %s",
-                                call->url, took);
-        else if (call->outcome == HTTP_ANSWER && call->connect_only)
-                (void) snprintf(call->text, sizeof(call->text), "%.200s: connected after %s", call->url,
+                (void) snprintf(call->text, sizeof(call->text), "%.200s: TLS handshake done after %s", shown,
                                 took);
+        else if (call->outcome == HTTP_ANSWER && call->connect_only)
+                (void) snprintf(call->text, sizeof(call->text), "%.200s: connected after %s", shown, took);
         else if (call->outcome == HTTP_ANSWER)
-                (void) snprintf(call->text, sizeof(call->text), "%.200s answered %ld after %s", call->url,
+                (void) snprintf(call->text, sizeof(call->text), "%.200s answered %ld after %s", shown,
                                 call->status, took);
         else
-                (void) snprintf(call->text, sizeof(call->text), "%.200s: %s%s%.180s%s after %s", call->url,
+                (void) snprintf(call->text, sizeof(call->text), "%.200s: %s%s%.180s%s after %s", shown,
                                 http_outcome_text(call->outcome), detail ? " (" : "", detail ? detail : "",
                                 detail ? ")" : "", took);
         http_ascii(call->text);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+
 char *password_free(char *password)
 {
         if (password)
@@ -82,13 +84,28 @@ static int password_read(const char *path, bool private, bool may_miss, char **r
         return r;
 }
 
+static char hidden[PASSWORD_MAX + 4];
+
+void password_hide(void)
+{
+        char *env = getenv(PASSWORD_ENV);
+        if (!env)
+                return;
+        secret_held();
+        /* One that does not fit is none, and is found to be none. */
+        (void) snprintf(hidden, sizeof(hidden), "%s", *env ? env : "\n");
+        explicit_bzero(env, strlen(env));
+        (void) unsetenv(PASSWORD_ENV);
+}
+
 int password_find(const char *file, char **ret, char *from, size_t size, Err *err)
 {
-        const char *env = getenv(PASSWORD_ENV), *dir = getenv("CREDENTIALS_DIRECTORY");
+        const char *env = *hidden ? hidden : getenv(PASSWORD_ENV), *dir = getenv("CREDENTIALS_DIRECTORY");
         _cleanup_(password_freep) char *password = NULL;
         char path[512];
         int r = 0;
 
+        secret_held();
         if (env) {
                 (void) snprintf(from, size, "$%s", PASSWORD_ENV);
                 password = strdup(env);

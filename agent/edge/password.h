@@ -14,9 +14,16 @@
 #define PASSWORD_MAX        1024
 
 /*
+ * password_hide() - one that was given in the environment is taken out of it, before anything is started that
+ * would inherit it, and before anybody looks into /proc; password_find() still has it.
+ */
+void password_hide(void);
+
+/*
  * password_find() - from the first place that has one. @ret: to be freed with password_free(); NULL when none
  * has (an answer). @from: where it came from, for messages, @size bytes. Return: 0; -EACCES (a file that
- * others can read), -EINVAL (empty, too long, more than one line), what open(2) says; -ENOMEM.
+ * others can read), -EINVAL (empty, too long, more than one line), what open(2) says; -ENOMEM. A process that
+ * has one leaves no core dump.
  */
 int password_find(const char *file, char **ret, char *from, size_t size, Err *err) _must_check_;
 

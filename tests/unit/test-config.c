@@ -376,7 +376,7 @@ static void printed_config_is_a_config(void **state)
         _cleanup_(freep) char *text = NULL, *again = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
-        assert_int_equal(config_print(c, out, false), 0);
+        assert_int_equal(config_print(c, out, CONFIG_TEXT), 0);
         assert_int_equal(fclose(out), 0);
         assert_non_null(strstr(text, "quiet_time ="));
         char place[160];
@@ -390,7 +390,7 @@ static void printed_config_is_a_config(void **state)
         assert_int_equal(config_component(d, "router")->quiet_usec, 1500 * USEC_PER_MSEC);
         assert_int_equal(component_limit(config_component(d, "x"), PHASE_GATE), 3 * USEC_PER_SEC);
         out = open_memstream(&again, &size);
-        assert_int_equal(config_print(d, out, false), 0);
+        assert_int_equal(config_print(d, out, CONFIG_TEXT), 0);
         assert_int_equal(fclose(out), 0);
         for (char *p = text, *q = again; *p || *q;) {
                 size_t n = strcspn(p, ";\n"), m = strcspn(q, ";\n");
@@ -403,13 +403,44 @@ static void printed_config_is_a_config(void **state)
         }
 }
 
+/* monit may want a password; nothing else that is asked by URL does. */
+static void a_password_in_a_url_is_never_shown(void **state)
+{
+        static const char *const others[] = { "[cluster]\nmanagement_url", "[component router]\nself_url",
+                                              "[component router]\nreachable_url",
+                                              "[component message-processor]\nruntime_url" };
+        const Files *f = *state;
+        put(f, "main.conf", "[monit]\nstatus_url = http://admin:MARKED@127.0.0.1:2812/_status?x=a@b\n");
+        _cleanup_(config_freep) Config *c = load(f);
+        for (int form = CONFIG_TEXT; form <= CONFIG_KEPT; form++) {
+                _cleanup_(freep) char *text = NULL;
+                size_t size;
+                FILE *out = open_memstream(&text, &size);
+                assert_int_equal(config_print(c, out, (ConfigForm) form), 0);
+                assert_int_equal(fclose(out), 0);
+                assert_int_equal(strstr(text, "MARKED") != NULL, form == CONFIG_KEPT);
+                assert_int_equal(strstr(text, "http://***@127.0.0.1:2812/_status?x=a@b") != NULL,
+                                 form != CONFIG_KEPT);
+        }
+        for (size_t i = 0; i < ELEMENTS(others); i++) {
+                char text[256];
+                Config *none;
+                Err err = { 0 };
+                (void) snprintf(text, sizeof(text), "%s = http://admin:MARKED@127.0.0.1:8080/\n", others[i]);
+                put(f, "main.conf", text);
+                assert_true(config_load(&none, f->file, f->dir, &err) < 0);
+                assert_non_null(strstr(err.text, "a user or a password has no place in it"));
+                assert_null(strstr(err.text, "MARKED"));
+        }
+}
+
 static void json_names_value_origin_and_meaning(void **state)
 {
         _cleanup_(config_freep) Config *c = load(*state);
         _cleanup_(freep) char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
-        assert_int_equal(config_print(c, out, true), 0);
+        assert_int_equal(config_print(c, out, CONFIG_JSON), 0);
         assert_int_equal(fclose(out), 0);
         assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
         cJSON *o = cJSON_Parse(text);
@@ -476,6 +507,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(odd_but_good_files, setup, teardown),
                 cmocka_unit_test_setup_teardown(printed_config_is_a_config, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_kept_copy_reads_back, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_password_in_a_url_is_never_shown, setup, teardown),
                 cmocka_unit_test_setup_teardown(json_names_value_origin_and_meaning, setup, teardown),
                 cmocka_unit_test(names_go_both_ways),
         };

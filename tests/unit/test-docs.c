@@ -48,7 +48,7 @@ static cJSON *defaults(void)
         size_t size;
         assert_int_equal(config_load(&c, "/nonexistent", "/nonexistent", NULL), 0);
         FILE *f = open_memstream(&text, &size);
-        assert_int_equal(config_print(c, f, true), 0);
+        assert_int_equal(config_print(c, f, CONFIG_JSON), 0);
         assert_int_equal(fclose(f), 0);
         cJSON *o = cJSON_Parse(text);
         assert_non_null(o);
@@ -344,7 +344,7 @@ static void the_example_is_all_defaults(void **state)
         if (r < 0)
                 fail_msg("%s", err.text);
         f = open_memstream(&text, &size);
-        assert_int_equal(config_print(c, f, true), 0);
+        assert_int_equal(config_print(c, f, CONFIG_JSON), 0);
         assert_int_equal(fclose(f), 0);
         cJSON *set = cJSON_Parse(text), *config = defaults(), *section, *key;
         cJSON_ArrayForEach(section, config)

@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 /* cmocka.h needs those before it */
 #include <cmocka.h>
 
@@ -94,6 +97,17 @@ static void a_password_comes_from_a_file(void **state)
         assert_true(write(fd, "edge:se:cret\nmore\n", 18) == 18);
         assert_int_equal(zk_auth_read(path, auth, sizeof(auth), &err), 0);
         assert_string_equal(auth, "edge:se:cret");
+        /* Who holds one leaves no core dump. */
+        assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+        assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
+        static const mode_t open_to_others[] = { 0644, 0602, 0620, 0666 };
+        for (size_t i = 0; i < ELEMENTS(open_to_others); i++) {
+                assert_int_equal(fchmod(fd, open_to_others[i]), 0);
+                assert_int_equal(zk_auth_read(path, auth, sizeof(auth), &err), -EACCES);
+                assert_non_null(strstr(err.text, "chmod 600 or 640"));
+                assert_string_equal(auth, "");
+        }
+        assert_int_equal(fchmod(fd, 0640), 0);
         assert_int_equal(ftruncate(fd, 0), 0);
         assert_true(pwrite(fd, "secret\n", 7, 0) == 7);
         assert_int_equal(zk_auth_read(path, auth, sizeof(auth), &err), -EINVAL);

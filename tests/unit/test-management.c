@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/cluster/management.h"
@@ -329,6 +331,30 @@ static void test_where_the_password_comes_from(void **state _unused_)
         close_door(&f);
 }
 
+/* Children inherit the environment, and /proc shows it. */
+static void test_hidden(void **state _unused_)
+{
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                char from[600], *env, *password = NULL, given[] = PASSWORD_ENV "=s3cret";
+                (void) putenv(given);
+                env = getenv(PASSWORD_ENV);
+                password_hide();
+                bool good = !getenv(PASSWORD_ENV) && !*env && prctl(PR_GET_DUMPABLE) == 0;
+                for (int i = 0; i < 2; i++) {
+                        good = good && password_find(NULL, &password, from, sizeof(from), NULL) == 0 &&
+                               password && strcmp(password, "s3cret") == 0 &&
+                               strcmp(from, "$" PASSWORD_ENV) == 0;
+                        password = password_free(password);
+                }
+                _exit(good ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
 static void test_bad_passwords(void **state _unused_)
 {
         char longer[PASSWORD_MAX + 2];
@@ -378,7 +404,8 @@ int main(void)
                 cmocka_unit_test(test_bad_urls),         cmocka_unit_test(test_statuses),
                 cmocka_unit_test(test_bodies),           cmocka_unit_test(test_slow_cut_and_endless),
                 cmocka_unit_test(test_nobody_there),     cmocka_unit_test(test_where_the_password_comes_from),
-                cmocka_unit_test(test_bad_passwords),    cmocka_unit_test(test_no_user),
+                cmocka_unit_test(test_hidden),           cmocka_unit_test(test_bad_passwords),
+                cmocka_unit_test(test_no_user),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
