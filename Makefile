@@ -96,7 +96,8 @@ NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent
           agent/render-needed.c agent/served.c
 AGENT  += agent/job-beat.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
-SOURCES := $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES) $(EDGE)
+GATE := agent/bus-gate.c agent/config-seen.c agent/names.c
+SOURCES := $(GATE) $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES) $(EDGE)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 .DEFAULT_GOAL := all
@@ -123,6 +124,7 @@ UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation
 UNIT_TESTS   += json needed pem resume
 UNIT_TESTS   += why why-table
+UNIT_TESTS   += config-seen names
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c

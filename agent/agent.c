@@ -11,6 +11,7 @@
 #include "agent/bus.h"
 #include "agent/bus-api.h"
 #include "agent/bus-needed.h"
+#include "agent/config-seen.h"
 #include "agent/hold.h"
 #include "agent/journal.h"
 #include "agent/kept.h"
@@ -44,6 +45,7 @@ struct Agent {
         Leases *leases;
         Pulse *pulse;
         Places *places;
+        ConfigSeen seen;
         sd_event_source *ticket_timer;
         sd_event_source *places_timer; /* a place is kept that is given back by nobody's call */
         bool tickets;                  /* there are some */
@@ -510,6 +512,7 @@ static void agent_ticket_begin(Agent *a, const Ticket *ticket)
         Job *job;
         Err err = { 0 };
         (void) snprintf(options.by, sizeof(options.by), "%s", ticket->by);
+        (void) snprintf(options.who, sizeof(options.who), "%s", ticket->who);
         (void) snprintf(options.reason, sizeof(options.reason), "%s", ticket->reason);
         if (agent_begin(a, c ? c : config_rmp(a->config, NULL), c ? ROLL_RESTART : ROLL_RESTART_RMP, &options,
                         &job, &err) < 0)
@@ -717,6 +720,21 @@ void agent_unpin(Agent *a)
 /* Each asks the component several things; the bus alone would let a single user have thousands of them. */
 #define PINS_MAX 64
 
+/* Whoever may change a file of root's needs no agent to do so; but that he did is told. */
+static void agent_config_changed(Agent *a)
+{
+        char text[900];
+        int r = config_seen(a->config, &a->seen, text, sizeof(text));
+        if (*text)
+                journal_log(LOG_NOTICE, JOURNAL_CONFIG, NULL, "the configuration has changed: %s", text);
+        if (r < 0)
+                journal_log(
+                        LOG_INFO, JOURNAL_AGENT, NULL,
+                        "which configuration was seen cannot be kept: %s; a change while no agent runs is "
+                        "not told",
+                        strerror(-r));
+}
+
 bool agent_crowded(const Agent *a)
 {
         return a->pins >= PINS_MAX;
@@ -741,6 +759,7 @@ int agent_reload(Agent *a, Err *err)
         const Config *old = a->config;
         a->config = fresh;
         agent_drop_config(a, old);
+        agent_config_changed(a);
         return 0;
 }
 
@@ -884,6 +903,9 @@ static void agent_begin_work(Agent *a)
         agent_number(a);
         if (tickets_unreadable(a->config->state_dir, text, sizeof(text)))
                 journal_log(LOG_ERR, JOURNAL_TICKET, NULL, "%s", text);
+        /* Of files that cannot be used there is nothing to compare. */
+        if (!*a->trouble)
+                agent_config_changed(a);
         if (agent_resume(a) && !a->ready) {
                 /* The job does not wait for the bus, so systemd must not wait for us to have a name. */
                 a->ready = true;
@@ -1032,6 +1054,7 @@ static void agent_done(Agent *a)
         sd_event_source_unref(a->places_timer);
         leases_free(a->leases);
         bus_people_free(a->people);
+        config_seen_done(&a->seen);
         monit_free(a->monit);
         const Config *old = a->job_config, *present = a->config;
         a->config = a->job_config = a->given;

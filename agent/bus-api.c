@@ -3,8 +3,9 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <syslog.h>
 
-#include "agent/bus.h"
+#include "agent/bus-gate.h"
 #include "agent/bus-lease.h"
 #include "agent/bus-lock.h"
 #include "agent/bus-look.h"
@@ -150,7 +151,8 @@ static bool kind_joins(const Job *job, RollKind kind)
         return kind == ROLL_RESTART || kind == ROLL_RESTART_NOW ? restarts : running == kind;
 }
 
-static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error *error)
+static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, const BusCaller *caller,
+                        sd_bus_error *error)
 {
         JobOptions options = { .persistent = PERSISTENT_INVALID,
                                .at_cap = AT_CAP_INVALID,
@@ -158,10 +160,8 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         BusOrder order = { 0 };
         const char *name;
         char path[96];
-        BusCaller caller;
         Err err = { 0 };
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = options_read(m, &options, &order, &kind, error)) < 0)
                 return r;
@@ -178,9 +178,6 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 kind = ROLL_RESTART_RMP;
         else if (!(c = bus_component(a, name, error)))
                 return -EINVAL;
-        /* A dry run changes nothing, but it takes the node's one place for a job. */
-        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
-                return r;
         if (agent_leaving(a))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "the agent is just leaving; call again");
@@ -201,7 +198,8 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
                 joined = job && job_is_about(a, job, name) && kind_joins(job, kind);
         }
         if (!joined) {
-                (void) snprintf(options.by, sizeof(options.by), "%s", caller.text);
+                (void) snprintf(options.by, sizeof(options.by), "%s", caller->text);
+                (void) snprintf(options.who, sizeof(options.who), "%s", caller->who);
                 r = agent_begin(a, c, kind, &options, &job, &err);
                 if (r < 0)
                         return bus_error(error, r, &err);
@@ -210,24 +208,24 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, sd_bus_error
         return sd_bus_reply_method_return(m, "ob", path, (int) joined);
 }
 
-static int method_restart(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_restart(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        return method_begin(m, userdata, ROLL_RESTART, error);
+        return method_begin(m, a, ROLL_RESTART, caller, error);
 }
 
-static int method_drain(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_drain(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        return method_begin(m, userdata, ROLL_DRAIN, error);
+        return method_begin(m, a, ROLL_DRAIN, caller, error);
 }
 
-static int method_undrain(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_undrain(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        return method_begin(m, userdata, ROLL_UNDRAIN, error);
+        return method_begin(m, a, ROLL_UNDRAIN, caller, error);
 }
 
-static int method_doctor(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_doctor(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        return method_begin(m, userdata, ROLL_DOCTOR, error);
+        return method_begin(m, a, ROLL_DOCTOR, caller, error);
 }
 
 /* The job that runs, if it is about @name ("": whatever it is). Return: NULL, and @error is NoJob. */
@@ -257,40 +255,33 @@ static int cancel_do(sd_bus_message *m, Job *job, const BusCaller *caller, const
 }
 
 /* Of the release before: it names no job, and has no time when it is too late. */
-static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_cancel(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name, *reason;
-        BusCaller caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "ss", &name, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0)
                 return r;
         Job *job = cancel_job(a, name, error);
-        return job ? cancel_do(m, job, &caller, reason, error) : -ENOENT;
+        return job ? cancel_do(m, job, caller, reason, error) : -ENOENT;
 }
 
 /* The job that is meant is named, by its number or by the lease of its roll: what comes late, from a link
  * that was cut or to a node that was frozen, hits nobody else's. */
-static int method_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_cancel_job(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name, *reason;
-        BusCaller caller;
         BusOrder order = { 0 };
         uint64_t number = 0;
         bool has_number = false, again;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "ss", &name, &reason);
         if (r < 0 || (r = bus_order_read(m, &order, &number, &has_number, error)) < 0)
                 return r;
         if (!order.has_expires || (!has_number && !order.has_lease) || order.has_lease != order.has_step)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
                                         "CancelJob needs expires, and either job or lease and step");
-        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0 ||
-            (r = bus_order_late(&order, error)) < 0)
+        if ((r = bus_order_late(&order, error)) < 0)
                 return r;
         Job *job = cancel_job(a, name, error);
         if (!job)
@@ -304,16 +295,15 @@ static int method_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *er
         if (order.has_lease && ((r = bus_order_of_job(a, job, &order, &again, error)) < 0 ||
                                 (r = bus_order_obeyed(a, job, &order, error)) < 0))
                 return r;
-        return cancel_do(m, job, &caller, reason, error);
+        return cancel_do(m, job, caller, reason, error);
 }
 
-static int method_current_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_current_job(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name;
         char path[96];
+        (void) caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
@@ -384,14 +374,13 @@ static void discover_on_facts(const Facts *f, void *userdata)
         free(call);
 }
 
-static int method_discover(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_discover(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name;
         Err err = { 0 };
         FactsCall *facts;
+        (void) caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
@@ -524,13 +513,12 @@ static void status_strangers(const Config *config, cJSON *components)
         }
 }
 
-static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_status(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const Config *config = agent_config(a);
+        (void) caller;
         (void) error;
 
-        agent_touch(a);
         cJSON *o = cJSON_CreateObject(), *agent = cJSON_AddObjectToObject(o, "agent");
         cJSON_AddStringToObject(agent, "version", EDGE_ROLL_VERSION);
         cJSON_AddNumberToObject(agent, "pid", getpid());
@@ -546,35 +534,6 @@ static int method_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 cJSON_AddStringToObject(o, "notice", notice);
         return bus_reply_json(m, o);
 }
-
-/* clang-format off */
-static const sd_bus_vtable agent_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD("Restart", "sa{sv}", "ob", method_restart, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Drain", "sa{sv}", "ob", method_drain, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Undrain", "sa{sv}", "ob", method_undrain, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Doctor", "sa{sv}", "ob", method_doctor, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Cancel", "ss", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("CancelJob", "ssa{sv}", "", method_cancel_job, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Discover", "s", "s", method_discover, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Needed", "sa{sv}", "s", bus_needed, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Status", "", "s", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Look", "s", "s", method_look, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Introduce", "a{sv}", "", method_introduce, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LeaseTake", "ssa(sss)a{sv}", "ttt", method_lease_take, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LeaseRenew", "st", "tt", method_lease_renew, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LeaseGive", "st", "", method_lease_give, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Go", "sa{sv}", "", method_go, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LeaseSteal", "ss", "", method_lease_steal, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Lock", "s", "s", method_lock, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LockSteal", "sss", "", method_lock_steal, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("LockSize", "sus", "", method_lock_size, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Request", "sa{sv}", "s", method_request, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_SIGNAL("Pulse", "ss", 0),
-        SD_BUS_METHOD("CurrentJob", "s", "o", method_current_job, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_VTABLE_END
-};
-/* clang-format on */
 
 /* ---- org.edgeroll.Job1 ---- */
 
@@ -620,15 +579,14 @@ static int job_property(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "s", clean);
 }
 
-static int method_events(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_events(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const Job *job = agent_job(a);
         uint64_t from;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        (void) caller;
         (void) error;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "t", &from);
         if (r < 0 || (r = sd_bus_message_new_method_return(m, &reply)) < 0 ||
             (r = sd_bus_message_append(reply, "t", job_next_seq(job))) < 0 ||
@@ -644,6 +602,77 @@ static int method_events(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_send(NULL, reply, NULL);
 }
 
+/* ---- who may call what ---- */
+
+/*
+ * The whole of it. root is uid 0 that speaks for nobody else; root's bridge, run through sudo, speaks for who
+ * called sudo. Reading of properties is anybody's; none can be set.
+ */
+/* clang-format off */
+static const BusMethod methods[] = {
+        /* interface         method          right        recorded    the reason is argument */
+        { AGENT_INTERFACE, "Status",         BUS_ANYBODY, 0,          0, method_status },
+        { AGENT_INTERFACE, "Look",           BUS_ANYBODY, 0,          0, method_look },
+        { AGENT_INTERFACE, "Discover",       BUS_ANYBODY, 0,          0, method_discover },
+        { AGENT_INTERFACE, "Lock",           BUS_ANYBODY, 0,          0, method_lock },
+        { AGENT_INTERFACE, "CurrentJob",     BUS_ANYBODY, 0,          0, method_current_job },
+        { AGENT_JOB_INTERFACE, "Events",     BUS_ANYBODY, 0,          0, method_events },
+        /* Of who may change nothing, nothing is kept. */
+        { AGENT_INTERFACE, "Introduce",      BUS_ANYBODY, 0,          0, method_introduce },
+        { AGENT_INTERFACE, "Restart",        BUS_MEMBERS, LOG_NOTICE, 0, method_restart },
+        { AGENT_INTERFACE, "Drain",          BUS_MEMBERS, LOG_NOTICE, 0, method_drain },
+        { AGENT_INTERFACE, "Undrain",        BUS_MEMBERS, LOG_NOTICE, 0, method_undrain },
+        /* They change nothing, but take the node's one place for a job, or run a command as root. */
+        { AGENT_INTERFACE, "Doctor",         BUS_MEMBERS, LOG_INFO,   0, method_doctor },
+        { AGENT_INTERFACE, "Needed",         BUS_MEMBERS, LOG_INFO,   0, bus_needed },
+        { AGENT_INTERFACE, "Request",        BUS_MEMBERS, LOG_NOTICE, 0, method_request },
+        { AGENT_INTERFACE, "Cancel",         BUS_JOB,     LOG_NOTICE, 2, method_cancel },
+        { AGENT_INTERFACE, "CancelJob",      BUS_JOB,     LOG_NOTICE, 2, method_cancel_job },
+        { AGENT_INTERFACE, "LeaseTake",      BUS_MEMBERS, LOG_INFO,   0, method_lease_take },
+        /* Every ten seconds: only what is refused. */
+        { AGENT_INTERFACE, "LeaseRenew",     BUS_LEASE,   LOG_DEBUG,  0, method_lease_renew },
+        { AGENT_INTERFACE, "LeaseGive",      BUS_LEASE,   LOG_INFO,   0, method_lease_give },
+        { AGENT_INTERFACE, "Go",             BUS_LEASE,   LOG_INFO,   0, method_go },
+        { AGENT_INTERFACE, "LeaseSteal",     BUS_WHY,     LOG_NOTICE, 2, method_lease_steal },
+        { AGENT_INTERFACE, "LockSteal",      BUS_WHY,     LOG_NOTICE, 3, method_lock_steal },
+        { AGENT_INTERFACE, "LockSize",       BUS_WHY,     LOG_NOTICE, 3, method_lock_size },
+};
+/* clang-format on */
+
+static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return bus_gate(methods, ELEMENTS(methods), userdata, m, error);
+}
+
+/* clang-format off */
+static const sd_bus_vtable agent_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Restart", "sa{sv}", "ob", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Drain", "sa{sv}", "ob", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Undrain", "sa{sv}", "ob", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Doctor", "sa{sv}", "ob", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Cancel", "ss", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("CancelJob", "ssa{sv}", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Discover", "s", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Needed", "sa{sv}", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Status", "", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Look", "s", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Introduce", "a{sv}", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseTake", "ssa(sss)a{sv}", "ttt", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseRenew", "st", "tt", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseGive", "st", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Go", "sa{sv}", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LeaseSteal", "ss", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Lock", "s", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LockSteal", "sss", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("LockSize", "sus", "", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Request", "sa{sv}", "s", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL("Pulse", "ss", 0),
+        SD_BUS_METHOD("CurrentJob", "s", "o", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END
+};
+/* clang-format on */
+
 /* clang-format off */
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -654,7 +683,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Awaiting", "s", job_property, 0, 0),
         SD_BUS_PROPERTY("Ended", "b", job_property, 0, 0),
         SD_BUS_PROPERTY("Result", "s", job_property, 0, 0),
-        SD_BUS_METHOD("Events", "t", "tas", method_events, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Events", "t", "tas", on_call, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL("Event", "ts", 0),
         SD_BUS_VTABLE_END
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/bus-gate.h"
 #include "agent/facts.h"
 #include "agent/journal.h"
 #include "agent/known.h"
@@ -36,22 +37,17 @@ static int texts_read(sd_bus_message *m, const char *const *keys, const char **t
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int method_introduce(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_introduce(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
         static const char *const keys[] = { "user", "from", NULL };
         const char *texts[] = { "", "" };
-        Agent *a = userdata;
-        _cleanup_(sd_bus_error_free) sd_bus_error refused = SD_BUS_ERROR_NULL;
-        BusCaller caller;
         (void) error;
 
-        agent_touch(a);
         int r = texts_read(m, keys, texts);
         if (r < 0)
                 return r;
         /* Of who may change nothing, nothing is told; and nobody is forgotten over him. */
-        if (bus_may_change(agent_people(a), m, &caller, &refused) >= 0 &&
-            (r = bus_introduce(agent_people(a), m, texts[0], texts[1])) < 0)
+        if (caller->may_change && (r = bus_introduce(agent_people(a), m, texts[0], texts[1])) < 0)
                 return r;
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -329,6 +325,8 @@ static int take_decide(Take *t, sd_bus_error *error)
         node.out = s.out;
         LeaseAsk ask = { .holder = t->holder,
                          .by = t->caller.text,
+                         .who = t->caller.who,
+                         .root = t->caller.root,
                          .ttl_usec = t->ttl_usec,
                          .accept_out = t->accept_out,
                          .now_wall_usec = time_wall(),
@@ -356,22 +354,23 @@ static void take_on_facts(const Facts *facts, void *userdata)
                 leases_seen(slot, facts->self_known ? &facts->self : NULL, facts->health_port);
         int r = take_decide(t, &error);
         agent_unpin(t->agent);
-        if (r < 0)
+        if (r < 0) {
+                bus_gate_refused(t->message, &t->caller, error.name, error.message);
                 (void) sd_bus_reply_method_errno(t->message, r, &error);
+        }
 }
 
-int method_lease_take(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
         _cleanup_(take_freep) Take *t = calloc(1, sizeof(*t));
-        Agent *a = userdata;
         const char *name, *holder;
         FactsCall *facts;
         Err err = { 0 };
 
         if (!t)
                 return -ENOMEM;
-        agent_touch(a);
         t->agent = a;
+        t->caller = *caller;
         t->ttl_usec = LEASE_TTL_DEFAULT_USEC;
         int r = sd_bus_message_read(m, "ss", &name, &holder);
         if (r < 0 || (r = take_members(m, t, error)) < 0 || (r = take_options(m, t, error)) < 0)
@@ -386,8 +385,6 @@ int method_lease_take(sd_bus_message *m, void *userdata, sd_bus_error *error)
         LeaseSlot *slot = slot_read(a, name, error);
         if (!slot)
                 return -EINVAL;
-        if ((r = bus_may_change(agent_people(a), m, &t->caller, error)) < 0)
-                return r;
         t->component = config_component(agent_config(a), name);
         t->message = sd_bus_message_ref(m);
         /* Whom it is part of is mostly known from a Look just before. */
@@ -406,17 +403,15 @@ int method_lease_take(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 /* ---- LeaseRenew, LeaseGive, LeaseSteal ---- */
 
-int method_lease_renew(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lease_renew(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name;
         uint64_t epoch;
-        BusCaller caller;
         Err err = { 0 };
+        (void) caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "st", &name, &epoch);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0)
                 return r;
         LeaseSlot *slot = slot_read(a, name, error);
         if (!slot)
@@ -431,17 +426,15 @@ int method_lease_renew(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(m, "tt", now, lease.ttl_usec);
 }
 
-int method_lease_give(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lease_give(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name;
         uint64_t epoch;
-        BusCaller caller;
         Err err = { 0 };
+        (void) caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "st", &name, &epoch);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0)
                 return r;
         LeaseSlot *slot = slot_read(a, name, error);
         if (!slot)
@@ -463,9 +456,6 @@ int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *r
         char why[400];
         Err err = { 0 };
 
-        if (!*reason)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
-                                        "a lease is taken away only with a reason, for the records");
         LeaseSlot *slot = slot_read(a, name, error);
         if (!slot)
                 return -EINVAL;
@@ -492,17 +482,14 @@ int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *r
         return r;
 }
 
-int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lease_steal(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name, *reason;
-        BusCaller caller;
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "ss", &name, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0)
                 return r;
-        return bus_lease_steal(a, m, name, reason, &caller, error);
+        return bus_lease_steal(a, m, name, reason, caller, error);
 }
 
 /* ---- orders ---- */
@@ -728,23 +715,19 @@ int bus_order_late(const BusOrder *order, sd_bus_error *error)
 
 /* ---- the word ---- */
 
-int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_go(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         BusOrder order = { 0 };
-        BusCaller caller;
+        (void) caller;
         const char *name;
         bool again;
         Err err = { 0 };
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = bus_order_read(m, &order, NULL, NULL, error)) < 0)
                 return r;
         if (!order.has_lease || !order.has_step || !order.has_expires)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", "Go needs lease, step and expires");
-        if ((r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
-                return r;
         Job *job = agent_busy(a);
         RollKind kind = job ? roll_kind_from_name(job_kind(job)) : ROLL_KIND_INVALID;
         if (!job || !job_options(job)->lease ||

@@ -7,17 +7,17 @@
 #include "agent/bus.h"
 #include "agent/leases.h"
 
-int method_introduce(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lease_take(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lease_renew(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lease_give(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lease_steal(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_introduce(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lease_renew(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lease_give(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lease_steal(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
 
 /* bus_lease_steal() - the same, of a caller who may. Answers @m. */
 int bus_lease_steal(Agent *a, sd_bus_message *m, const char *name, const char *reason,
                     const BusCaller *caller, sd_bus_error *error) _must_check_;
 
-int method_go(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_go(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
 
 /* What a call that changes something was sent with: options lease, lease-partner, step, expires. */
 typedef struct BusOrder {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/bus-gate.h"
 #include "agent/bus-lease.h"
 #include "agent/facts.h"
 #include "agent/journal.h"
@@ -24,6 +25,7 @@ static unsigned n_calls;
 typedef struct LockCall {
         Agent *agent;
         sd_bus_message *message;
+        BusCaller caller;
         const Component *component;
         LeaseSlot *slot;
         LockFound found;
@@ -68,6 +70,12 @@ static void lock_answer(LockCall *call, cJSON *place, const char *trouble)
         (void) bus_reply_json(call->message, o);
 }
 
+static void lock_refuse(LockCall *call, const char *name, const char *text)
+{
+        bus_gate_refused(call->message, &call->caller, name, text);
+        (void) bus_reply_refusal(call->message, name, "%s", text);
+}
+
 static void lock_on_asked(int r, const char *text, cJSON *show, void *userdata)
 {
         LockCall *call = userdata;
@@ -77,10 +85,10 @@ static void lock_on_asked(int r, const char *text, cJSON *show, void *userdata)
         if (call->kind == PLACE_SHOW)
                 lock_answer(call, r == 0 ? cJSON_Duplicate(show, true) : NULL, r == 0 ? "" : text);
         else if (r < 0)
-                (void) bus_reply_refusal(call->message,
-                                         r == -ENOENT || r == -EEXIST ? BUS_ERROR_PREFIX "NotLocked"
-                                                                      : BUS_ERROR_PREFIX "Failed",
-                                         "%s", text);
+                lock_refuse(call,
+                            r == -ENOENT || r == -EEXIST ? BUS_ERROR_PREFIX "NotLocked"
+                                                         : BUS_ERROR_PREFIX "Failed",
+                            text);
         else {
                 const cJSON *stolen = cJSON_GetObjectItemCaseSensitive(show, "stolen");
                 const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(stolen, "name"));
@@ -98,8 +106,8 @@ static void lock_on_asked(int r, const char *text, cJSON *show, void *userdata)
 }
 
 /* Return: 0, and @ret is pinned; a negative errno with @error set. */
-static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKind kind, LockCall **ret,
-                      sd_bus_error *error)
+static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKind kind,
+                      const BusCaller *caller, LockCall **ret, sd_bus_error *error)
 {
         Err err = { 0 };
         if (agent_leaving(a))
@@ -119,6 +127,7 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
                 return -ENOMEM;
         call->agent = a;
         call->message = sd_bus_message_ref(m);
+        call->caller = *caller;
         call->component = c;
         call->slot = slot;
         call->kind = kind;
@@ -158,7 +167,7 @@ static void lock_ask(LockCall *call)
         if (call->kind == PLACE_SHOW)
                 lock_answer(call, NULL, err.text);
         else
-                (void) bus_reply_refusal(call->message, BUS_ERROR_PREFIX "Failed", "%s", err.text);
+                lock_refuse(call, BUS_ERROR_PREFIX "Failed", err.text);
         lock_call_end(call);
 }
 
@@ -182,14 +191,12 @@ static int lock_go(LockCall *call)
         return 1;
 }
 
-int method_lock(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lock(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name;
         LockCall *call;
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0 || (r = lock_begin(a, m, name, PLACE_SHOW, &call, error)) < 0)
+        if (r < 0 || (r = lock_begin(a, m, name, PLACE_SHOW, caller, &call, error)) < 0)
                 return r;
         return lock_go(call);
 }
@@ -207,61 +214,46 @@ static int lock_needs_zookeeper(LockCall *call, sd_bus_error *error)
                           text);
 }
 
-static int reason_check(const char *reason, sd_bus_error *error)
+int method_lock_steal(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        return *reason ? 0
-                       : sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage",
-                                          "that is done only with a reason, for the records");
-}
-
-int method_lock_steal(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        Agent *a = userdata;
         const char *name, *whose, *reason;
-        BusCaller caller;
         LockCall *call;
         char why[256];
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "sss", &name, &whose, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0 ||
-            (r = reason_check(reason, error)) < 0)
+        if (r < 0)
                 return r;
         if (strcmp(whose, "lease") == 0)
-                return bus_lease_steal(a, m, name, reason, &caller, error);
-        if ((r = lock_begin(a, m, name, PLACE_STEAL, &call, error)) < 0 ||
+                return bus_lease_steal(a, m, name, reason, caller, error);
+        if ((r = lock_begin(a, m, name, PLACE_STEAL, caller, &call, error)) < 0 ||
             (r = lock_needs_zookeeper(call, error)) < 0)
                 return r;
         bus_text(call->question.name, sizeof(call->question.name), whose);
         bus_text(why, sizeof(why), reason);
-        (void) snprintf(call->what, sizeof(call->what), "%s: %s", caller.text, why);
+        (void) snprintf(call->what, sizeof(call->what), "%s: %s", caller->text, why);
         return lock_go(call);
 }
 
-int method_lock_size(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_lock_size(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name, *reason;
         uint32_t size;
-        BusCaller caller;
         LockCall *call;
         char why[256];
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "sus", &name, &size, &reason);
-        if (r < 0 || (r = bus_may_change(agent_people(a), m, &caller, error)) < 0 ||
-            (r = reason_check(reason, error)) < 0)
+        if (r < 0)
                 return r;
         if (size < 1 || size > TURN_SIZE_MAX)
                 return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "1 to %d nodes of a pool may be out",
                                   TURN_SIZE_MAX);
-        if ((r = lock_begin(a, m, name, PLACE_SIZE, &call, error)) < 0 ||
+        if ((r = lock_begin(a, m, name, PLACE_SIZE, caller, &call, error)) < 0 ||
             (r = lock_needs_zookeeper(call, error)) < 0)
                 return r;
         call->question.size = size;
         bus_text(why, sizeof(why), reason);
         (void) snprintf(call->what, sizeof(call->what), "%u nodes of its pool may be out from now on: %s: %s",
-                        size, caller.text, why);
+                        size, caller->text, why);
         return lock_go(call);
 }
 
@@ -287,21 +279,17 @@ static int request_reason(sd_bus_message *m, const char **ret, sd_bus_error *err
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int method_request(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_request(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
-        Agent *a = userdata;
         const char *name, *reason;
-        BusCaller caller;
         LockFound found;
         Ticket ticket = { .since_wall_usec = time_wall() }, now;
         char stamp[32], text[1024];
         bool fresh;
         Err err = { 0 };
 
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0 || (r = request_reason(m, &reason, error)) < 0 ||
-            (r = bus_may_change(agent_people(a), m, &caller, error)) < 0)
+        if (r < 0 || (r = request_reason(m, &reason, error)) < 0)
                 return r;
         if (agent_leaving(a))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
@@ -319,7 +307,8 @@ int method_request(sd_bus_message *m, void *userdata, sd_bus_error *error)
                                   "a ticket waits for the lock of the pool, and there is none: %.300s",
                                   lock_found_text(&found, text, sizeof(text)));
         (void) snprintf(ticket.component, sizeof(ticket.component), "%s", rmp ? CONFIG_RMP : c->name);
-        bus_text(ticket.by, sizeof(ticket.by), caller.text);
+        bus_text(ticket.by, sizeof(ticket.by), caller->text);
+        bus_text(ticket.who, sizeof(ticket.who), caller->who);
         bus_text(ticket.reason, sizeof(ticket.reason), reason);
         const Job *job = agent_busy(a);
         JournalContext context = { .component = ticket.component };
@@ -327,7 +316,7 @@ int method_request(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return bus_error(error, r, &err);
         journal_log(LOG_NOTICE, JOURNAL_TICKET, &context, "%s: ticket %s by %s%s%s", ticket.component,
-                    fresh ? "asked for" : "joined", caller.text, *ticket.reason ? ": " : "", ticket.reason);
+                    fresh ? "asked for" : "joined", caller->text, *ticket.reason ? ": " : "", ticket.reason);
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "component", now.component);
         cJSON_AddBoolToObject(o, "joined", !fresh);

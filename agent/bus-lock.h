@@ -6,7 +6,7 @@
 
 #include "agent/bus.h"
 
-int method_lock(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lock_steal(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_lock_size(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_request(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_lock(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lock_steal(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_lock_size(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
+int method_request(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);

@@ -194,19 +194,15 @@ static const Component *look_partner(const Config *config, const Component *c)
         return NULL;
 }
 
-int method_look(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int method_look(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
         _cleanup_(look_freep) LookCall *call = calloc(1, sizeof(*call));
-        _cleanup_(sd_bus_error_free) sd_bus_error refused = SD_BUS_ERROR_NULL;
-        Agent *a = userdata;
         const char *name;
-        BusCaller caller;
         FactsCall *facts;
         Err err = { 0 };
 
         if (!call)
                 return -ENOMEM;
-        agent_touch(a);
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
@@ -218,7 +214,7 @@ int method_look(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (!call->component)
                 return -EINVAL;
         call->agent = a;
-        call->may_change = bus_may_change(agent_people(a), m, &caller, &refused) >= 0;
+        call->may_change = caller->may_change;
         call->partner = look_partner(agent_config(a), call->component);
         agent_pin(a);
         call->message = sd_bus_message_ref(m);

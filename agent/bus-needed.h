@@ -3,12 +3,10 @@
 
 /* Needed(): is a restart of a component needed? And what is kept of a restart for that question. */
 
-#include <systemd/sd-bus.h>
+#include "agent/bus.h"
 
-#include "agent/agent.h"
-
-/* bus_needed() - the method; @agent: an Agent. Answers when it is known. */
-int bus_needed(sd_bus_message *m, void *agent, sd_bus_error *error);
+/* bus_needed() - the method. Answers when it is known. */
+int bus_needed(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
 
 /* bus_needed_restarted() - @c was restarted, and proven: keep which certificates it serves now. */
 void bus_needed_restarted(Agent *a, const Component *c);

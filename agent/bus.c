@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/bus.h"
 
-#include <grp.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <string.h>
+#include <systemd/sd-login.h>
 
+#include "agent/names.h"
 #include "probes/json.h"
 
-#define AGENT_GROUP "edge-roll"
-#define PEOPLE_MAX  512 /* connections that have introduced their caller; the oldest are forgotten first */
+#define CREDS_USEC (2 * USEC_PER_SEC) /* for the bus to say who somebody is */
+#define GIDS_MAX   1024
+#define PEOPLE_MAX 512 /* connections that have introduced their caller; the oldest are forgotten first */
 
 /* ---- who may ---- */
 
@@ -24,12 +26,16 @@ typedef struct BusPerson {
 struct BusPeople {
         BusPerson *list[PEOPLE_MAX];
         size_t n;
+        Names *names;
 };
 
 int bus_people_new(BusPeople **ret)
 {
-        *ret = calloc(1, sizeof(**ret));
-        return *ret ? 0 : -ENOMEM;
+        _cleanup_(freep) BusPeople *people = calloc(1, sizeof(*people));
+        int r = people ? names_new(&people->names, BUS_GROUP, NULL, NULL, NULL) : -ENOMEM;
+        if (r >= 0)
+                *ret = TAKE_PTR(people);
+        return r;
 }
 
 static void person_drop(BusPeople *people, size_t i)
@@ -48,7 +54,10 @@ void bus_people_forget(BusPeople *people)
 
 BusPeople *bus_people_free(BusPeople *people)
 {
+        if (!people)
+                return NULL;
         bus_people_forget(people);
+        names_free(people->names);
         free(people);
         return NULL;
 }
@@ -105,60 +114,132 @@ int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const 
         return 0;
 }
 
-int bus_caller(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error)
-{
-        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+/* What the bus knows of a connection, from its socket and never from /proc. */
+typedef struct Creds {
         uid_t uid;
-        /* The effective uid comes from the bus itself; nothing is read from /proc, where a pid may be
-         * another's by now. */
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) < 0 ||
-            sd_bus_creds_get_euid(creds, &uid) < 0)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoPermission",
-                                        "the bus does not tell who is calling");
-        struct passwd *pw = getpwuid(uid);
-        ret->uid = uid;
-        size_t len = (size_t) snprintf(ret->text, sizeof(ret->text), "uid %u (%.64s)", (unsigned) uid,
-                                       pw ? pw->pw_name : "?");
-        bus_clean(ret->text);
-        const BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
-        if (!person)
-                return 0;
-        /* Only root may speak for somebody else; where he came from is a help for people, no more. */
-        if (*person->user && uid == 0)
-                len += (size_t) snprintf(ret->text + len, sizeof(ret->text) - len, " for %s", person->user);
-        if (*person->from)
-                (void) snprintf(ret->text + len, sizeof(ret->text) - len, " from %s", person->from);
-        return 0;
-}
+        pid_t pid;
+        bool has_uid, has_gids;
+        gid_t gids[GIDS_MAX];
+        size_t n_gids;
+} Creds;
 
-static bool in_group(uid_t uid)
+static int creds_gids(sd_bus_message *m, Creds *c)
 {
-        struct group *gr = getgrnam(AGENT_GROUP);
-        if (!gr)
-                return false;
-        gid_t wanted = gr->gr_gid, groups[256] = { 0 };
-        int n = ELEMENTS(groups);
-        struct passwd *pw = getpwuid(uid);
-        if (!pw)
-                return false;
-        int found = getgrouplist(pw->pw_name, pw->pw_gid, groups, &n);
-        for (int i = 0; found >= 0 && i < n; i++)
-                if (groups[i] == wanted)
-                        return true;
-        return false;
+        const void *gids;
+        size_t size;
+        int r = sd_bus_message_enter_container(m, 'v', "au");
+        if (r >= 0 && (r = sd_bus_message_read_array(m, 'u', &gids, &size)) >= 0) {
+                c->n_gids = MIN(size / sizeof(uint32_t), GIDS_MAX);
+                memcpy(c->gids, gids, c->n_gids * sizeof(uint32_t));
+                c->has_gids = true;
+                r = sd_bus_message_exit_container(m);
+        }
+        return r;
 }
+_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as the bus tells them");
 
-/* Changing calls: root and members of the group edge-roll. */
-int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error)
+static int creds_entry(sd_bus_message *m, Creds *c)
 {
-        int r = bus_caller(people, m, ret, error);
+        const char *key;
+        uint32_t number;
+        int r = sd_bus_message_read(m, "s", &key);
         if (r < 0)
                 return r;
-        if (ret->uid == 0 || in_group(ret->uid))
-                return 0;
-        return bus_refuse(error, BUS_ERROR_PREFIX "NoPermission",
-                          "%s may not do that: only root and members of the group " AGENT_GROUP " may",
-                          ret->text);
+        if (strcmp(key, "UnixGroupIDs") == 0)
+                return creds_gids(m, c);
+        bool uid = strcmp(key, "UnixUserID") == 0, pid = strcmp(key, "ProcessID") == 0;
+        if (!uid && !pid)
+                return sd_bus_message_skip(m, "v");
+        if ((r = sd_bus_message_read(m, "v", "u", &number)) < 0)
+                return r;
+        if (uid) {
+                c->uid = number;
+                c->has_uid = true;
+        } else
+                c->pid = (pid_t) number;
+        return r;
+}
+
+static int creds_get(sd_bus_message *of, Creds *ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *m = NULL;
+        const char *sender = sd_bus_message_get_sender(of);
+        sd_bus *bus = sd_bus_message_get_bus(of);
+        *ret = (Creds){ 0 };
+        int r = !sender ? -ENODATA
+                        : sd_bus_message_new_method_call(bus, &call, "org.freedesktop.DBus",
+                                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                                         "GetConnectionCredentials");
+        if (r < 0 || (r = sd_bus_message_append(call, "s", sender)) < 0 ||
+            (r = sd_bus_call(bus, call, CREDS_USEC, NULL, &m)) < 0 ||
+            (r = sd_bus_message_enter_container(m, 'a', "{sv}")) < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0)
+                if ((r = creds_entry(m, ret)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+                        return r;
+        return r < 0 ? r : ret->has_uid ? 0 : -ENODATA;
+}
+
+/*
+ * Of the process that has connected; it decides nothing, it is for the records. Its number may be another's
+ * by now, if it is gone and has left its connection to a child.
+ */
+static void caller_login(BusPeople *people, pid_t pid, BusCaller *ret)
+{
+        _cleanup_(freep) char *session = NULL, *host = NULL;
+        char path[64], number[32] = "";
+        if (pid <= 0)
+                return;
+        (void) snprintf(path, sizeof(path), "/proc/%d/loginuid", (int) pid);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && read(fd, number, sizeof(number) - 1) > 0) {
+                uid_t uid = (uid_t) strtoul(number, NULL, 10);
+                /* -1: it is the child of no login. */
+                if (uid != (uid_t) -1 && uid != ret->uid)
+                        (void) snprintf(ret->login, sizeof(ret->login), "%s", names_user(people->names, uid));
+                if (strcmp(ret->login, "?") == 0)
+                        (void) snprintf(ret->login, sizeof(ret->login), "uid %u", (unsigned) uid);
+        }
+        if (sd_pid_get_session(pid, &session) < 0)
+                return;
+        bus_text(ret->session, sizeof(ret->session), session);
+        if (sd_session_get_remote_host(session, &host) >= 0 && host && *host) {
+                bus_text(ret->from, sizeof(ret->from), host);
+                ret->from_proven = true;
+        }
+}
+
+static void caller_text(BusCaller *c)
+{
+        const char *behind = *c->claimed_user ? c->claimed_user : c->login;
+        (void) snprintf(c->text, sizeof(c->text), "uid %u (%.48s)%s%.48s%s%.48s", (unsigned) c->uid, c->user,
+                        *behind ? " for " : "", behind, *c->from ? " from " : "", c->from);
+}
+
+int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret, sd_bus_error *error)
+{
+        const BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
+        Creds creds;
+        *ret = (BusCaller){ 0 };
+        if (creds_get(m, &creds) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoPermission",
+                                        "the bus does not tell who is calling");
+        ret->uid = creds.uid;
+        bus_text(ret->user, sizeof(ret->user), names_user(people->names, creds.uid));
+        ret->may_change = creds.uid == 0 || names_member(people->names, creds.uid,
+                                                         creds.has_gids ? creds.gids : NULL, creds.n_gids);
+        if (whole)
+                caller_login(people, creds.pid, ret);
+        /* Only root may speak for somebody else. */
+        if (person && creds.uid == 0 && strcmp(person->user, ret->user) != 0)
+                (void) snprintf(ret->claimed_user, sizeof(ret->claimed_user), "%s", person->user);
+        if (person && !ret->from_proven)
+                (void) snprintf(ret->from, sizeof(ret->from), "%s", person->from);
+        ret->root = creds.uid == 0 && !*ret->claimed_user;
+        (void) snprintf(ret->who, sizeof(ret->who), "%u%s%s", (unsigned) creds.uid,
+                        *ret->claimed_user ? " " : "", ret->claimed_user);
+        caller_text(ret);
+        return 0;
 }
 
 /* ---- arguments ---- */

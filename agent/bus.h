@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* What the files of the agent's bus interface (bus-*.c) share: who is calling, and the shapes of answers. */
+/* What the files of the agent's bus interface (bus-*.c) share: who is calling, and the shapes of answers. Who
+ * may call what is one table, in bus-gate.c. */
 
 #include <cjson/cJSON.h>
 #include <systemd/sd-bus.h>
@@ -10,10 +11,26 @@
 #include "agent/hold.h"
 
 #define BUS_ERROR_PREFIX "org.edgeroll.Error."
+#define BUS_GROUP        "edge-roll"
 
+/*
+ * Who is calling. What is proven comes from the bus (uid, groups), from the kernel (the login that the
+ * process belongs to) and from logind (where that login came from). What is claimed was said by the bridge at
+ * the other end of the connection: of whom it speaks for only root is believed, where he comes from is told
+ * as claimed.
+ */
 typedef struct BusCaller {
         uid_t uid;
-        char text[192]; /* "uid 1000 (alice)", "uid 0 (root) for alice from 10.0.0.9" */
+        bool may_change;       /* root, or in the group edge-roll */
+        bool root;             /* uid 0, and not on behalf of somebody else */
+        char who[96];          /* one person, however often he connects: "1000", "0 alice" */
+        char user[64];         /* the name of uid; "?" */
+        char claimed_user[64]; /* for whom root's bridge speaks, as sudo has told it; "" */
+        char login[64];        /* who has logged in, if that is not uid itself; "" */
+        char session[64];      /* of logind; "" */
+        char from[64];         /* where the session came from, or else the bridge says it did; "" */
+        bool from_proven;      /* ... it is logind that says so */
+        char text[192];        /* "uid 1000 (alice)", "uid 0 (root) for alice from 10.0.0.9" */
 } BusCaller;
 
 /* Whom the connections of this bus speak for, where they have told. */
@@ -24,14 +41,15 @@ BusPeople *bus_people_free(BusPeople *people);
 /* bus_people_forget() - the bus is gone, and with it the names of its connections. */
 void bus_people_forget(BusPeople *people);
 
-/* bus_introduce() - who the sender of @m really is. @user is believed of root only. Return: 0; -EINVAL;
- * -ENOMEM. */
+/* bus_introduce() - who the sender of @m says that he is. Return: 0; -EINVAL; -ENOMEM. */
 int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const char *from) _must_check_;
 
-/* bus_caller() - who sent @m. bus_may_change() - the same, and only root and the group edge-roll: Return: 0;
- * a negative errno with @error set. */
-int bus_caller(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
-int bus_may_change(BusPeople *people, sd_bus_message *m, BusCaller *ret, sd_bus_error *error) _must_check_;
+/*
+ * bus_caller() - who sent @m. @whole: also what only the records want to know: login, session, whence.
+ * Return: 0; a negative errno with @error set: the bus does not tell.
+ */
+int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret,
+               sd_bus_error *error) _must_check_;
 
 /*
  * bus_refuse() - an error with a text of our own: printable ASCII and bounded, whatever of the caller is in

@@ -293,6 +293,7 @@ static cJSON *job_record(const Job *job)
         (void) snprintf(number, sizeof(number), "%" PRIu64, job->started_wall);
         cJSON_AddStringToObject(o, "started", number);
         cJSON_AddStringToObject(o, "by", job->options.by);
+        cJSON_AddStringToObject(o, "who", job->options.who);
         cJSON_AddStringToObject(o, "reason", job->options.reason);
         cJSON_AddStringToObject(o, "unprotected", job->options.unprotected);
         cJSON_AddBoolToObject(o, "start", job->options.start);
@@ -532,6 +533,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 return err_set(err, -EBADMSG, "kind, phase or changes make no sense");
 
         (void) snprintf(options.by, sizeof(options.by), "%s", record_string(record, "by"));
+        (void) snprintf(options.who, sizeof(options.who), "%s", record_string(record, "who"));
         (void) snprintf(options.reason, sizeof(options.reason), "%s", record_string(record, "reason"));
         (void) snprintf(options.unprotected, sizeof(options.unprotected), "%s",
                         record_string(record, "unprotected"));

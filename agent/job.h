@@ -61,6 +61,7 @@ typedef struct JobEnv {
 
 typedef struct JobOptions {
         char by[192];                 /* who asked: "uid 0 (root)" */
+        char who[96];                 /* the same, to tell him from others; "": it was nobody */
         char reason[256];             /* why, as the caller said it */
         char unprotected[256];        /* reason to go on although no lock covers the pool; "" for none */
         bool start;                   /* a component that is stopped may be started */

@@ -6,7 +6,8 @@
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 20
+#define EXTRA_MAX  10
 
 static void journal_field(struct iovec *iov, int *n, char *buf, size_t size, const char *key,
                           const char *value)
@@ -20,6 +21,7 @@ static void journal_field(struct iovec *iov, int *n, char *buf, size_t size, con
 void journal_log(int priority, const char *message_id, const JournalContext *c, const char *fmt, ...)
 {
         char message[1024], text[1100], prio[24], id[64], job[64], component[128], phase[64], unit[300];
+        char extra[EXTRA_MAX][340];
         struct iovec iov[FIELDS_MAX];
         int n = 0;
         va_list ap;
@@ -39,6 +41,9 @@ void journal_log(int priority, const char *message_id, const JournalContext *c, 
                 journal_field(iov, &n, component, sizeof(component), "EDGE_ROLL_COMPONENT", c->component);
                 journal_field(iov, &n, phase, sizeof(phase), "EDGE_ROLL_PHASE", c->phase);
                 journal_field(iov, &n, unit, sizeof(unit), "OBJECT_SYSTEMD_UNIT", c->unit);
+                for (size_t i = 0; i < c->n_fields && i < EXTRA_MAX; i++)
+                        journal_field(iov, &n, extra[i], sizeof(extra[i]), c->fields[i].key,
+                                      c->fields[i].value);
         }
         /* A journal that cannot be reached must not stop a job. */
         (void) sd_journal_sendv(iov, n);

@@ -22,11 +22,21 @@
 #define JOURNAL_LEASE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b530" /* of a component: taken, given back, stolen */
 #define JOURNAL_PLACE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b531" /* in ZooKeeper: given back, stolen, resized */
 #define JOURNAL_TICKET  "6f0ad1d0b2a34b6c9a8f3de0a1c7b532" /* asked for, joined, set aside, over */
+#define JOURNAL_ASKED   "6f0ad1d0b2a34b6c9a8f3de0a1c7b550" /* somebody's call was obeyed */
+#define JOURNAL_DENIED  "6f0ad1d0b2a34b6c9a8f3de0a1c7b551" /* ... refused */
+#define JOURNAL_CONFIG  "6f0ad1d0b2a34b6c9a8f3de0a1c7b552" /* the configuration is another one than before */
 #define JOURNAL_BAD_END "6f0ad1d0b2a34b6c9a8f3de0a1c7b508" /* not readmitted, or an internal error */
+
+/* @value: NULL or "": left out. */
+typedef struct JournalField {
+        const char *key, *value;
+} JournalField;
 
 typedef struct JournalContext {
         uint64_t id;
         const char *component, *phase, *unit; /* NULL or "" when there is none */
+        const JournalField *fields;           /* ... more */
+        size_t n_fields;
 } JournalContext;
 
 /* journal_log() - @priority: syslog(3). @message_id: one of the above. @c: may be NULL. */

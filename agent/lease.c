@@ -11,6 +11,11 @@ bool lease_current(const Lease *l, Usec now)
         return l->held && now < l->until_usec;
 }
 
+bool lease_is_of(const Lease *l, const char *who)
+{
+        return !*l->who || (who && strcmp(l->who, who) == 0);
+}
+
 Usec lease_left(const Lease *l, Usec now)
 {
         return l->held ? time_left(l->until_usec, now) : 0;
@@ -24,9 +29,10 @@ bool lease_holds(const Lease *l, uint64_t epoch, Usec now)
 /* model: LEASE-TAKE */
 LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Usec now)
 {
-        bool same = l->held && strcmp(l->holder, ask->holder) == 0;
+        bool mine = ask->root || lease_is_of(l, ask->who);
+        bool same = l->held && mine && strcmp(l->holder, ask->holder) == 0;
         bool has = same && lease_current(l, now);
-        bool own_job = node->job_holder && strcmp(node->job_holder, ask->holder) == 0;
+        bool own_job = node->job_holder && mine && strcmp(node->job_holder, ask->holder) == 0;
 
         if (ask->expires_usec && now > ask->expires_usec)
                 return LEASE_EXPIRED;
@@ -47,6 +53,7 @@ LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Use
         l->step = 0;
         (void) snprintf(l->holder, sizeof(l->holder), "%s", ask->holder);
         (void) snprintf(l->by, sizeof(l->by), "%s", ask->by);
+        (void) snprintf(l->who, sizeof(l->who), "%s", ask->who ? ask->who : "");
         return LEASE_OK;
 }
 
@@ -117,6 +124,7 @@ cJSON *lease_to_json(const Lease *l)
         cJSON_AddBoolToObject(o, "held", l->held);
         cJSON_AddStringToObject(o, "holder", l->holder);
         cJSON_AddStringToObject(o, "by", l->by);
+        cJSON_AddStringToObject(o, "who", l->who);
         add_usec(o, "ttl", l->ttl_usec);
         add_usec(o, "until", l->until_usec);
         add_usec(o, "since", l->since_wall_usec);
@@ -166,6 +174,9 @@ int lease_from_json(Lease *ret, const cJSON *record, bool same_boot, Usec now, b
                           : !get_usec(record, "since", &l.since_wall_usec)          ? "since"
                                                                                     : NULL;
         l.held = cJSON_IsTrue(held);
+        /* Not in records of the release before. */
+        if (!get_text(record, "who", l.who, sizeof(l.who)))
+                l.who[0] = '\0';
         l.has_step = cJSON_HasObjectItem(record, "step");
         if (!bad && l.has_step && !get_number(record, "step", &l.step))
                 bad = "step";

@@ -26,12 +26,14 @@
 #define LEASE_TTL_MAX_USEC     (600 * USEC_PER_SEC)
 #define LEASE_HOLDER_SIZE      96
 #define LEASE_BY_SIZE          192
+#define LEASE_WHO_SIZE         96
 
 typedef struct Lease {
         uint64_t epoch;                 /* of the last one that was given; 0: none ever was */
         bool held;                      /* nobody has given it back: it lasts until until_usec */
         char holder[LEASE_HOLDER_SIZE]; /* the roll */
         char by[LEASE_BY_SIZE];         /* who asked for it */
+        char who[LEASE_WHO_SIZE];       /* the same, to tell him from others; "": not known */
         Usec ttl_usec;
         Usec until_usec;      /* CLOCK_BOOTTIME */
         Usec since_wall_usec; /* since when this holder has it */
@@ -61,6 +63,8 @@ typedef struct LeaseNode {
 
 typedef struct LeaseAsk {
         const char *holder, *by;
+        const char *who; /* NULL: not told */
+        bool root;       /* takes from everybody what is said to be his own roll's */
         Usec ttl_usec;
         bool accept_out;
         Usec now_wall_usec;
@@ -70,14 +74,18 @@ typedef struct LeaseAsk {
 /* lease_current() - does somebody have it at @now? */
 bool lease_current(const Lease *l, Usec now);
 
+/* lease_is_of() - is @who whoever has taken it last? Also where that is not known. */
+bool lease_is_of(const Lease *l, const char *who);
+
 /* lease_left() - how long it still lasts; 0 when nobody has it. */
 Usec lease_left(const Lease *l, Usec now);
 
 /*
  * lease_take() - it becomes @ask's, with a new epoch. Whoever has it may take it again at any time, and so
  * may the roll whose job runs: that is how a roll is taken up again, and how the process that led it is
- * fenced off. Return: LEASE_OK; EXPIRED (nobody waits for the answer any more), TAKEN, BUSY, OUT: @l is as
- * it was.
+ * fenced off. The name of a roll is no secret: only the same person, and root, is taken for the same roll
+ * while its lease is in force or its job runs. Return: LEASE_OK; EXPIRED (nobody waits for the answer any
+ * more), TAKEN, BUSY, OUT: @l is as it was.
  */
 LeaseAnswer lease_take(Lease *l, const LeaseAsk *ask, const LeaseNode *node, Usec now);
 

@@ -27,6 +27,7 @@ static void ticket_load(const cJSON *o, Ticket *ret)
         *ret = (Ticket){ .asked = 1 };
         get_text(o, "component", ret->component, sizeof(ret->component));
         get_text(o, "by", ret->by, sizeof(ret->by));
+        get_text(o, "who", ret->who, sizeof(ret->who));
         get_text(o, "reason", ret->reason, sizeof(ret->reason));
         get_text(o, "since", since, sizeof(since));
         ret->since_wall_usec = strtoull(since, NULL, 10);
@@ -62,6 +63,7 @@ int tickets_put(const char *state_dir, const Ticket *ticket, Ticket *ret, bool *
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "component", t.component);
         cJSON_AddStringToObject(o, "by", t.by);
+        cJSON_AddStringToObject(o, "who", t.who);
         cJSON_AddStringToObject(o, "reason", t.reason);
         cJSON_AddStringToObject(o, "since", since);
         cJSON_AddNumberToObject(o, "asked", t.asked);

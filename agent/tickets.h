@@ -14,6 +14,7 @@
 typedef struct Ticket {
         char component[64]; /* or "rmp" */
         char by[192];
+        char who[96]; /* as in JobOptions */
         char reason[256];
         Usec since_wall_usec;
         unsigned asked; /* how often */

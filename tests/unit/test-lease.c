@@ -109,6 +109,40 @@ static void the_same_roll_takes_it_anew_and_fences_its_former_self(void **state)
         assert_int_equal(l.epoch, 3);
 }
 
+/* The name of a roll is told to everybody: it is no proof of being that roll. */
+static void only_the_same_person_is_the_same_roll(void **state)
+{
+        LeaseAsk alice = { .holder = "roll-a", .by = "uid 1000 (alice)", .who = "1000", .ttl_usec = TTL },
+                 bob = { .holder = "roll-a", .by = "uid 1001 (bob)", .who = "1001", .ttl_usec = TTL },
+                 root = { .holder = "roll-a", .by = "uid 0 (root)", .who = "0", .root = true, .ttl_usec = TTL };
+        LeaseNode working = { .job_holder = "roll-a", .job_placed = true };
+        Lease l = { 0 }, read;
+        bool anew;
+        (void) state;
+        assert_int_equal(lease_take(&l, &alice, &idle, T0), LEASE_OK);
+        assert_true(lease_is_of(&l, "1000"));
+        assert_false(lease_is_of(&l, "1001"));
+        assert_false(lease_is_of(&l, "0 alice"));
+        assert_int_equal(lease_take(&l, &bob, &idle, T0 + SEC), LEASE_TAKEN);
+        assert_int_equal(lease_take(&l, &bob, &working, T0 + SEC), LEASE_TAKEN);
+        assert_int_equal(l.epoch, 1);
+        /* Its time is over, but not its job. */
+        assert_int_equal(lease_take(&l, &bob, &working, T0 + TTL), LEASE_BUSY);
+        assert_int_equal(lease_take(&l, &alice, &working, T0 + TTL), LEASE_OK);
+        assert_int_equal(lease_take(&l, &root, &working, T0 + TTL + SEC), LEASE_OK);
+        assert_int_equal(l.epoch, 3);
+        assert_true(lease_is_of(&l, "0"));
+        assert_int_equal(lease_take(&l, &bob, &idle, T0 + 3 * TTL), LEASE_OK);
+        /* It is kept; a record of the release before says nothing, and then it is anybody's of its name. */
+        cJSON *o = lease_to_json(&l);
+        assert_int_equal(lease_from_json(&read, o, true, T0 + 3 * TTL, &anew, NULL), 0);
+        assert_string_equal(read.who, "1001");
+        cJSON_DeleteItemFromObject(o, "who");
+        assert_int_equal(lease_from_json(&read, o, true, T0 + 3 * TTL, &anew, NULL), 0);
+        assert_true(lease_is_of(&read, "1000"));
+        cJSON_Delete(o);
+}
+
 static void a_job_keeps_others_away_whatever_the_clock_says(void **state)
 {
         LeaseNode a_job = { .job_holder = "roll-a", .job_placed = true, .out = true };
@@ -582,6 +616,7 @@ int main(void)
                 cmocka_unit_test(a_lease_that_is_asked_for_too_late_is_not_taken),
                 cmocka_unit_test(nobody_else_gets_it_before_its_time),
                 cmocka_unit_test(the_same_roll_takes_it_anew_and_fences_its_former_self),
+                cmocka_unit_test(only_the_same_person_is_the_same_roll),
                 cmocka_unit_test(a_job_keeps_others_away_whatever_the_clock_says),
                 cmocka_unit_test(a_node_that_is_out_is_only_taken_by_who_knows),
                 cmocka_unit_test(an_order_is_obeyed_once_in_time_and_in_turn),

@@ -6,7 +6,7 @@ BIG_BYTES=8000000
 # tool_build NAME [PART...]: tests/lib/NAME.c, with tests/lib/PART.c, becomes $LAB/bin/NAME.
 tool_build() {
         local parts=("${@/#/$TOP/tests/lib/}")
-        gcc -std=gnu11 -D_GNU_SOURCE -O2 -I"$TOP" -o "$LAB/bin/$1" "${parts[@]/%/.c}"
+        gcc -std=gnu11 -D_GNU_SOURCE -O2 -I"$TOP" -o "$LAB/bin/$1" "${parts[@]/%/.c}" -Wl,--as-needed -lsystemd
 }
 
 # All kinds a real cluster sees, small enough for two cores: to=ADDRESS:PORT is $1.

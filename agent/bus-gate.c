@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "agent/bus-gate.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#include "agent/journal.h"
+
+/* Refusals of one user that are recorded: so many at once, then one in so long. */
+#define REFUSALS_MAX 50
+#define REFUSAL_USEC (3 * USEC_PER_SEC)
+#define REFUSED_MAX  32 /* users whose refusals are counted */
+
+/* What the records say of a call, and what the right to it depends on. */
+typedef struct Ask {
+        char component[64], reason[256];
+        bool has_lease;
+} Ask;
+
+/* ---- what is asked for ---- */
+
+static int ask_options(sd_bus_message *m, Ask *ask)
+{
+        const char *key, *contents, *text;
+        char type;
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                if ((r = sd_bus_message_read(m, "s", &key)) < 0 ||
+                    (r = sd_bus_message_peek_type(m, &type, &contents)) < 0)
+                        return r;
+                if (strcmp(key, "reason") == 0 && strcmp(contents, "s") == 0) {
+                        if ((r = sd_bus_message_read(m, "v", "s", &text)) < 0)
+                                return r;
+                        bus_text(ask->reason, sizeof(ask->reason), text);
+                } else {
+                        ask->has_lease = ask->has_lease || strcmp(key, "lease") == 0;
+                        if ((r = sd_bus_message_skip(m, "v")) < 0)
+                                return r;
+                }
+                if ((r = sd_bus_message_exit_container(m)) < 0)
+                        return r;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* One argument. @text: NULL where it is none. */
+static int ask_argument(sd_bus_message *m, Ask *ask, const char **text)
+{
+        const char *contents;
+        char type, whole[64];
+        int r = sd_bus_message_peek_type(m, &type, &contents);
+        *text = NULL;
+        if (r <= 0)
+                return r;
+        if (type == 's')
+                r = sd_bus_message_read(m, "s", text);
+        else if (type == 'a' && strcmp(contents, "{sv}") == 0)
+                r = ask_options(m, ask);
+        else {
+                (void) snprintf(whole, sizeof(whole), "%c%s", type, type == 'a' ? contents : "");
+                r = sd_bus_message_skip(m, whole);
+        }
+        return r < 0 ? r : 1;
+}
+
+/* The bus library has checked the types; what cannot be read is refused by the method itself. */
+static void ask_read(sd_bus_message *m, const BusMethod *method, Ask *ret)
+{
+        const char *text;
+        *ret = (Ask){ 0 };
+        for (int i = 1; ask_argument(m, ret, &text) > 0; i++) {
+                if (text && i == 1)
+                        bus_text(ret->component, sizeof(ret->component), text);
+                else if (text && i == method->reason)
+                        bus_text(ret->reason, sizeof(ret->reason), text);
+        }
+        (void) sd_bus_message_rewind(m, true);
+}
+
+/* ---- the records ---- */
+
+static void tell(int priority, const char *id, const Ask *ask, const char *member, const BusCaller *c,
+                 const char *answer, const char *text)
+{
+        char uid[32];
+        const JournalField fields[] = {
+                { "EDGE_ROLL_METHOD", member },
+                { "EDGE_ROLL_ANSWER", answer },
+                { "EDGE_ROLL_REASON", ask->reason },
+                { "EDGE_ROLL_UID", uid },
+                { "EDGE_ROLL_USER", c->user },
+                { "EDGE_ROLL_FOR", c->claimed_user },
+                { "EDGE_ROLL_LOGIN", c->login },
+                { "EDGE_ROLL_SESSION", c->session },
+                { "EDGE_ROLL_FROM", c->from },
+                { "EDGE_ROLL_FROM_SAYS", !*c->from        ? ""
+                                         : c->from_proven ? "logind"
+                                                          : "caller" },
+        };
+        JournalContext context = { .component = ask->component,
+                                   .fields = fields,
+                                   .n_fields = ELEMENTS(fields) };
+        (void) snprintf(uid, sizeof(uid), "%u", (unsigned) c->uid);
+        journal_log(priority, id, &context, "%s%s%s", ask->component, *ask->component ? ": " : "", text);
+}
+
+typedef struct Refused {
+        uid_t uid;
+        Usec full; /* when everything that was recorded is forgotten again */
+        unsigned left_out;
+} Refused;
+
+static Refused *refused_of(uid_t uid)
+{
+        static Refused list[REFUSED_MAX];
+        Refused *oldest = &list[0];
+        for (size_t i = 0; i < REFUSED_MAX; i++) {
+                if (list[i].full && list[i].uid == uid)
+                        return &list[i];
+                if (list[i].full < oldest->full)
+                        oldest = &list[i];
+        }
+        *oldest = (Refused){ .uid = uid };
+        return oldest;
+}
+
+/* The journal leaves out what comes too fast: nobody must be able to have it leave out what others do. */
+static bool may_tell_refusal(uid_t uid, unsigned *ret_left_out)
+{
+        Refused *r = refused_of(uid);
+        Usec now = time_now();
+        r->full = MAX(r->full, now);
+        if (r->full > now + (REFUSALS_MAX - 1) * REFUSAL_USEC) {
+                r->left_out++;
+                return false;
+        }
+        r->full += REFUSAL_USEC;
+        *ret_left_out = r->left_out;
+        r->left_out = 0;
+        return true;
+}
+
+static void tell_refused(const Ask *ask, const char *member, const BusCaller *c, const char *name,
+                         const char *why)
+{
+        char text[900], more[64] = "";
+        bool permission = strcmp(name, BUS_ERROR_PREFIX "NoPermission") == 0;
+        unsigned left_out;
+        if (!may_tell_refusal(c->uid, &left_out))
+                return;
+        if (left_out)
+                (void) snprintf(more, sizeof(more), " (%u others were not recorded)", left_out);
+        (void) snprintf(text, sizeof(text), "%s refused to %s%s%.160s: %.400s%s", member, c->text,
+                        *ask->reason ? ", who wanted it because: " : "", ask->reason, why, more);
+        tell(permission ? LOG_WARNING : LOG_INFO, JOURNAL_DENIED, ask, member, c, name, text);
+}
+
+static void tell_asked(const Ask *ask, const BusMethod *method, const BusCaller *c)
+{
+        char text[600];
+        (void) snprintf(text, sizeof(text), "%s asked for by %s%s%.256s", method->member, c->text,
+                        *ask->reason ? ": " : "", ask->reason);
+        tell(method->log, JOURNAL_ASKED, ask, method->member, c, "obeyed", text);
+}
+
+void bus_gate_refused(sd_bus_message *m, const BusCaller *caller, const char *name, const char *text)
+{
+        const BusMethod any = { 0 };
+        const char *member = sd_bus_message_get_member(m);
+        Ask ask;
+        (void) sd_bus_message_rewind(m, true);
+        ask_read(m, &any, &ask);
+        tell_refused(&ask, member ? member : "?", caller, name ? name : "?", text ? text : "?");
+}
+
+/* ---- the right ---- */
+
+static int refuse(sd_bus_error *error, const BusCaller *c, const char *why)
+{
+        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoPermission", "%s may not do that: %s", c->text,
+                                 why);
+}
+
+/* Is every lease in force of what goes by this name the caller's? */
+static int lease_check(Agent *a, const BusCaller *c, const char *name, sd_bus_error *error)
+{
+        const Config *config = agent_config(a);
+        const Component *parts[2] = { config_component(config, name), NULL };
+        if (!parts[0] && strcmp(name, CONFIG_RMP) == 0)
+                parts[0] = config_rmp(config, &parts[1]);
+        for (size_t i = 0; i < ELEMENTS(parts) && parts[i] && !c->root; i++) {
+                const LeaseSlot *slot = leases_slot(agent_leases(a), parts[i]->name);
+                char why[300];
+                if (!slot || !lease_current(&slot->lease, time_boot()) || lease_is_of(&slot->lease, c->who))
+                        continue;
+                (void) snprintf(why, sizeof(why),
+                                "the lease of %s was taken by %.180s; only he and root use it",
+                                slot->component, slot->lease.by);
+                return refuse(error, c, why);
+        }
+        return 0;
+}
+
+static int job_check(Agent *a, const BusCaller *c, const Ask *ask, sd_bus_error *error)
+{
+        const Job *job = agent_busy(a);
+        const char *who = job ? job_options(job)->who : "";
+        char why[400];
+        if (!*who || c->root || *ask->reason || strcmp(who, c->who) == 0)
+                return 0;
+        (void) snprintf(
+                why, sizeof(why),
+                "the %s of %s was asked for by %.180s; somebody else in the group ends it only with a "
+                "reason, for the records",
+                job_kind(job), job_component(job)->name, job_by(job));
+        return refuse(error, c, why);
+}
+
+static int right_check(const BusMethod *method, Agent *a, const BusCaller *c, const Ask *ask,
+                       sd_bus_error *error)
+{
+        if (method->right == BUS_ANYBODY)
+                return 0;
+        if (method->right == BUS_NOBODY)
+                return refuse(error, c, "nobody may");
+        if (!c->may_change)
+                return refuse(error, c,
+                              "only root and members of the group " BUS_GROUP
+                              " may (who was made one logs in again)");
+        if (method->right == BUS_WHY && !*ask->reason)
+                return sd_bus_error_set(
+                        error, BUS_ERROR_PREFIX "Usage",
+                        "that takes away what is another's: it is done only with a reason, for "
+                        "the records");
+        int r = method->right == BUS_JOB ? job_check(a, c, ask, error) : 0;
+        if (r >= 0 && (method->right == BUS_LEASE || ask->has_lease))
+                r = lease_check(a, c, ask->component, error);
+        return r;
+}
+
+int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd_bus_error *error)
+{
+        static const BusMethod nobodys = { .right = BUS_NOBODY, .log = LOG_NOTICE };
+        const char *interface = sd_bus_message_get_interface(m), *member = sd_bus_message_get_member(m);
+        const BusMethod *method = &nobodys;
+        BusCaller caller;
+        Ask ask;
+
+        for (size_t i = 0; member && i < n; i++)
+                if (strcmp(methods[i].member, member) == 0 &&
+                    (!interface || strcmp(methods[i].interface, interface) == 0))
+                        method = &methods[i];
+        agent_touch(a);
+        int r = bus_caller(agent_people(a), m, method->log > 0, &caller, error);
+        if (r < 0)
+                return r;
+        ask_read(m, method, &ask);
+        r = right_check(method, a, &caller, &ask, error);
+        if (r >= 0)
+                r = method->fn(a, m, &caller, error);
+        if (method->log == 0)
+                return r;
+        if (r >= 0 && method->log < LOG_DEBUG)
+                tell_asked(&ask, method, &caller);
+        else if (r < 0)
+                tell_refused(&ask, member ? member : "?", &caller,
+                             error->name ? error->name : BUS_ERROR_PREFIX "Failed",
+                             error->message ? error->message : strerror(-r));
+        return r;
+}
