@@ -105,8 +105,8 @@ static void tell(int priority, const char *id, const Ask *ask, const char *membe
 }
 
 typedef struct Refused {
-        uid_t uid;
         Usec full; /* when everything that was recorded is forgotten again */
+        uid_t uid;
         unsigned left_out;
 } Refused;
 
@@ -177,8 +177,7 @@ void bus_gate_refused(sd_bus_message *m, const BusCaller *caller, const char *na
 
 static int refuse(sd_bus_error *error, const BusCaller *c, const char *why)
 {
-        return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NoPermission", "%s may not do that: %s", c->text,
-                                 why);
+        return bus_refuse(error, BUS_ERROR_PREFIX "NoPermission", "%s may not do that: %s", c->text, why);
 }
 
 /* Is every lease in force of what goes by this name the caller's? */

@@ -8,6 +8,7 @@
 #include <systemd/sd-login.h>
 
 #include "agent/names.h"
+#include "base/words.h"
 #include "probes/json.h"
 
 #define CREDS_USEC (2 * USEC_PER_SEC) /* for the bus to say who somebody is */
@@ -284,9 +285,7 @@ int bus_error(sd_bus_error *error, int r, const Err *err)
  */
 void bus_clean(char *text)
 {
-        for (char *p = text; *p; p++)
-                if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
-                        *p = '?';
+        words_clean(text);
 }
 
 void bus_text(char *buf, size_t size, const char *text)

@@ -14,6 +14,7 @@
 #include "agent/needed-files.h"
 #include "agent/served.h"
 #include "base/addr.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "drain/block.h"
 
@@ -644,6 +645,8 @@ static int field_text(const Key *k, char **field, const char *text, Err *err)
                 return err_set(err, -EINVAL, "not a URL");
         if (k->type == TYPE_URL && !k->may_have_user && url_has_user(text))
                 return err_set(err, -EINVAL, "a user or a password has no place in it");
+        if (k->may_have_user && url_has_user(text))
+                secret_held();
         if (k->type == TYPE_COMMAND && *text && text[0] != '/' && strcmp(text, "auto") != 0)
                 return err_set(err, -EINVAL, "the command is not an absolute path");
         if (k->choices && choice_index(k->choices, text) < 0)

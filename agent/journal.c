@@ -6,6 +6,8 @@
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
+#include "base/words.h"
+
 #define FIELDS_MAX 20
 #define EXTRA_MAX  10
 
@@ -15,6 +17,8 @@ static void journal_field(struct iovec *iov, int *n, char *buf, size_t size, con
         if (!value || !*value || *n >= FIELDS_MAX)
                 return;
         int k = snprintf(buf, size, "%s=%s", key, value);
+        /* Whoever wrote the parts of it: one line, and nothing that a terminal would obey. */
+        words_clean(buf);
         iov[(*n)++] = (struct iovec){ .iov_base = buf, .iov_len = MIN((size_t) k, size - 1) };
 }
 

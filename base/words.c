@@ -30,3 +30,10 @@ int words_split(const char *text, Words *ret)
         *ret = TAKE_PTR(w);
         return 0;
 }
+
+void words_clean(char *text)
+{
+        for (char *p = text; *p; p++)
+                if ((unsigned char) *p < 0x20 || (unsigned char) *p >= 0x7f)
+                        *p = '?';
+}

@@ -11,6 +11,12 @@ typedef char **Words;
 /* words_split() - @ret: never NULL on success, free with words_free(). Return: 0 or -ENOMEM. */
 int words_split(const char *text, Words *ret) _must_check_;
 
+/*
+ * words_clean() - '?' for each byte that is no printable ASCII: text of others on its way to a terminal, the
+ * journal or a message. In place.
+ */
+void words_clean(char *text);
+
 /* words_free() - NULL allowed. Return: NULL. */
 Words words_free(Words w);
 

@@ -9,6 +9,7 @@
 #include "agent/cluster/remote-impl.h"
 #include "agent/version.h"
 #include "base/text.h"
+#include "base/words.h"
 
 #define MESSAGE_MAX   (8U * 1024 * 1024) /* a node's answer is never that big */
 #define WRITE_MAX     1000               /* messages that wait because the far end takes none */
@@ -141,6 +142,9 @@ static void link_drop(Remote *r, const SshTrouble *t)
         if (r->link != LINK_STARTING && r->link != LINK_UP && r->link != LINK_ENDED)
                 return;
         r->trouble = *t;
+        /* Partly the words of another machine: one line, and nothing a terminal would obey. */
+        words_clean(r->trouble.text);
+        words_clean(r->trouble.hint);
         link_tear(r);
         remote_starting_over(r);
         r->link = LINK_DROPPED;
@@ -328,9 +332,8 @@ static bool hello_read(Remote *r, sd_bus_message *m)
         }
         free(r->version);
         r->version = strdup(version);
-        for (char *p = r->version; p && *p; p++)
-                if ((unsigned char) *p < 0x20 || (unsigned char) *p > 0x7e)
-                        *p = '?';
+        if (r->version)
+                words_clean(r->version);
         /* One release apart must work, so one step of the protocol, too. */
         if (protocol + 1 < BRIDGE_PROTOCOL || protocol > BRIDGE_PROTOCOL + 1) {
                 (void) snprintf(text, sizeof(text), "edge-roll %.40s there speaks protocol %u, this one %u",
@@ -567,15 +570,29 @@ static int remote_make(Remote **ret, RemotePool *pool, const char *name, const R
         return 0;
 }
 
-/* "--" keeps ssh from taking a host for an option; a control character in it has no use but harm. */
+/*
+ * "--" keeps ssh from taking a host for an option. But ssh puts host and user into the command lines of its
+ * configuration (ProxyCommand, Match exec, ControlPath), which a shell reads, and before OpenSSH 9.6 as they
+ * are (CVE-2023-51385): nothing that means something to a shell, whoever has said it.
+ */
+static bool word_is_good(const char *word, const char *evil)
+{
+        if (!word || !*word || *word == '-')
+                return false;
+        for (const char *p = word; *p; p++)
+                if ((unsigned char) *p <= 0x20 || *p == 0x7f || strchr(evil, *p))
+                        return false;
+        return true;
+}
+
+#define SHELL_EVIL "'\"`$;&<>|(){}*?!#^~"
+
 static int host_check(const char *host, const char *user, Err *err)
 {
-        if (!host || !*host || *host == '-')
+        if (!word_is_good(host, SHELL_EVIL "\\"))
                 return err_set(err, -EINVAL, "\"%.60s\" is no name of a host", host ? host : "");
-        for (const char *p = host; *p; p++)
-                if ((unsigned char) *p <= 0x20 || *p == 0x7f)
-                        return err_set(err, -EINVAL, "\"%.60s\" is no name of a host", host);
-        if (user && *user == '-')
+        /* DOMAIN\user is one. */
+        if (user && *user && (!word_is_good(user, SHELL_EVIL) || user[strlen(user) - 1] == '\\'))
                 return err_set(err, -EINVAL, "\"%.60s\" is no name of a user", user);
         return 0;
 }

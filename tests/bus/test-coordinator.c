@@ -1055,6 +1055,79 @@ static void the_journal_tells_the_whole_story(void **state)
 }
 
 /* One of them alone: its name, or a pattern, as an argument. */
+/* ---- what a node says that is not ours any more ---- */
+
+/* Sets a terminal's title, means something to printf, and tries to look like a line of ours. */
+#define EVIL "\x1b]0;pwned\a\x1b[2J%s%n\nrouter: done; \x7f$(reboot)`reboot`"
+
+static void only_plain_lines(const World *w, const char *line)
+{
+        for (const char *p = w->lines; *p; p++)
+                /* In JSON that is a character like any other. */
+                if (((unsigned char) *p < ' ' && *p != '\n') || (*p == 0x7f && !strstr(line, "--json")))
+                        fail_msg("%s: byte 0x%02x in:\n%s", line, (unsigned char) *p, w->lines);
+        if (strstr(w->lines, "\nrouter: done;"))
+                fail_msg("%s: a line of a node's own:\n%s", line, w->lines);
+}
+
+static void what_a_node_says_never_reaches_the_terminal_as_more_than_text(void **state)
+{
+        static const char *const lines[] = {
+                "edge-roll plan restart router --nodes n1,n2,n3",
+                "edge-roll restart router --nodes n1,n2,n3 --yes",
+                "edge-roll restart router --nodes n1,n2,n3 --yes --json",
+        };
+        static const FakeMember evil = { EVIL, EVIL, EVIL };
+        enum { IDS, TEXTS, END, NO_BUS, KINDS };
+        static World w;
+        (void) state;
+        for (int kind = 0; kind < KINDS; kind++)
+                for (size_t i = 0; i < ELEMENTS(lines); i++) {
+                        world_new(&w, "aaa");
+                        FakeScript *s = fake_agent_script(w.agent[1]);
+                        FakePart *p = &s->parts[0];
+                        if (kind == IDS)
+                                p->uuid = p->region = p->pod = p->pool = p->address = EVIL;
+                        else if (kind == TEXTS) {
+                                p->members_from = p->out_reason = p->blocked = p->router_retry = EVIL;
+                                s->version = s->lock_text = EVIL;
+                                p->members = &evil;
+                                p->n_members = 1;
+                        } else if (kind == END) {
+                                s->reason = s->hint = EVIL;
+                                s->fail_phase = PHASE_READY;
+                                s->result = "held";
+                        } else
+                                s->no_bus = EVIL;
+                        (void) world_roll(&w, lines[i]);
+                        only_plain_lines(&w, lines[i]);
+                        world_done(&w);
+                }
+}
+
+/* An error of a call is a node's word, too: also of one whose name is odd. */
+static void on_evil_refusal(World *w, size_t node, const char *member)
+{
+        if (node == 1 && strcmp(member, w->lock_says ? "LeaseTake" : "Look") == 0)
+                w->refuse = "org.edgeroll.Error.Evil";
+}
+
+static void a_refusal_of_a_node_is_only_text(void **state)
+{
+        static World w;
+        (void) state;
+        for (int take = 0; take < 2; take++) {
+                world_new(&w, "aaa");
+                w.refuse_text = EVIL;
+                w.lock_says = take ? "{}" : NULL;
+                w.on_call = on_evil_refusal;
+                (void) world_roll(&w, "edge-roll restart router --nodes n1,n2,n3 --yes");
+                only_plain_lines(&w, "refused");
+                world_says(&w, "pwned");
+                world_done(&w);
+        }
+}
+
 int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
@@ -1099,6 +1172,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_roll_whose_journal_is_full_is_not_taken_up_again),
                 cmocka_unit_test(a_journal_that_is_full_in_the_middle_ends_the_roll_behind_its_node),
                 cmocka_unit_test(the_journal_tells_the_whole_story),
+                cmocka_unit_test(what_a_node_says_never_reaches_the_terminal_as_more_than_text),
+                cmocka_unit_test(a_refusal_of_a_node_is_only_text),
         };
         if (argc > 1)
                 cmocka_set_test_filter(argv[1]);

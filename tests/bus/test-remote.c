@@ -358,6 +358,23 @@ static void every_trouble_has_its_own_words(void **state)
         assert_int_equal(remote_new(&s.remote, s.pool, "x", &(RemoteDest){ .host = "r1", .user = "-oX" },
                                     NULL, NULL, &err),
                          -EINVAL);
+        /* Or a command of its own, in the shell that a ProxyCommand with %h or %r is run by. */
+        static const char *const evil[] = { "$(id)", "`id`", "r1;id",   "r1&&id", "r1|id", "r1>x",
+                                            "r1<x",  "'r1'", "\"r1",    "r1\nid", "r1 id", "{r1,id}",
+                                            "r1*",   "r1\\", "\x1b[2J", "\x7f" };
+        for (size_t i = 0; i < ELEMENTS(evil); i++) {
+                const RemoteDest host = { .host = evil[i] }, user = { .host = "r1", .user = evil[i] };
+                assert_int_equal(remote_new(&s.remote, s.pool, "x", &host, NULL, NULL, &err), -EINVAL);
+                assert_null(strpbrk(err.text, "\n\x1b\x7f"));
+                assert_int_equal(remote_new(&s.remote, s.pool, "x", &user, NULL, NULL, &err), -EINVAL);
+                assert_int_equal(remote_new(&s.remote, s.pool, evil[i], &(RemoteDest){ 0 }, NULL, NULL, &err),
+                                 -EINVAL);
+        }
+        assert_int_equal(remote_new(&s.remote, s.pool, "x",
+                                    &(RemoteDest){ .host = "r1", .user = "DOM\\alice" }, NULL, NULL, &err),
+                         0);
+        (void) remote_free(s.remote);
+        s.remote = NULL;
         seen_done(&s);
 }
 

@@ -62,7 +62,9 @@ static bool on_call(FakeAgent *a, sd_bus_message *m, const char *member, void *u
         if (w->on_call)
                 w->on_call(w, node, member);
         if (w->refuse)
-                (void) sd_bus_reply_method_errorf(m, w->refuse, "the call was too long on its way");
+                (void) sd_bus_reply_method_errorf(m, w->refuse, "%s",
+                                                  w->refuse_text ? w->refuse_text
+                                                                 : "the call was too long on its way");
         return w->swallow || w->refuse;
 }
 

@@ -30,8 +30,9 @@ typedef struct World {
         int status;
         void (*on_call)(World *w, size_t node, const char *member); /* NULL */
         sd_bus_message *call;
-        bool swallow;       /* set by on_call: this call never arrives */
-        const char *refuse; /* ... or is refused with this error */
+        bool swallow;            /* set by on_call: this call never arrives */
+        const char *refuse;      /* ... or is refused with this error */
+        const char *refuse_text; /* NULL: some text */
         bool done_once;
         const char *lock_says; /* the answer of Lock */
         sd_event_source *timer, *glance;
