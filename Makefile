@@ -130,7 +130,7 @@ BUS_TESTS    := client coordinator monit remote systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c
 ZK_TESTS     := place places
 UNIT_TESTS   += frames ssh-trouble
-BUS_TESTS    += bridge coordinator-kill follow
+BUS_TESTS    += bridge coordinator-kill follow oom
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/trace.c tests/lib/world.c
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
@@ -156,6 +156,9 @@ $(B)/test-lib.a: $(TEST_LIB:%.c=$(B)/%.o)
 
 $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(BENCH_BINS): $(B)/%: $(B)/%.o $(B)/test-lib.a $(B)/lib.a
 	$(call say,LINK,$@)$(CC) $(LDOPT) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(EXTRA_LIBS) -lcmocka -ldl -lm -lpthread
+
+# malloc() of its own.
+$(B)/tests/bus/test-oom: $(B)/tests/lib/oom.o
 
 # It makes the zips that it reads.
 $(B)/tests/unit/test-bundle: EXTRA_LIBS := -larchive
@@ -201,11 +204,12 @@ check-unit: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS)
 
+# Not test-oom: it has a malloc() of its own.
 check-asan: deps
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan tests
 	$(Q)LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
-		$(BUS_BINS:build/$(VARIANT)/%=build/asan/%) $(ZK_BINS:build/$(VARIANT)/%=build/asan/%)
+		$(patsubst build/$(VARIANT)/%,build/asan/%,$(filter-out %-oom,$(BUS_BINS))) $(ZK_BINS:build/$(VARIANT)/%=build/asan/%)
 
 # Every parser of what comes from outside: its corpus, and a little of what is new (tests/README.md).
 .PHONY: fuzz-deps fuzz-bins fuzz-smoke fuzz fuzz-merge oom
@@ -236,7 +240,7 @@ oom: deps
 # left out: they are too slow to be right.
 VALGRIND := valgrind -q --error-exitcode=99 --suppressions=$(CURDIR)/tests/valgrind.supp --leak-check=full \
             --errors-for-leak-kinds=definite --child-silent-after-fork=yes
-VALGRIND_BINS = $(UNIT_BINS) $(filter-out %-inflight,$(KERNEL_BINS)) $(BUS_BINS)
+VALGRIND_BINS = $(UNIT_BINS) $(filter-out %-inflight,$(KERNEL_BINS)) $(filter-out %-oom,$(BUS_BINS))
 .PHONY: check-valgrind
 check-valgrind: deps
 	@tests/packages.sh valgrind

@@ -846,6 +846,18 @@ static void stored_fds_drop(Agent *a)
                 agent_keep_fd((JobPlace) p, -1, a);
 }
 
+/* That says nothing about the record: it stays as it is, with what the fd store keeps, for the next one of
+ * us. */
+static bool agent_no_memory(Agent *a, const Err *err)
+{
+        journal_log(LOG_CRIT, JOURNAL_AGENT, NULL, "an unfinished job cannot be gone on with now: %s",
+                    err->text);
+        (void) snprintf(a->stale, sizeof(a->stale), "%s", err->text);
+        stored_fds_close(a);
+        (void) sd_event_exit(a->event, AGENT_EXIT_RESTART);
+        return false;
+}
+
 /* Return: a job goes on. */
 static bool agent_resume(Agent *a)
 {
@@ -867,6 +879,8 @@ static bool agent_resume(Agent *a)
                 stored_fds_drop(a);
                 return false;
         }
+        if (r == -ENOMEM)
+                return agent_no_memory(a, &err);
         bool understood = r == 0;
         for (int p = 0; p < JOB_PLACE_COUNT; p++) {
                 /* A second one: what the first refuses with must still be there to be read. */
@@ -877,6 +891,8 @@ static bool agent_resume(Agent *a)
         for (int p = 0; p < JOB_PLACE_COUNT; p++)
                 closep(&copies[p]);
         cJSON_Delete(record);
+        if (r == -ENOMEM)
+                return agent_no_memory(a, &err);
         if (r < 0) {
                 for (int p = 0; p < JOB_PLACE_COUNT; p++)
                         if (p == (int) env.place || access_record(a, (JobPlace) p))
