@@ -169,7 +169,7 @@ static size_t run_hands(const WhyRun *run, Handshake *list)
         for (size_t i = 0; i < run->n_vhosts; i++)
                 for (size_t k = 0; k < run->servers->n; k++) {
                         const Server *s = &run->servers->rows[k];
-                        if (!s->is_router || !*s->address)
+                        if (!why_router_of(run->servers, k, run->vhosts[i].env) || !*s->address)
                                 continue;
                         if (list)
                                 list[n] = (Handshake){ .address = s->address,
@@ -208,7 +208,7 @@ static int run_served(WhyRun *run, Err *err)
                 for (size_t k = 0; k < run->servers->n; k++) {
                         const Server *s = &run->servers->rows[k];
                         WhyServed *one = &v->served[v->n_served];
-                        if (!s->is_router)
+                        if (!why_router_of(run->servers, k, v->env))
                                 continue;
                         *one = (WhyServed){ .server = k };
                         v->n_served++;

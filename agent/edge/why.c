@@ -112,10 +112,33 @@ static size_t find_server(const Judge *j, const char *uuid, bool router)
         return i;
 }
 
-static void add_routers(Judge *j, WhyFinding *f)
+/* Is the router @at in a region and pod of one of the environment's message processors? */
+static bool router_near(const Servers *s, size_t at, const EstateEnv *env)
+{
+        const Server *router = &s->rows[at];
+        for (char **uuid = env->servers; uuid && *uuid; uuid++)
+                for (size_t i = 0; i < s->n; i++)
+                        if (s->rows[i].is_mp && strcmp(s->rows[i].uuid, *uuid) == 0 &&
+                            strcmp(s->rows[i].region, router->region) == 0 &&
+                            strcmp(s->rows[i].pod, router->pod) == 0)
+                                return true;
+        return false;
+}
+
+bool why_router_of(const Servers *s, size_t at, const EstateEnv *env)
+{
+        bool any = false;
+        if (!s->rows[at].is_router)
+                return false;
+        for (size_t i = 0; i < s->n && !any; i++)
+                any = s->rows[i].is_router && router_near(s, i, env);
+        return !any || router_near(s, at, env);
+}
+
+static void add_routers(Judge *j, WhyFinding *f, const EstateEnv *env)
 {
         for (size_t i = 0; i < j->in->servers->n; i++)
-                if (j->in->servers->rows[i].is_router)
+                if (why_router_of(j->in->servers, i, env))
                         add_server(j, f, i);
 }
 
@@ -310,7 +333,7 @@ static void judge_use(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyCh
         if (row->action == WHY_ROUTERS && serving == SERVING_OTHER)
                 vhost_add_others(j, f, seen);
         else if (row->action == WHY_ROUTERS)
-                add_routers(j, f);
+                add_routers(j, f, env);
         else if (row->action == WHY_MPS)
                 add_mps(j, f, env);
 }
@@ -442,7 +465,7 @@ static bool judge_changed_vhost(Judge *j, const EstateEnv *env, const WhyChanged
                             "whether a change of a virtual host without TLS takes effect by itself is not "
                             "documented, so routers are restarted");
                 f->documented = false;
-                add_routers(j, f);
+                add_routers(j, f, env);
         }
         return true;
 }

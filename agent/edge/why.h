@@ -98,5 +98,12 @@ bool why_wants(const Why *w, WhyAction action, size_t at);
 WhyAction why_strongest(const Why *w);
 bool why_unknown(const Why *w);
 
+/*
+ * why_router_of() - does the server @at route for @env: a router in a region and pod in which the environment
+ * has message processors? Where that is not known, or no router is there, every router may. Source: Apigee
+ * "Provisioning organizations": an organisation is associated with pods that have its message processors.
+ */
+bool why_router_of(const Servers *servers, size_t at, const EstateEnv *env);
+
 /* why_server_name() - "10.0.0.5", or its id where it has no address. */
 const char *why_server_name(const Server *s);

@@ -128,8 +128,10 @@ static void router_stop(Router *r)
         "\"sSLInfo\":{\"enabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"" key \
         "\",\"trustStore\":\"" trust "\"}"
 
+/* r-9 is in a pod in which the organisation has nothing; nobody listens there. */
 static const char servers_json[] =
         "[{\"uUID\":\"r-1\",\"type\":[\"router\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.1\"},"
+        "{\"uUID\":\"r-9\",\"type\":[\"router\"],\"region\":\"dc-1\",\"pod\":\"gateway-2\",\"internalIP\":\"10.9.0.9\"},"
         "{\"uUID\":\"r-2\",\"type\":[\"router\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.2\"},"
         "{\"uUID\":\"mp-1\",\"type\":[\"message-processor\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.3\"},"
         "{\"uUID\":\"mp-2\",\"type\":[\"message-processor\"],\"region\":\"dc-1\",\"pod\":\"gateway\",\"internalIP\":\"10.9.0.4\"},"
