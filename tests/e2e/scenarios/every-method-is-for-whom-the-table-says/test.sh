@@ -99,9 +99,15 @@ assert by root LeaseRenew st router "$LEASE"
 assert by mate LeaseSteal ss router "ops is ill"
 denied 'not in force' ops LeaseRenew st router "$LEASE"
 
+# A hook keeps the job where it can be cancelled, however long the calls take.
+in_node r1 sh -c 'mkdir -p /etc/edge-roll/hooks.d/before-block; cat >/etc/edge-roll/hooks.d/before-block/10-wait; chmod 755 /etc/edge-roll/hooks.d/before-block/10-wait' <<-'HOOK'
+	#!/bin/sh
+	: >/run/hook-waits
+	exec tail -f /dev/null
+HOOK
 RUN_AS="exec" in_node r1 setpriv --reuid=ops --regid=nogroup --init-groups edge-roll restart router --unprotected="a test" --reason "new keystore" >"$SCENE/restart" 2>&1 &
 caller=$!
-wait_for 20 in_phase r1 watch
+wait_for 30 in_node r1 test -e /run/hook-waits
 denied 'was asked for by uid [0-9]* (ops)' mate Cancel ss router ""
 assert by mate Cancel ss router "the wrong node"
 wait "$caller" || :
