@@ -160,7 +160,13 @@ fault_judge() {
         agent_journal "$node" "$at" >"$SCENE/journal"
         if has_hold "$node"; then
                 FAULT_END=held
-                er "$node" undrain "$(component_name "$node")"
+                # Held because the machine did not let it start: the restart that is told proves it.
+                if component_ready "$node"; then
+                        er "$node" undrain "$(component_name "$node")"
+                else
+                        er "$node" restart "$(component_name "$node")"
+                        assert_same "$ER_EXIT" 0 "exit of the restart of what was held after $kind in $phase"
+                fi
         elif [ "$(life "$node")" = "$before" ]; then
                 FAULT_END=as-it-was
         else

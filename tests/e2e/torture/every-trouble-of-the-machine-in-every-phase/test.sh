@@ -27,6 +27,10 @@ for kind in "${kinds[@]}"; do
         for node in "${nodes[@]}"; do
                 series "$node" "$kind" &
                 pids+=($!)
+                # Who is deaf is asked by the others, too.
+                case " $TROUBLES_DEAF " in
+                *" $kind "*) wait $! || : ;;
+                esac
         done
         for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + $?)); done
         load_more 60
