@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /*
- * Any bytes as the answer of whoever listens where a component should: through libcurl over a real socket.
- * The body of an answer is then read as what it might be.
+ * Any bytes as the answer of whoever listens where a component should: through libcurl over a real socket,
+ * and without it. The body of an answer is then read as what it might be.
  */
 
 #include <arpa/inet.h>
@@ -13,6 +13,7 @@
 
 #include "probes/edge-json.h"
 #include "probes/http.h"
+#include "probes/plain.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BODY_MAX 4096
@@ -111,26 +112,37 @@ static void on_result(const HttpResult *result, void *userdata)
         a->done = true;
 }
 
-void fuzz_one(const uint8_t *data, size_t size)
+static void ask(const uint8_t *data, size_t size, bool with_libcurl)
 {
         _cleanup_(http_freep) Http *http = NULL;
+        _cleanup_(plain_freep) Plain *plain = NULL;
         Answer a = { .bytes = { data, size }, .fd = -1 };
         char url[64];
 
-        if (!server.event)
-                server_begin();
         a.hold = fuzz_byte(&a.bytes) & 1;
         (void) snprintf(url, sizeof(url), "http://127.0.0.1:%u/v1/servers/self", server.port);
         const HttpRequest request = { .url = url,
+                                      .address = with_libcurl ? NULL : "127.0.0.1",
                                       .connect_usec = USEC_PER_SEC,
+                                      .read_usec = with_libcurl ? 0 : USEC_PER_SEC,
                                       .total_usec = a.hold ? 20 * USEC_PER_MSEC : USEC_PER_SEC,
                                       .max_body_bytes = BODY_MAX };
         present = &a;
-        if (http_new(&http, server.event, NULL) == 0 &&
-            http_start(http, &request, on_result, &a, NULL, NULL) == 0)
-                while (!a.done && sd_event_run(server.event, USEC_PER_SEC) > 0)
-                        ;
+        int r = with_libcurl ? http_new(&http, server.event, NULL) : plain_new(&plain, server.event, NULL);
+        if (r == 0)
+                r = with_libcurl ? http_start(http, &request, on_result, &a, NULL, NULL)
+                                 : plain_start(plain, &request, on_result, &a, NULL);
+        while (r == 0 && !a.done && sd_event_run(server.event, USEC_PER_SEC) > 0)
+                ;
         present = NULL;
         (void) sd_event_source_unref(a.io);
         closep(&a.fd);
+}
+
+void fuzz_one(const uint8_t *data, size_t size)
+{
+        if (!server.event)
+                server_begin();
+        ask(data, size, true);
+        ask(data, size, false);
 }
