@@ -715,6 +715,9 @@ static int job_last(Client *c, Usec since_wall_usec)
         _cleanup_(freep) char *event = NULL;
         Err err = { 0 };
         CallEnd end = call_repeat(c, "Status", NULL, NULL, &a);
+        /* The next agent is not there yet. */
+        if (end == CALL_ERROR && is_error(&a, BUS_ERROR "ServiceUnknown"))
+                return -1;
         if (end != CALL_ANSWER)
                 return end_call(c, end, &a);
         const char *component = *render_component(c->render) ? render_component(c->render) : c->component;
@@ -881,6 +884,7 @@ static int job_once(Client *c, bool *ret_joined)
         Usec until = time_add(time_now(), c->times.lost_usec);
         Usec begun = time_wall();
         const char *path;
+        bool gone = false;
         int joined;
         for (;;) {
                 Answer a;
@@ -905,7 +909,10 @@ static int job_once(Client *c, bool *ret_joined)
                 }
                 bool unsure = end == CALL_NO_ANSWER || end == CALL_NO_BUS;
                 bool leaving = end == CALL_ERROR && is_error(&a, EDGE_ERROR "Leaving");
-                if ((!unsure && !leaving) || time_now() >= until)
+                gone = gone || unsure;
+                /* It was there: a bus that does not know it any more is starting up, or the next one is. */
+                bool nobody = gone && end == CALL_ERROR && is_error(&a, BUS_ERROR "ServiceUnknown");
+                if ((!unsure && !leaving && !nobody) || time_now() >= until)
                         return end_call(c, end, &a);
                 if (!client_pause(c, RETRY_USEC))
                         return end_stopped(c);
