@@ -11,7 +11,8 @@
  * that are on no way (undo, hold). A phase that is entered again has only what is left of its limit, so no
  * going back and forth lasts longer. Not in it: slow checkers (notice and return get check_fall + 3 and
  * check_rise
- * + 3 of their intervals where that is more), hooks (hook_limit each), and an agent that dies (the next one
- * gives the present phase its whole limit once more).
+ * + 3 of their intervals where that is more), hooks (hook_limit each), target servers (see section [targets]
+ * of edge-roll.conf(5)), and an agent that dies (the next one gives the present phase its whole limit once
+ * more).
  */
 Usec bound_usec(const Component *c, RollKind kind);

@@ -304,7 +304,8 @@ static void targets_check(Job *job)
 /* How long a look may take: all of them, so many at once. */
 static Usec look_usec(const Job *job, size_t n)
 {
-        return (n / PROBING_AT_ONCE + 1) * (2 * job->env.config->targets_connect_usec + 6 * USEC_PER_SEC);
+        return (n / PROBING_AT_ONCE + (n % PROBING_AT_ONCE > 0)) *
+               (2 * job->env.config->targets_connect_usec + 6 * USEC_PER_SEC);
 }
 
 static void targets_on_list(TargetList *list, const char *trouble, void *userdata)
