@@ -363,5 +363,5 @@ kp_sample() {
         kp_done
 }
 
-# kp_shuffle SEED: lines, always in the same other order.
-kp_shuffle() { shuf --random-source=<(awk -v seed="$1" 'BEGIN { srand(seed); for (i = 0; i < 200000; i++) printf "%c", 33 + int(rand() * 90) }'); }
+# kp_shuffle SEED: lines, always in the same other order. More random bytes than are wanted: who makes them is cut off.
+kp_shuffle() { shuf --random-source=<(trap - ERR; awk -v seed="$1" 'BEGIN { srand(seed); for (i = 0; i < 200000; i++) printf "%c", 33 + int(rand() * 90) }'); }
