@@ -95,6 +95,10 @@ static pid_t agent_start(uint64_t nth, bool from, int told)
         int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         (void) dup2(null, STDERR_FILENO);
         (void) dup2(null, STDOUT_FILENO);
+        /* cmocka's would go on with the tests, in the child. */
+        static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+        for (size_t i = 0; i < ELEMENTS(signals); i++)
+                (void) signal(signals[i], SIG_DFL);
         (void) signal(SIGABRT, on_abort);
         Config *config = NULL;
         if (config_load(&config, config_file, "/nonexistent", NULL) < 0)
@@ -199,7 +203,7 @@ static void each(uint64_t n, void (*check)(uint64_t nth, bool from))
         uint64_t step = getenv("OOM_ALL") || n <= SOME ? 1 : n / SOME;
         unsigned tries = 0;
         if (getenv("OOM_ONE")) {
-                check(strtoull(getenv("OOM_ONE"), NULL, 10), false);
+                check(strtoull(getenv("OOM_ONE"), NULL, 10), getenv("OOM_FROM") != NULL);
                 return;
         }
         for (uint64_t i = 1 + (uint64_t) time(NULL) / 86400 % step; i <= n;
