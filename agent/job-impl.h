@@ -141,7 +141,8 @@ struct Job {
         uint64_t inode_sum;        /* of the listeners before */
         MonitPrior monit;
         Snapshot *before;
-        bool held; /* a hold was there when the job began */
+        bool held;       /* a hold was there when the job began */
+        bool hold_again; /* its unit did not come up, and was started once more */
         Hold hold;
         bool hold_unwritten; /* it refuses, and has no record */
         BlockPlan plan;

@@ -93,13 +93,27 @@ static void unblock_open(Job *job)
         job_ok(job, "port %u open, read back", job->facts.health_port);
 }
 
+static void unblock_on_reset(JobResult result, const char *text, void *userdata)
+{
+        Job *job = userdata;
+        (void) result; /* it is not loaded any more, most of the time */
+        (void) text;
+        job->call = NULL;
+        unblock_open(job);
+}
+
 static void unblock_on_unit(JobResult result, const char *text, void *userdata)
 {
         Job *job = userdata;
+        Err err = { 0 };
         job->call = NULL;
         if (result != JOB_DONE)
                 job_warn(job, HOLD_UNIT ": %s", text);
-        unblock_open(job);
+        /* A unit whose program died, now or when the hold was put up, would be left as failed, with nothing
+         * of a hold to be looked after: stopping does not change that. */
+        if (systemd_job(job->env.systemd, UNIT_RESET_FAILED, HOLD_UNIT, unblock_on_reset, job, &job->call,
+                        &err) < 0)
+                unblock_open(job);
 }
 
 static void unblock_tick(Job *job)
@@ -445,7 +459,16 @@ static void hold_in_place(Job *job)
 static void hold_on_unit(JobResult result, const char *text, void *userdata)
 {
         Job *job = userdata;
+        Err err = { 0 };
         job->call = NULL;
+        /* Without the unit `systemctl stop edge-roll-hold` ends nothing, so its program's death is not the
+         * end of it. */
+        if (result != JOB_DONE && !job->hold_again) {
+                job->hold_again = true;
+                if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job,
+                                &job->call, &err) >= 0)
+                        return;
+        }
         /* The table is in place already; without its unit the hold does not survive a reboot. */
         if (result != JOB_DONE)
                 job_warn(job, HOLD_UNIT ", which puts the hold up again after a reboot: %s", text);

@@ -18,6 +18,8 @@ hold_run() {
         assert_result held 16
         assert has_hold r1
         assert in_node r1 test -e /var/lib/edge-roll/hold-router.json
+        state=$(in_node r1 systemctl is-active edge-roll-hold.service || :)
+        assert_same "$state" active "edge-roll-hold.service, held, after $1"
         [ "$what" != remove ] || kp_order hold "kill $name"
         standin r1 START=good
         er r1 restart router
@@ -28,7 +30,7 @@ hold_run() {
         assert job_over r1
         state=$(in_node r1 systemctl is-active edge-roll-hold.service || :)
         assert_same "$state" inactive "edge-roll-hold.service after $1"
-        assert_same "$(rules r1)" "$FAULT_RULES" "foreign rules after $1"
+        assert_same "$(rules r1)" "$(cat "$SCENE/r1.rules")" "foreign rules after $1"
         assert monit_says r1 1
         wait_for 20 lb_says r1 UP
         assert_same "$(lost)" "$failed" "failed requests after $1"
@@ -49,7 +51,7 @@ else
         done >"$SCENE/points"
         mapfile -t points <"$SCENE/points"
         say "${#points[@]} points"
-        [ ${#points[@]} -gt 20 ] || fail "only ${#points[@]} points"
+        [ ${#points[@]} -ge 4 ] || fail "only ${#points[@]} points"
 fi
 for point in "${points[@]}"; do hold_run "$point"; done
 kp_done
