@@ -97,8 +97,8 @@ kp_others() {
                 }' "$1"
 }
 
-# kp_struck NAME N: the N processes that were to be killed are, the last one at NAME; or the caller has an answer and nothing is to
-# come any more.
+# kp_struck NAME N KIND: the N processes that were to be killed are, the last one at NAME; or the caller has an answer and nothing is
+# to come any more.
 kp_struck() {
         local said left=$2
         said=$(<"$KP_SAID")
@@ -108,7 +108,7 @@ kp_struck() {
         done
         [ "$left" -gt 0 ] || return 0
         gone "$ER_PID" || return 1
-        case $1 in over/*) kp_gone ;; esac
+        case $1,$3 in over/*,* | *,stopped) kp_gone ;; esac
 }
 
 # kp_run NODE POINT: a restart whose agent dies there. KP_END: how it ended, or missed (it never came there). A POINT is
@@ -131,9 +131,11 @@ kp_run() {
         if [ $kind = stopped ]; then
                 point=${point#heal in }
                 wait_for 60 er_phase "${point%% *}"
+                # Its caller would call the next agent, which may be faster than heal.
+                er_kill
                 in_node "$node" systemctl --no-block stop edge-roll-agent.service
         fi
-        wait_for 60 kp_struck "$name" ${#orders[@]}
+        wait_for 60 kp_struck "$name" ${#orders[@]} $kind
         at=$(kp_said | awk -F '\t' '$1 == "kill" { at = $4 } END { print at }')
         if [ -z "$at" ]; then
                 ER_EXIT=0
@@ -302,9 +304,10 @@ kp_of_heal() {
                 kp_order heal list
                 er_start "$node" restart "$(component_name "$node")" --reason "to list what heal does"
                 wait_for 60 er_phase "$phase"
+                er_kill
                 in_node "$node" systemctl --no-block stop edge-roll-agent.service
                 er_wait
-                wait_for 20 kp_gone
+                wait_for 60 kp_gone
                 kp_said >"$SCENE/list"
                 kp_order heal
                 kp_points "$SCENE/list" | sed "s|^|heal in $phase at |"
