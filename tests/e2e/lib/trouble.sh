@@ -37,6 +37,8 @@ trouble_prepare() {
         SCENE=$SCENE/$1
         fault_ready "$1"
         SCENE=$top
+        # One that the machine has let start by halves is held when this is over, and not after five minutes.
+        config "$1" "[component $(component_name "$1")]" 'limit_ready = 40s'
         trouble_ready "$1"
 }
 
