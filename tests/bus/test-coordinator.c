@@ -460,6 +460,72 @@ static void one_that_was_away_long_before_its_turn_is_reached_again(void **state
 
 /* ---- leases ---- */
 
+static int cut_off(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        World *w = userdata;
+        (void) source;
+        (void) usec;
+        fake_agent_script(w->agent[1])->open_errno = EHOSTUNREACH;
+        fake_agent_cut(w->agent[1]);
+        return 0;
+}
+
+static int lapsed(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        World *w = userdata;
+        (void) source;
+        (void) usec;
+        fake_agent_script(w->agent[1])->open_errno = 0;
+        return 0;
+}
+
+static void in_a_while(World *w, Usec usec, sd_event_time_handler_t fn)
+{
+        w->timer = sd_event_source_unref(w->timer);
+        assert_true(sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, time_now() + usec, 1, fn, w) >=
+                    0);
+}
+
+/* n2 falls over, and its link is cut until its lease has lapsed. Then the link is there for one word: it
+ * serves; but somebody else has the lease. */
+static void back_for_one_word(World *w, size_t node, const char *member)
+{
+        FakeScript *s = fake_agent_script(w->agent[1]);
+        Lease *lease = (Lease *) (uintptr_t) fake_agent_lease(w->agent[1], "router");
+        if (strcmp(member, "LeaseTake") == 0 && node == 1 && !w->done_once)
+                s->parts[0].not_up = true;
+        else if (strcmp(member, "Restart") == 0 && node == 0) {
+                w->done_once = true;
+                (void) cut_off(NULL, 0, w);
+                in_a_while(w, 2 * s->ttl_usec, lapsed);
+        } else if (strcmp(member, "LeaseRenew") == 0 && node == 1 && w->done_once) {
+                *lease = (Lease){ .epoch = lease->epoch + 1,
+                                  .held = true,
+                                  .holder = "another-roll",
+                                  .by = "uid 0 (root)",
+                                  .ttl_usec = 60 * USEC_PER_SEC,
+                                  .until_usec = time_boot() + 60 * USEC_PER_SEC };
+                w->swallow = true;
+                s->parts[0].not_up = false;
+                fake_agent_pulse(w->agent[1]);
+                in_a_while(w, 100 * USEC_PER_MSEC, cut_off);
+        }
+}
+
+static void a_word_from_where_the_lease_has_lapsed_is_not_believed(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        fake_agent_script(w.agent[1])->ttl_usec = USEC_PER_SEC;
+        w.on_call = back_for_one_word;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_REFUSED);
+        assert_string_equal(fake_agent_lease(w.agent[1], "router")->holder, "another-roll");
+        assert_string_equal(w.order, "");
+        assert_int_equal(world_restarts(&w), 0);
+        world_done(&w);
+}
+
 static void overtake(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "LeaseTake") != 0 || node != 0)
@@ -1157,6 +1223,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_lease_that_is_asked_of_a_frozen_node_is_not_taken_when_it_wakes),
                 cmocka_unit_test(one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
+                cmocka_unit_test(a_word_from_where_the_lease_has_lapsed_is_not_believed),
                 cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
                 cmocka_unit_test(one_that_falls_over_while_it_is_watched_is_called_failed),
