@@ -205,7 +205,7 @@ static void agent_stored_fds(int ret[JOB_PLACE_COUNT])
 static void agent_watch_holds(Agent *a, bool begin);
 
 /* The time of a hold runs on while the machine sleeps, and after a reboot it is wall clock time: so it is
- * looked at again and again, not slept through. */
+ * looked at again and again, not slept through. model: HOLD-FOR */
 #define HOLD_LOOK_USEC  (10 * USEC_PER_SEC)
 #define HOLD_RETRY_USEC (1 * USEC_PER_SEC) /* also when ending one has just failed */
 
@@ -942,6 +942,7 @@ static void heal_begin_work(Agent *a)
                 (void) sd_event_exit(a->event, *a->stale ? result_exit_code(RESULT_FAILED) : EXIT_SUCCESS);
 }
 
+/* model: AGENT-LOCK */
 static void agent_lock(Agent *a)
 {
         Err err = { 0 };
@@ -1126,6 +1127,20 @@ static bool heal_leaves_places(const Config *config)
         return state_list(config->state_dir, "place-", &names, NULL) == 0 && names[0];
 }
 
+/* A hold that is to end by itself is ended by an agent. */
+static bool heal_leaves_time(const Config *config)
+{
+        _cleanup_(freep) Hold *holds = NULL;
+        size_t n = 0;
+        bool any = false;
+        if (hold_list(config->state_dir, &holds, &n, NULL) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                any = any || hold_left(&holds[i], time_boot(), time_wall()) != USEC_INFINITY;
+        return any;
+}
+
+/* model: AGENT-GIVEN-UP */
 int heal_main(const Config *config, const char *trouble)
 {
         Agent a = { .given = config,
@@ -1149,7 +1164,7 @@ int heal_main(const Config *config, const char *trouble)
                         : "the agent had gone; what it left is not as it should be: see `edge-roll status`");
         /* Others wait for a place that only an agent gives back. A ticket waits for the next one: somebody
          * may have stopped this one because of it. */
-        if (heal_leaves_places(config) && manager_start(AGENT_UNIT, &err) < 0)
+        if ((heal_leaves_places(config) || heal_leaves_time(config)) && manager_start(AGENT_UNIT, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s", err.text);
         return status;
 }

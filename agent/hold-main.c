@@ -57,7 +57,7 @@ static bool plan_from_config(const Config *config, const char *component, Hold *
 /*
  * A job that a reboot has cut off behind `stop`: what comes up now is not proven, and may come up by itself
  * before the agent does. So it is held like what was held already; the agent goes on with the job, and ends
- * the hold.
+ * the hold. model: HOLD-BOOT
  */
 static void hold_cut_off(const Config *config, JobPlace place)
 {
@@ -217,6 +217,11 @@ static int hold_clear(const Config *config, char **names)
                 return 1;
         }
         int status = names_remove(config, names, n, "the hold is ended");
+        /* A job that saw its record still there may have put the table back meanwhile. model: HOLD-BY-HAND */
+        if (status == 0 && block_hold_remove(&err) < 0) {
+                say(stderr, "%s", err.text);
+                status = 1;
+        }
         if (status == 0)
                 say(stdout, "nothing is held");
         return status;

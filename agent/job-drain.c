@@ -193,6 +193,10 @@ static void block_put(Job *job)
                 job_fail(job, RESULT_INVALID, NULL, "%s", err.text);
                 return;
         }
+        if (!job_hold_stands(job)) {
+                job_fail(job, RESULT_GAVE_BACK, JOB_HOLD_HINT, JOB_HOLD_ENDED);
+                return;
+        }
         char routers[256];
         bool from = job->plan.n_from_ports > 0;
         job_ok(job, "port %u refused%s%s, table inet %s (owner: %s), read back", job->facts.health_port,
@@ -569,11 +573,14 @@ static void gate_lapsed(Job *job, const char *why)
                 job_feed(job, ROLL_EV_LAPSED, "%s", why);
                 return;
         }
-        job_hold_back(job);
-        gate_back(job, why);
+        if (job_hold_back(job))
+                gate_back(job, why);
+        else
+                job_fail(job, RESULT_GAVE_BACK, JOB_HOLD_HINT, JOB_HOLD_ENDED);
 }
 
-/* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called. */
+/* The last look, 50 ms into the freeze; everything in it is younger than 200 ms when `stop` is called.
+ * model: JOB-GATE */
 static void gate_tick(Job *job)
 {
         BlockState before, after;

@@ -23,6 +23,7 @@
 #include "probes/snapshot.h"
 #include "probes/window.h"
 
+/* model: JOB-TIMEOUT */
 #define JOB_BLOCK_TIMEOUT_USEC (30 * USEC_PER_SEC) /* a dead agent opens the node after this long */
 #define JOB_BLOCK_RENEW_USEC   (5 * USEC_PER_SEC)
 #define JOB_FREEZE_USEC        (50 * USEC_PER_MSEC)  /* kernel-side quiet before the last look */
@@ -541,8 +542,15 @@ void job_cuts_look(Job *job);
 void job_cuts_tell(Job *job);
 
 /* --- job-return.c --- */
-/* job_hold_back() - a job on a held component: where somebody took the hold away, put it back, told. */
-void job_hold_back(Job *job);
+/* job_hold_back() - a job on a held component: where somebody took the table of the hold away, put it back,
+ * told. Return: false: the hold was ended, with its record; then it is left so.
+ * job_hold_stands() - has a job on a held component closed its block without a notice while the hold still
+ * refused? Return: false: it was ended before. */
+bool job_hold_back(Job *job);
+bool job_hold_stands(Job *job);
+
+#define JOB_HOLD_ENDED "its hold was ended meanwhile, and nothing has refused its checkers since"
+#define JOB_HOLD_HINT  "run it again: then its checkers are waited for"
 
 /* --- job-needed.c --- */
 /* job_needed() - with --if-needed: look whether a restart is needed. Then either the job ends as not-needed,

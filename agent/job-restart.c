@@ -273,7 +273,8 @@ static void stop_enter(Job *job)
                 stop_ask(job);
                 return;
         }
-        /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first. */
+        /* Straight from the gate: at once, its proofs are milliseconds old. From a record: ask first.
+         * model: JOB-GATE-OLD */
         if (job->resumed && job->gates == 0)
                 stop_ask(job);
         else if (time_now() - job->frozen_at > GATE_OLD_USEC) {

@@ -54,19 +54,48 @@ static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
         return n > 0 ? block_hold_put(plans, n, err) : block_hold_remove(err);
 }
 
-void job_hold_back(Job *job)
+/* Whoever ends a hold takes its record away behind the table. */
+static bool hold_ended(const Job *job)
+{
+        Hold hold;
+        bool found = true;
+        return hold_read(job->env.config->state_dir, job->component->name, &hold, &found, NULL) == 0 &&
+               !found;
+}
+
+/* model: HOLD-BACK */
+bool job_hold_back(Job *job)
 {
         bool holds = false;
         size_t others;
         Err err = { 0 };
 
-        if (!job->held || roll_kind(job->roll) != ROLL_RESTART_HELD ||
-            block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds)
-                return;
-        if (hold_table(job, true, &others, &err) < 0)
+        if (!job->held || roll_kind(job->roll) != ROLL_RESTART_HELD)
+                return true;
+        if (block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds)
+                return true;
+        if (!hold_ended(job) && hold_table(job, true, &others, &err) < 0)
                 job_warn(job, "the hold was taken away by somebody and cannot be put back: %s", err.text);
-        else
+        /* Also while it was put back. */
+        if (hold_ended(job)) {
+                job->held = false;
+                if (hold_table(job, false, &others, &err) < 0)
+                        job_warn(job, "the hold was ended, but its table is still there: %s", err.text);
+                job_warn(job, "the hold was ended by somebody");
+                return false;
+        }
+        if (!*err.text)
                 job_warn(job, "the hold was taken away by somebody; put back");
+        return true;
+}
+
+/* model: HOLD-STILL */
+bool job_hold_stands(Job *job)
+{
+        bool holds = false;
+        if (roll_kind(job->roll) != ROLL_RESTART_HELD || job->changes.stopped)
+                return true;
+        return block_hold_read(&job->plan, &holds, NULL, NULL) < 0 || holds || job_hold_back(job);
 }
 
 /* ---- unblock ---- */
@@ -123,7 +152,7 @@ static void unblock_tick(Job *job)
                 unblock_open(job);
                 return;
         }
-        /* Table first, record last: as long as something refuses, something says why. */
+        /* Table first, record last: as long as something refuses, something says why. model: HOLD-END */
         bool holds = true;
         size_t others = 0;
         if (hold_table(job, false, &others, &err) < 0 ||
@@ -336,7 +365,7 @@ static void undo_tick(Job *job)
         /* Backwards, but the node is given back first: traffic is worth more than monit. */
         job_renewing(job, false);
         job_thaw(job);
-        job_hold_back(job);
+        (void) job_hold_back(job);
         if (job->changes.blocked || job->changes.table) {
                 BlockState state = { 0 };
                 if (block_read(job->block, &state, NULL) == 0 && state.table &&
@@ -436,7 +465,7 @@ static void hold_on_monit(int r, const char *text, const Err *err, void *userdat
         hold_finish(job, r < 0 ? err->text : text);
 }
 
-/* The hold table refuses: the transit block may go, and monit comes back. */
+/* The hold table refuses: the transit block may go, and monit comes back. model: HOLD-BEFORE-UNBLOCK */
 static void hold_in_place(Job *job)
 {
         Err err = { 0 };
@@ -475,6 +504,7 @@ static void hold_on_unit(JobResult result, const char *text, void *userdata)
         hold_in_place(job);
 }
 
+/* model: HOLD-PUT */
 bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
 {
         Hold *h = &job->hold;

@@ -22,10 +22,13 @@ static void watch_stop(Job *job)
         job->watch = block_watch_free(job->watch);
 }
 
-/* Put back by the look; but the checkers may have been let in meanwhile. */
+/* Put back by the look; but the checkers may have been let in meanwhile. model: JOB-LAPSED */
 static void lapsed(Job *job)
 {
-        job_hold_back(job);
+        if (!job_hold_back(job) && !job->changes.stopped) {
+                job_fail(job, RESULT_GAVE_BACK, JOB_HOLD_HINT, JOB_HOLD_ENDED);
+                return;
+        }
         if (job->partner) {
                 job->lapsed = true; /* noticed again when that job is over: it has enough to do */
                 job->notice_again = false;

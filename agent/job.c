@@ -365,6 +365,7 @@ static cJSON *job_record(const Job *job)
         return o;
 }
 
+/* model: JOB-RECORD */
 int job_write(Job *job, Err *err)
 {
         const unsigned long before = state_short();
@@ -474,7 +475,7 @@ static void job_load_block(Job *job, const cJSON *record)
  * Where to go on. Nothing refused yet: from the start. Refused, not stopped: close the block again and let
  * the checkers notice again, which costs seconds and proves everything anew. Stopped: the phase itself,
  * forwards. After a reboot: what had been stopped is started behind a new block; what had not is as it was,
- * but for monit. Where the job is only to be settled, what was not stopped is undone.
+ * but for monit. Where the job is only to be settled, what was not stopped is undone. model: JOB-RESUME
  */
 static Phase job_resume_phase(const Job *job, Phase phase, bool same_boot)
 {
@@ -734,6 +735,7 @@ static void job_drop_calls(Job *job)
 /*
  * Where one agent died the next may as well, and the one after it may never start: so from then on what is
  * not proven is kept out by something that needs nobody. `unblock` ends it, like any hold.
+ * model: HOLD-FIRST
  */
 static void job_hold_first(Job *job, Phase phase)
 {
@@ -874,7 +876,7 @@ static void job_finished(Result result, void *userdata)
         }
         job_log_end(job, result);
         Err err = { 0 };
-        /* A job within another one is over when that one has written down how it ended. */
+        /* A job within another one is over when that one has written down how it ended. model: JOB-OVER */
         if (!job->within &&
             state_remove(job->env.config->state_dir, job_record_name(job->env.place), &err) < 0)
                 job_warn(job, "the record of this job cannot be removed: %s", err.text);
