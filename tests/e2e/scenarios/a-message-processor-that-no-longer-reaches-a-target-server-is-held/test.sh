@@ -13,7 +13,8 @@ target_up() { # NAME PORT
 target_down() { in_node m1 systemctl stop "target-$1"; }
 
 config m1 '[component message-processor]' 'request_limit = 2s'
-config m1 '[targets]' 'wait = 2s' 'connect_limit = 1s'
+config m1 '[targets]' 'wait = 2s' 'connect_limit = 1s' 'source = auto'
+setting() { in_node m1 sed -i "s/^$1 = .*/$1 = $2/" /etc/edge-roll/edge-roll.conf.d/60-scenario.conf; }
 target_file acme/prod/alive 9101
 target_file acme/prod/mortal 9102
 target_file acme/test/dead 9109
@@ -46,7 +47,7 @@ assert not in_net client curl -s -m 2 -o /dev/null "http://$(ip4 m1):8998/fast"
 # It answers again within the time: waited for. The agent dies in between, and the next one knows what had answered.
 target_up mortal 9102
 er m1 undrain mp
-config m1 '[targets]' 'wait = 60s'
+setting wait 60s
 er_start m1 restart mp
 wait_for 60 er_phase stop
 target_down mortal
@@ -59,7 +60,7 @@ assert er_event '.event == "phase" and .phase == "verify" and .state == "end" an
 
 # Switched off.
 target_down mortal
-config m1 '[targets]' 'source = off'
+setting source off
 er m1 restart mp
 assert_result "done" 0
 assert not er_event '.event == "targets"'
