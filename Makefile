@@ -352,10 +352,10 @@ C_FILES := $(SOURCES) agent/main.c $(wildcard base/*.h drain/*.h probes/*.h agen
 CPPCHECK_BLIND := --suppress=resourceLeak --suppress=memleak --suppress=nullPointer:agent/systemd.c \
                   --suppress=uninitvar:drain/inflight.c
 
-.PHONY: lint lint-deps lint-sleep lint-pipe lint-model analyze format format-check
+.PHONY: lint lint-deps lint-sleep lint-pipe lint-model lint-matrix analyze format format-check
 lint:
 	@tests/packages.sh build test lint
-	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe lint-model
+	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe lint-model lint-matrix
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)printf '%s\n' $(SOURCES) agent/main.c | xargs -P "$$(nproc)" -n 8 sh -c \
@@ -373,6 +373,12 @@ lint-deps:
 lint-sleep:
 	@! grep -nE '(^|[^a-z_-])(sleep|usleep) +[0-9]' -r tests --include=*.sh --include=run || \
 		{ echo 'a test sleeps instead of waiting for an event' >&2; false; }
+
+# Every test that the crash matrix names is there.
+lint-matrix:
+	@sed -n '/^## The crash matrix/,$$p' tests/README.md | grep -o '`[a-z0-9]*/[a-zA-Z0-9./-]*`' | tr -d '`' | sort -u | while read -r name; do \
+		ls -d "tests/$$name" "tests/$$name.c" "tests/$$name".* >/dev/null 2>&1 || [ -n "$$(ls -d tests/$$name* 2>/dev/null)" ] || \
+			{ echo "tests/README.md names $$name, which is not there" >&2; exit 1; }; done
 
 # grep -q leaves at the first match; under pipefail the writer's SIGPIPE then fails the whole pipe.
 lint-pipe:
