@@ -245,7 +245,7 @@ int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret,
 
 /* ---- arguments ---- */
 
-static void refusal_text(char *buf, size_t size, const char *fmt, va_list ap)
+static void _printf_(3, 0) refusal_text(char *buf, size_t size, const char *fmt, va_list ap)
 {
         (void) vsnprintf(buf, size, fmt, ap);
         bus_clean(buf);

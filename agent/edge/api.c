@@ -555,6 +555,6 @@ int api_call(Api *api, const ApiRequest *request, ApiAnswer *ret, Err *err)
 
 void api_answer_done(ApiAnswer *answer)
 {
-        _cleanup_(freep) void *body = (void *) (uintptr_t) answer->body;
+        free((void *) (uintptr_t) answer->body);
         answer->body = NULL;
 }

@@ -32,7 +32,8 @@ static void found_as(Lint *l, LintRule rule, LintLevel level, unsigned line, cha
         more[l->out->n++] = (LintFinding){ .rule = rule, .level = level, .line = line, .text = text };
 }
 
-static void found_level(Lint *l, LintRule rule, LintLevel level, unsigned line, const char *fmt, va_list ap)
+static void _printf_(5, 0)
+        found_level(Lint *l, LintRule rule, LintLevel level, unsigned line, const char *fmt, va_list ap)
 {
         char *text = NULL;
         if (vasprintf(&text, fmt, ap) < 0)
