@@ -21,6 +21,7 @@
 #include "agent/mapped.h"
 #include "agent/version.h"
 #include "base/result.h"
+#include "base/words.h"
 
 /* Nothing was done: with --json the last line is a result even then. */
 static int refuse(bool json, const char *component, const char *verb, const char *reason)
@@ -91,6 +92,7 @@ static int run_client(const CliRequest *rq, const Config *config)
                         known_components(config, known, sizeof(known));
                         (void) snprintf(reason, sizeof(reason), "there is no component \"%.60s\"; known: %s",
                                         component, known);
+                        words_clean(reason);
                         return refuse(rq->json, component, verb_name(rq->verb), reason);
                 }
                 /* Both together are restarted by that name; their job is the router's; status has all. */
@@ -149,7 +151,9 @@ static int run(const CliRequest *rq)
                 return cluster_run(rq, config);
         switch (rq->verb) {
         case VERB_CONFIG:
-                return config_print(config, stdout, rq->json ? CONFIG_JSON : CONFIG_TEXT) < 0 ? result_exit_code(RESULT_FAILED) : 0;
+                return config_print(config, stdout, rq->json ? CONFIG_JSON : CONFIG_TEXT) < 0
+                               ? result_exit_code(RESULT_FAILED)
+                               : 0;
         case VERB_RESTART:
         case VERB_DOCTOR:
         case VERB_DRAIN:

@@ -7,6 +7,9 @@
  * bridge. The first text of each call is "nonesuch", so that nothing is done even where it may be; others are
  * "why", numbers 0, lists and options empty. A METHOD may be written INTERFACE/METHOD@PATH. Prints "METHOD
  * ok" or "METHOD NAME-OF-THE-ERROR" a line. Exit status: 0 when every call was answered.
+ * With ASKER_TEXT in the environment that is each text, and the name and value of the one option and each
+ * field of the one member that the lists then have; the message of an error is printed behind its name.
+ * With ASKER_FIRST too, that is the first text of each call.
  */
 
 #include <signal.h>
@@ -50,15 +53,26 @@ static int peer_open(sd_bus **ret, char **argv)
                                           "Hello", NULL, NULL, "su", "asker", 1U);
 }
 
+/* a(sss) or a{sv}, @inner without the a: with nothing in it, or once with @text wherever a text can be. */
+static int append_list(sd_bus_message *m, const char *inner, const char *text)
+{
+        int r = sd_bus_message_open_container(m, 'a', inner);
+        if (r >= 0 && text)
+                r = *inner == '{' ? sd_bus_message_append(m, inner, text, "s", text)
+                                  : sd_bus_message_append(m, inner, text, text, text);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int append(sd_bus_message *m, const char *signature)
 {
-        const char *text = "nonesuch";
+        const char *given = getenv("ASKER_TEXT"), *first = getenv("ASKER_FIRST");
+        const char *text = given && first ? first : given ? given : "nonesuch";
         int r = 0;
         for (const char *p = signature; *p && r >= 0; p++)
                 switch (*p) {
                 case 's':
                         r = sd_bus_message_append(m, "s", text);
-                        text = "why";
+                        text = given ? given : "why";
                         break;
                 case 't':
                         r = sd_bus_message_append(m, "t", (uint64_t) 0);
@@ -67,12 +81,10 @@ static int append(sd_bus_message *m, const char *signature)
                         r = sd_bus_message_append(m, "u", 0U);
                         break;
                 case 'a': {
-                        /* a(sss) or a{sv}: nothing in it. */
                         char inner[16];
                         size_t n = strcspn(p + 1, ")}") + 1;
                         (void) snprintf(inner, sizeof(inner), "%.*s", (int) n, p + 1);
-                        r = sd_bus_message_open_container(m, 'a', inner);
-                        r = r < 0 ? r : sd_bus_message_close_container(m);
+                        r = append_list(m, inner, given);
                         p += n;
                         break;
                 }
@@ -100,7 +112,9 @@ static int ask(sd_bus *bus, const char *what, const char *signature)
                 r = append(m, signature);
         if (r >= 0)
                 r = sd_bus_call(bus, m, CALL_USEC, &error, &reply);
-        (void) printf("%s %s\n", member, r >= 0 ? "ok" : error.name ? error.name : strerror(-r));
+        (void) printf("%s %s", member, r >= 0 ? "ok" : error.name ? error.name : strerror(-r));
+        (void) printf("%s%s\n", getenv("ASKER_TEXT") && error.message ? " " : "",
+                      getenv("ASKER_TEXT") && error.message ? error.message : "");
         int answered = r >= 0 || sd_bus_error_is_set(&error);
         sd_bus_error_free(&error);
         sd_bus_message_unref(m);
