@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -306,7 +307,7 @@ static void the_page_has_every_event(void **state)
 {
         static const char *const events[] = { "job",    "phase",  "progress", "warning",  "finding", "hook",
                                               "client", "result", "roll",     "override", "lease",   "node",
-                                              "stop",   "resume", "end",      "target", "check", "why" };
+                                              "stop",   "resume", "end",      "target",   "check",   "why" };
         _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
         (void) state;
         const char *json = strstr(page, "\n.Sh JSON\n");
@@ -367,6 +368,39 @@ static void the_example_is_all_defaults(void **state)
         (void) config_free(c);
 }
 
+/* The search of the models with nothing but what it needs before spin. Return: its exit status; @out: what it
+ * said. */
+static int search_without_spin(const char *allow, char *out, size_t size)
+{
+        const char *source = getenv("EDGE_ROLL_SOURCE");
+        char command[4096];
+        (void) snprintf(
+                command, sizeof(command),
+                "d=$(mktemp -d) && for p in dirname nproc; do ln -s \"$(command -v $p)\" $d; done && "
+                "{ ALLOW_SKIP=%s PATH=$d \"$(command -v bash)\" '%s/tests/model/run' 2>&1; r=$?; rm -r $d; "
+                "exit $r; }",
+                allow, source ? source : ".");
+        FILE *p = popen(command, "re");
+        assert_non_null(p);
+        out[fread(out, 1, size - 1, p)] = '\0';
+        int status = pclose(p);
+        assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* What tests/README.md says of the models is true only where they were searched. */
+static void a_search_without_spin_fails_unless_skips_are_allowed(void **state)
+{
+        char out[2000];
+        (void) state;
+        assert_int_equal(search_without_spin("0", out, sizeof(out)), 1);
+        has("what it says", out, "install the package \"spin\"");
+        has("what it says", out, "\n0 passed, 1 failed\n");
+        assert_int_equal(search_without_spin("1", out, sizeof(out)), 0);
+        has("what it says", out, "skip model: spin is not installed");
+        has("what it says", out, "\n0 passed, 0 failed\n");
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -383,6 +417,7 @@ int main(void)
                 cmocka_unit_test(the_page_has_every_rule_of_lint),
                 cmocka_unit_test(the_page_has_every_event),
                 cmocka_unit_test(the_example_is_all_defaults),
+                cmocka_unit_test(a_search_without_spin_fails_unless_skips_are_allowed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
