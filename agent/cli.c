@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/cli-table.h"
+#include "base/words.h"
 
 static Verb verb_unknown(const char *name, Err *err)
 {
@@ -502,6 +503,16 @@ static int operand_apply(CliRequest *rq, const VerbInfo *v, const char *arg, Err
         return err_set(err, -EINVAL, "%s takes no argument, found \"%.40s\"", v->name, arg);
 }
 
+/* D-Bus takes no such text, and no JSON can hold it. Files may be called what they like. */
+static int argument_utf8(const char *arg, Err *err)
+{
+        return words_utf8(arg)
+                       ? 0
+                       : err_set(err, -EINVAL,
+                                 "%.200s is not UTF-8: write it in a terminal that is set to it, or without accents",
+                                 arg);
+}
+
 static bool takes_paths(const CliRequest *rq, const VerbInfo *v)
 {
         return v->operand == OPERAND_PATHS || rq->targets.action == TARGETS_ROTATION;
@@ -523,6 +534,8 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                 return 0;
         }
         int at = 1;
+        if (argument_utf8(argv[at], err) < 0)
+                return -EINVAL;
         if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0)
                 rq.verb = VERB_HELP;
         else if (argv[at][0] == '-' && strcmp(argv[at], "--version") != 0)
@@ -544,6 +557,8 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                         argv[paths++] = argv[at];
                         continue;
                 }
+                if (argument_utf8(arg, err) < 0)
+                        return -EINVAL;
                 if (options_over || arg[0] != '-' || !arg[1]) {
                         r = operand_apply(&rq, v, arg, err);
                         if (r < 0)
@@ -565,6 +580,8 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err)
                                 return err_set(err, -EINVAL, "--%s needs a value: %s",
                                                option_table[option].name, option_table[option].value);
                         value = argv[++at];
+                        if (argument_utf8(value, err) < 0)
+                                return -EINVAL;
                 } else if (!option_table[option].value && value)
                         return err_set(err, -EINVAL, "--%s takes no value", option_table[option].name);
                 r = option_apply(&rq, option, value, err);

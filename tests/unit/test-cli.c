@@ -163,6 +163,35 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll agent --json", "agent does not take --json");
 }
 
+/* D-Bus ends the connection over such a text, and no JSON can hold it. */
+static void what_is_no_utf8_is_refused(void **state)
+{
+        (void) state;
+        CliRequest rq = good((char[]){ "edge-roll restart router --reason=gr\xc3\xb6\xc3\x9f"
+                                       "er_\xe2\x82\xac_\xf0\x9f\x90\xa7" });
+        assert_string_equal(rq.reason, "gr\xc3\xb6\xc3\x9f"
+                                       "er \xe2\x82\xac \xf0\x9f\x90\xa7");
+        BAD("edge-roll restart router --reason=gr\xf6\xdf"
+            "er",
+            "--reason=gr??er is not UTF-8");
+        BAD("edge-roll restart router --reason gr\xf6\xdf"
+            "er",
+            "gr??er is not UTF-8");
+        BAD("edge-roll restart \xc3", "is not UTF-8");
+        BAD("edge-roll \xc3", "is not UTF-8");
+        /* Too long for what it says, a half of a pair, behind the last character, a rest without a beginning.
+         */
+        BAD("edge-roll show \xc0\xaf", "is not UTF-8");
+        BAD("edge-roll show \xe0\x80\xaf", "is not UTF-8");
+        BAD("edge-roll show \xed\xa0\x80", "is not UTF-8");
+        BAD("edge-roll show \xf4\x90\x80\x80", "is not UTF-8");
+        BAD("edge-roll show \xf5\x80\x80\x80", "is not UTF-8");
+        BAD("edge-roll show \x80", "is not UTF-8");
+        BAD("edge-roll show \xe2\x82", "is not UTF-8");
+        /* Files are called what they are called. */
+        assert_string_equal(good((char[]){ "edge-roll lint \xf6" }).paths[0], "\xf6");
+}
+
 static void json_is_seen_before_parsing(void **state)
 {
         (void) state;
@@ -291,6 +320,7 @@ int main(void)
                 cmocka_unit_test(components_where_they_belong),
                 cmocka_unit_test(help_and_version),
                 cmocka_unit_test(mistakes_are_explained),
+                cmocka_unit_test(what_is_no_utf8_is_refused),
                 cmocka_unit_test(json_is_seen_before_parsing),
                 cmocka_unit_test(many_nodes_and_how_a_roll_over_them_goes),
                 cmocka_unit_test(help_teaches_every_verb),

@@ -90,6 +90,16 @@ only_text "the command line" "$SCENE/said"
 ! awk '($1 == 0 && $2 != 5) || $1 > 21' "$SCENE/exits" | grep . >&2 || fail "on the command line, obeyed or not understood"
 nothing_happened "the command line"
 
+# Latin-1 cannot go over D-Bus: that is told, and as JSON too.
+for text in router "router --json"; do
+        # shellcheck disable=SC2086
+        er_plain r1 restart $text --reason $'gr\xf6\xdfer'
+        assert_same "$ER_EXIT" 2 "a reason that is no UTF-8"
+        cat "$ER_CALL.json" "$ER_CALL.err" | shows 'gr??er is not UTF-8' || fail "not told: $(cat "$ER_CALL.err")"
+done
+assert_same "$(result .exit)" 2 "the result as JSON"
+assert_untouched r1 "$before"
+
 # ---- why, and what a hook says, through a whole job: record, journal, status, history
 
 in_node r1 sh -c 'mkdir -p /etc/edge-roll/hooks.d/verify; cat >/etc/edge-roll/hooks.d/verify/10-look; chmod 755 /etc/edge-roll/hooks.d/verify/10-look' <<-'HOOK'
