@@ -368,6 +368,7 @@ lint-deps:
 	@! grep -nE '^#include "(agent|drain|tests)/' probes/*.[ch] || { echo 'probes/ includes what it may not' >&2; false; }
 	@! grep -nE '^#include "tests/' agent/*.[ch] agent/cluster/*.[ch] agent/edge/*.[ch] || { echo 'agent/ includes what it may not' >&2; false; }
 	@! grep -nE 'sd_journal|syslog\.h|fprintf\(stderr' base/*.c drain/*.c probes/*.c || { echo 'only agent/ logs' >&2; false; }
+	@! grep -n 'cJSON_InitHooks' -r base drain probes agent --include=*.c | grep -v '^probes/json\.c:' || { echo 'a second hook of cJSON takes the place of the first one' >&2; false; }
 
 # Tests wait for events, never for a time.
 lint-sleep:

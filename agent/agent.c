@@ -1032,7 +1032,6 @@ static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si
 static int agent_setup(Agent *a, Err *err)
 {
         sigset_t mask;
-        state_watch_memory();
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);

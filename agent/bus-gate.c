@@ -5,6 +5,7 @@
 #include <syslog.h>
 
 #include "agent/journal.h"
+#include "probes/json.h"
 
 /* Refusals of one user that are recorded: so many at once, then one in so long. */
 #define REFUSALS_MAX 50
@@ -255,6 +256,7 @@ int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd
                 return r;
         ask_read(m, method, &ask);
         r = right_check(method, a, &caller, &ask, error);
+        (void) json_lost(); /* what was lost before is no matter of this answer */
         if (r >= 0)
                 r = method->fn(a, m, &caller, error);
         if (method->log == 0)

@@ -7,6 +7,7 @@
 #include "agent/bus.h"
 #include "agent/state.h"
 #include "base/text.h"
+#include "probes/json.h"
 
 /* As `edge-roll config --json` has it: {section: {key: {value, origin}}}. Return: NULL (out of memory). */
 static char *config_text(const Config *config)
@@ -121,8 +122,8 @@ static cJSON *seen_read(const Config *config)
 
 static int seen_write(const Config *config, const cJSON *set)
 {
-        cJSON *record = cJSON_CreateObject();
-        cJSON_AddItemToObject(record, "set", cJSON_Duplicate(set, true));
+        cJSON *record = json_record();
+        json_put(record, "set", cJSON_Duplicate(set, true));
         int r = state_write(config->state_dir, CONFIG_SEEN, record, NULL);
         cJSON_Delete(record);
         return r;
@@ -137,6 +138,7 @@ void config_seen_done(ConfigSeen *seen)
 
 int config_seen(const Config *config, ConfigSeen *seen, char *buf, size_t size)
 {
+        (void) json_lost(); /* what was lost before is no matter of this */
         _cleanup_(freep) char *text = config_text(config);
         buf[0] = '\0';
         if (!text)
@@ -144,11 +146,17 @@ int config_seen(const Config *config, ConfigSeen *seen, char *buf, size_t size)
         if (seen->text && strcmp(seen->text, text) == 0)
                 return 0;
         cJSON *whole = cJSON_Parse(text), *now = whole ? config_set(whole) : NULL;
+        /* What lacks something would be told as a change, by the next one as another. */
+        if (json_lost() || !now) {
+                cJSON_Delete(whole);
+                cJSON_Delete(now);
+                return -ENOMEM;
+        }
         cJSON *before = seen->set ? seen->set : seen_read(config);
-        bool same = before && now && cJSON_Compare(now, before, true);
-        int r = !now ? -ENOMEM : same ? 0 : seen_write(config, now);
+        bool same = before && cJSON_Compare(now, before, true);
+        int r = same ? 0 : seen_write(config, now);
 
-        if (now && before && !same)
+        if (before && !same)
                 describe(now, before, whole, buf, size);
         cJSON_Delete(whole);
         cJSON_Delete(before);

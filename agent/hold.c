@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/state.h"
+#include "probes/json.h"
 
 static void jsonp(cJSON **json)
 {
@@ -140,7 +141,7 @@ int hold_write(const char *state_dir, const Hold *hold, Err *err)
         if (!plan_refuses(&hold->plan))
                 return err_set(err, -EINVAL, "a hold of %s without a health port", hold->component);
 
-        _cleanup_(jsonp) cJSON *record = cJSON_CreateObject();
+        _cleanup_(jsonp) cJSON *record = json_record();
         if (!record || !cJSON_AddStringToObject(record, "component", hold->component) ||
             !cJSON_AddStringToObject(record, "by", hold->by) ||
             !cJSON_AddStringToObject(record, "reason", hold->reason) ||

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/targets-list.h"
+#include "probes/json.h"
 #include "probes/probing.h"
 
 #define FETCH_USEC    (20 * USEC_PER_SEC) /* limit to what the Management Server tells */
@@ -69,7 +70,7 @@ static struct JobTargets *targets_of(Job *job)
 void job_targets_save(const Job *job, cJSON *record)
 {
         if (job->targets && job->targets->known)
-                cJSON_AddItemToObject(record, "targets", target_list_to_json(&job->targets->list));
+                json_put(record, "targets", target_list_to_json(&job->targets->list));
 }
 
 int job_targets_load(Job *job, const cJSON *record)

@@ -284,7 +284,7 @@ static void job_add_procs(const Job *job, cJSON *o)
 
 static cJSON *job_record(const Job *job)
 {
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         char number[32];
         cJSON_AddNumberToObject(o, "id", (double) job->id);
         cJSON_AddStringToObject(o, "component", job->component->name);
@@ -368,12 +368,8 @@ static cJSON *job_record(const Job *job)
 /* model: JOB-RECORD */
 int job_write(Job *job, Err *err)
 {
-        const unsigned long before = state_short();
         cJSON *record = job_record(job);
-        int r = state_short() != before ? err_set(err, -ENOMEM, "cannot write %s: out of memory",
-                                                  job_record_name(job->env.place))
-                                        : state_write(job->env.config->state_dir,
-                                                      job_record_name(job->env.place), record, err);
+        int r = state_write(job->env.config->state_dir, job_record_name(job->env.place), record, err);
         cJSON_Delete(record);
         return r;
 }
@@ -817,7 +813,7 @@ static void job_keep_result(Job *job, const cJSON *result)
         (void) snprintf(name, sizeof(name), "last-%s.json", job->component->name);
         if (job_still_not_readmitted(job, name))
                 cJSON_AddBoolToObject(copy, "not_readmitted", true);
-        if (copy && state_write(job->env.config->state_dir, name, copy, &err) < 0)
+        if (state_write(job->env.config->state_dir, name, copy, &err) < 0)
                 job_warn(job, "the result cannot be kept: %s", err.text);
         cJSON_Delete(copy);
 }
@@ -870,6 +866,7 @@ static void job_finished(Result result, void *userdata)
          * news: the last restart stays the last one that is told. A roll looks for it. */
         if (roll_kind(job->roll) != ROLL_DRY_RUN && roll_kind(job->roll) != ROLL_DOCTOR &&
             (result != RESULT_NOT_NEEDED || !job->options.if_needed || *job->options.roll)) {
+                (void) json_lost(); /* what was lost before is no matter of the result */
                 cJSON *kept = job_result_object(job, result);
                 job_keep_result(job, kept);
                 cJSON_Delete(kept);

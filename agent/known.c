@@ -60,7 +60,7 @@ int known_write(const Config *config, const Component *component, uint16_t port,
 {
         char name[128], addr[ADDR_TEXT_SIZE];
         CheckerInfo info;
-        cJSON *o = cJSON_CreateObject(), *a = cJSON_AddArrayToObject(o, "checkers");
+        cJSON *o = json_record(), *a = cJSON_AddArrayToObject(o, "checkers");
 
         for (size_t i = 0; checkers && checkers_get(checkers, i, &info); i++) {
                 if (!info.awaited)
@@ -115,7 +115,7 @@ int known_cut_write(const Config *config, const Component *component, const Know
         cut_name(component, name, sizeof(name));
         if (!cut)
                 return state_remove(config->state_dir, name, err);
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         cJSON_AddStringToObject(o, "address", addr_format(&cut->addr, addr, sizeof(addr)));
         cJSON_AddNumberToObject(o, "cut", cut->cut);
         cJSON_AddNumberToObject(o, "in_flight", cut->in_flight);
@@ -155,7 +155,7 @@ int known_before_write(const Config *config, const Component *component, const S
                 return state_remove(config->state_dir, name, err);
         if (snapshot_to_json(before, &text) < 0)
                 return err_set(err, -ENOMEM, "out of memory");
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         cJSON_AddStringToObject(o, "snapshot", text);
         int r = o ? state_write(config->state_dir, name, o, err) : err_set(err, -ENOMEM, "out of memory");
         cJSON_Delete(o);

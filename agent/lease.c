@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "probes/json.h"
+
 #define NUMBER_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are exact in JSON */
 
 bool lease_current(const Lease *l, Usec now)
@@ -117,7 +119,7 @@ static void add_usec(cJSON *o, const char *key, Usec usec)
 
 cJSON *lease_to_json(const Lease *l)
 {
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         if (!o)
                 return NULL;
         cJSON_AddNumberToObject(o, "epoch", (double) l->epoch);

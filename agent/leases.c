@@ -25,11 +25,8 @@ static const char *record_name(const char *component, char *buf, size_t size)
 int leases_write(Leases *l, LeaseSlot *slot, const Lease *lease, Err *err)
 {
         char name[128];
-        const unsigned long before = state_short();
         cJSON *o = lease_to_json(lease);
-        int r = o && state_short() == before
-                        ? state_write(l->state_dir, record_name(slot->component, name, sizeof(name)), o, err)
-                        : err_set(err, -ENOMEM, "out of memory");
+        int r = state_write(l->state_dir, record_name(slot->component, name, sizeof(name)), o, err);
         cJSON_Delete(o);
         if (r == 0)
                 slot->lease = *lease;

@@ -7,6 +7,7 @@
 #include "agent/journal.h"
 #include "agent/standing.h"
 #include "agent/state.h"
+#include "probes/json.h"
 
 #define PREFIX "place-"
 
@@ -37,7 +38,7 @@ int places_write(const char *state_dir, const char *component, const PlaceOption
                  Err *err)
 {
         char name[128], servers[1024];
-        cJSON *record = cJSON_CreateObject();
+        cJSON *record = json_record();
         cJSON_AddStringToObject(record, "component", component);
         cJSON_AddStringToObject(record, "servers", lock_spec_text(&o->zk.spec, servers, sizeof(servers)));
         cJSON_AddStringToObject(record, "auth_file", auth_file);

@@ -79,7 +79,7 @@ static void add_learned(cJSON *list, const Pool *p)
 
 cJSON *pool_to_json(const Pool *p)
 {
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         add_learned(cJSON_AddArrayToObject(o, "members"), p);
         cJSON_AddStringToObject(o, "by", p->by);
         cJSON_AddNumberToObject(o, "time", time_sec(p->wall_usec));

@@ -300,7 +300,7 @@ static const char *served_file(const Component *component, char *buf, size_t siz
 int served_write(const Config *config, const Component *component, const ServedList *list, Err *err)
 {
         char name[128];
-        cJSON *o = cJSON_CreateObject(), *a = cJSON_AddArrayToObject(o, "ports");
+        cJSON *o = json_record(), *a = cJSON_AddArrayToObject(o, "ports");
         for (size_t i = 0; i < list->n; i++) {
                 const Served *s = &list->items[i];
                 if (s->state != SERVED_KNOWN)

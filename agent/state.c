@@ -124,35 +124,17 @@ static int file_write(int dir, const char *name, const char *text)
         return r;
 }
 
-static unsigned long failed_allocations;
-
-static void *counted_malloc(size_t size)
-{
-        void *p = malloc(size);
-        if (!p)
-                failed_allocations++;
-        return p;
-}
-
-void state_watch_memory(void)
-{
-        cJSON_Hooks hooks = { .malloc_fn = counted_malloc };
-        cJSON_InitHooks(&hooks);
-}
-
-unsigned long state_short(void)
-{
-        return failed_allocations;
-}
-
 int state_write(const char *dir, const char *name, cJSON *record, Err *err)
 {
         int r = name_check(name, err);
-        if (r < 0 || (r = record_stamp(record, err)) < 0)
-                return r;
-        _cleanup_(json_textp) char *text = cJSON_Print(record);
+        if (r == 0)
+                r = record_stamp(record, err);
+        _cleanup_(json_textp) char *text = r == 0 ? cJSON_Print(record) : NULL;
         /* A record that lacks something would be half a state. */
-        if (json_lost() || !text)
+        const bool lost = json_lost();
+        if (r < 0)
+                return r;
+        if (lost || !text)
                 return err_set(err, -ENOMEM, "cannot write %s/%s: out of memory", dir, name);
 
         char temporary[NAME_MAX + 1];

@@ -21,18 +21,11 @@
  * state_write() - @dir/@name becomes @record, to which "format" and "boot_id" are added (replacing what it
  * has of these names). On any failure the old file is untouched and the temporary one is gone; only where
  * the last step fails, the fsync of @dir, the new file may be there, and it is a failure all the same.
+ * Whoever makes @record begins with json_record(), or asks json_lost(): what was lost before is no matter.
  * Return: 0; -ENOMEM (also: while @record was made, see json_lost()); -ENOSPC, -EROFS, -EACCES, -ENOENT (no
  * such directory), ... with a sentence that names the file.
  */
 int state_write(const char *dir, const char *name, cJSON *record, Err *err) _must_check_;
-
-/*
- * state_watch_memory() - once, before anything else uses cJSON: from now on state_short() counts the
- * allocations of cJSON that failed. A record that was put together while that number changed lacks something,
- * and must not be written. Source: cJSON_InitHooks().
- */
-void state_watch_memory(void);
-unsigned long state_short(void);
 
 /*
  * state_read() - @ret: to be freed with cJSON_Delete(); NULL when there is no such file (an answer).

@@ -59,17 +59,14 @@ int tickets_put(const char *state_dir, const Ticket *ticket, Ticket *ret, bool *
         } else
                 t.asked = 1;
         (void) snprintf(since, sizeof(since), "%" PRIu64, t.since_wall_usec);
-        const unsigned long missed = state_short();
-        cJSON *o = cJSON_CreateObject();
+        cJSON *o = json_record();
         cJSON_AddStringToObject(o, "component", t.component);
         cJSON_AddStringToObject(o, "by", t.by);
         cJSON_AddStringToObject(o, "who", t.who);
         cJSON_AddStringToObject(o, "reason", t.reason);
         cJSON_AddStringToObject(o, "since", since);
         cJSON_AddNumberToObject(o, "asked", t.asked);
-        r = state_short() == missed
-                    ? state_write(state_dir, record_of(t.component, name, sizeof(name)), o, err)
-                    : err_set(err, -ENOMEM, "out of memory");
+        r = state_write(state_dir, record_of(t.component, name, sizeof(name)), o, err);
         cJSON_Delete(o);
         if (r >= 0)
                 *ret = t;

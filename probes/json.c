@@ -221,7 +221,8 @@ static void *json_malloc(size_t size)
         return p;
 }
 
-/* Before main(), as nothing that cJSON has allocated may be freed by another function. */
+/* The only hook of this program: a second one would take its place. Before main(), as nothing that cJSON has
+ * allocated may be freed by another function. */
 __attribute__((constructor)) static void json_begin(void)
 {
         cJSON_Hooks hooks = { .malloc_fn = json_malloc, .free_fn = free };
@@ -233,6 +234,12 @@ bool json_lost(void)
         bool was = lost;
         lost = false;
         return was;
+}
+
+cJSON *json_record(void)
+{
+        lost = false;
+        return cJSON_CreateObject();
 }
 
 void json_put(cJSON *object, const char *key, cJSON *item)

@@ -74,8 +74,10 @@ bool json_true(const cJSON *object, const char *key);
  * Building. cJSON leaves out what it has no memory for, and what could not be added to its parent is
  * nobody's. json_put(), json_append() - cJSON_AddItemToObject() and ...ToArray(); @item: consumed, NULL
  * allowed. json_lost() - has cJSON been out of memory since this was last asked? What was built since may
- * lack something, and is neither to be kept nor believed.
+ * lack something, and is neither to be kept nor believed. json_record() - an empty object, with which
+ * something that is kept begins: what was lost before has nothing to do with it. Source: cJSON_InitHooks().
  */
+cJSON *json_record(void);
 void json_put(cJSON *object, const char *key, cJSON *item);
 void json_append(cJSON *array, cJSON *item);
 bool json_lost(void);

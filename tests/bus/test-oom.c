@@ -25,7 +25,16 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/config-seen.h"
+#include "agent/hold.h"
+#include "agent/known.h"
+#include "agent/leases.h"
+#include "agent/places.h"
+#include "agent/pool.h"
+#include "agent/served.h"
 #include "agent/state.h"
+#include "agent/tickets.h"
+#include "probes/json.h"
 #include "tests/lib/bus.h"
 #include "tests/lib/ns.h"
 #include "tests/lib/oom.h"
@@ -261,9 +270,190 @@ static void a_record_that_cannot_be_read_now_is_not_given_up(void **state)
         dir_empty();
 }
 
+/* ---- what writes records ---- */
+
+static Config *config;
+static const Component *router;
+static Leases *leases;
+static ConfigSeen seen;
+
+static int write_place(Err *err)
+{
+        PlaceOptions o = { .pool = "pool",
+                           .uuid = "u-1",
+                           .id = "0123456789abcdef",
+                           .name = "r1",
+                           .address = "r1:15999",
+                           .by = "root",
+                           .reason = "a reason" };
+        int r = lock_spec_parse("zookeeper://zk1:2181", &o.zk.spec, err);
+        return r < 0 ? r : places_write(dir, "router", &o, "/etc/auth", err);
+}
+
+static int write_pool(Err *err)
+{
+        PoolMember members[] = { { "u-1", "r1", "10.0.0.1" }, { "u-2", "r2", "10.0.0.2" } };
+        const Pool pool = { .members = members,
+                            .n_members = ELEMENTS(members),
+                            .by = "root",
+                            .wall_usec = 5 * USEC_PER_SEC,
+                            .uuid = "u-1",
+                            .region = "dc-1",
+                            .pod = "gateway" };
+        return pool_write(dir, "router", &pool, err);
+}
+
+static int write_lease(Err *err)
+{
+        const Lease lease = { .epoch = 2, .held = true, .holder = "roll-1", .by = "root", .ttl_usec = 7 };
+        return leases_write(leases, leases_slot(leases, "router"), &lease, err);
+}
+
+static int write_ticket(Err *err)
+{
+        const Ticket ticket = { .component = "router", .by = "root", .reason = "a reason" };
+        Ticket now;
+        bool fresh;
+        /* One that is there counts up. */
+        int r = tickets_remove(dir, "router", err);
+        return r < 0 ? r : tickets_put(dir, &ticket, &now, &fresh, err);
+}
+
+static int write_cut(Err *err)
+{
+        KnownCut cut = { .cut = 3, .in_flight = 4, .wall_usec = 1 };
+        assert_true(addr_parse("10.0.0.1", &cut.addr));
+        return known_cut_write(config, router, &cut, err);
+}
+
+static int write_known(Err *err)
+{
+        return known_write(config, router, 15999, NULL, err);
+}
+
+static int write_served(Err *err)
+{
+        ServedList list = { .n = 2 };
+        for (size_t i = 0; i < list.n; i++)
+                list.items[i] = (Served){ .name = "a.example.org",
+                                          .port = (uint16_t) (443 + i),
+                                          .fingerprint = "ab" };
+        return served_write(config, router, &list, err);
+}
+
+static int write_seen(Err *err)
+{
+        char text[256];
+        (void) err;
+        config_seen_done(&seen);
+        return config_seen(config, &seen, text, sizeof(text));
+}
+
+static int write_hold(Err *err)
+{
+        Hold hold = { .component = "router", .by = "root", .reason = "drain by hand", .by_hand = true };
+        hold.plan.whole_ports[hold.plan.n_whole++] = 15999;
+        return hold_write(dir, &hold, err);
+}
+
+static const struct Writer {
+        const char *record;
+        int (*write)(Err *err);
+} writers[] = {
+        { "place-router.json", write_place },   { "pool-router.json", write_pool },
+        { "lease-router.json", write_lease },   { "ticket-router.json", write_ticket },
+        { "cut-router.json", write_cut },       { "known-router.json", write_known },
+        { "served-router.json", write_served }, { CONFIG_SEEN, write_seen },
+        { "hold-router.json", write_hold },
+};
+
+static size_t values_in(const cJSON *o)
+{
+        size_t n = 1;
+        const cJSON *v;
+        cJSON_ArrayForEach(v, o) n += values_in(v);
+        return n;
+}
+
+/* How many values the record has; 0: there is none. */
+static size_t record_size(const char *name)
+{
+        _cleanup_(json_closep) cJSON *o = NULL;
+        Err err = { 0 };
+        if (state_read(dir, name, &o, NULL, &err) < 0)
+                fail_msg("%s", err.text);
+        return o ? values_in(o) : 0;
+}
+
+static void check_record(const struct Writer *w, uint64_t nth, bool from, size_t whole)
+{
+        Err err = { 0 };
+        assert_int_equal(state_remove(dir, w->record, NULL), 0);
+        oom_arm(nth, from);
+        int r = w->write(&err);
+        (void) oom_disarm();
+        const size_t n = record_size(w->record);
+        if (n != 0 && n != whole)
+                fail_msg("%s, allocation %llu%s: a record with %zu of %zu values", w->record,
+                         (unsigned long long) nth, from ? " and all behind it" : "", n, whole);
+        if (r >= 0 && n != whole)
+                fail_msg("%s, allocation %llu: not written, and nobody is told", w->record,
+                         (unsigned long long) nth);
+}
+
+static void a_record_is_written_whole_or_not_at_all(void **state)
+{
+        (void) state;
+        assert_int_equal(config_load(&config, config_file, "/nonexistent", NULL), 0);
+        assert_non_null(router = config_component(config, "router"));
+        assert_int_equal(leases_new(&leases, dir), 0);
+        for (const struct Writer *w = writers; w < writers + ELEMENTS(writers); w++) {
+                Err err = { 0 };
+                if (w->write(&err) < 0)
+                        fail_msg("%s: %s", w->record, err.text);
+                const size_t whole = record_size(w->record);
+                assert_true(whole > 3);
+                uint64_t n = 1;
+                for (bool failed = true; failed; n += n < 400 ? 1 : 50) {
+                        check_record(w, n, false, whole);
+                        failed = oom_failed();
+                        check_record(w, n, true, whole);
+                        /* What was lost then is of no matter to what is written now. */
+                        if (w->write(&err) < 0)
+                                fail_msg("%s, behind allocation %llu: %s", w->record, (unsigned long long) n,
+                                         err.text);
+                }
+        }
+        config_seen_done(&seen);
+        leases = leases_free(leases);
+        config_free(config);
+        dir_empty();
+}
+
+static void what_was_lost_before_is_no_matter_of_a_record(void **state)
+{
+        (void) state;
+        volatile size_t too_much = SIZE_MAX / 2;
+        assert_int_equal(config_load(&config, config_file, "/nonexistent", NULL), 0);
+        assert_non_null(router = config_component(config, "router"));
+        assert_int_equal(leases_new(&leases, dir), 0);
+        for (const struct Writer *w = writers; w < writers + ELEMENTS(writers); w++) {
+                Err err = { 0 };
+                assert_null(cJSON_malloc(too_much));
+                if (w->write(&err) < 0)
+                        fail_msg("%s: %s", w->record, err.text);
+        }
+        config_seen_done(&seen);
+        leases = leases_free(leases);
+        config_free(config);
+        dir_empty();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_record_is_written_whole_or_not_at_all),
+                cmocka_unit_test(what_was_lost_before_is_no_matter_of_a_record),
                 cmocka_unit_test(it_starts_or_says_that_it_cannot),
                 cmocka_unit_test(a_record_that_cannot_be_read_now_is_not_given_up),
         };
