@@ -94,6 +94,11 @@ struct Coord {
         Usec wait_told;            /* when it was last said */
         char joined[ROLL_ID_SIZE]; /* the roll of another process that is only followed; "" */
         int joined_events;         /* ... how many of its events are shown */
+        bool joined_noted;         /* ... its journal says so */
+        char joined_call[48];      /* ... what this call is known by there */
+        Usec joined_touched;       /* ... when its journal was written last */
+        Usec joined_seen;          /* ... and when that was first seen, on our own clock */
+        off_t joins_at;            /* notes of those who join this one are taken up so far */
         unsigned doubts;           /* looks because of one that was done and does not serve */
 
         /* the roll */
@@ -133,7 +138,8 @@ struct Coord {
 void coord_end(Coord *c, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
 void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...) _printf_(4, 5);
 const char *coord_node_name(const Coord *c, size_t node);
-/* coord_wait() - look again after @pause, and tell @why. */
+/* coord_look_later() - look again after @pause. coord_wait() - look again after @pause, and tell @why. */
+void coord_look_later(Coord *c, Usec pause);
 void coord_wait(Coord *c, Usec pause, const char *why);
 
 /* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot
@@ -157,8 +163,11 @@ void coord_roll_done(Coord *c);
 
 /* --- coordinator-join.c --- */
 /* coord_joins() - does another process of this machine run just such a roll? Unless --wait asks for one of
- * its own behind it, this one follows that to its end. Return: true: so it does. */
+ * its own behind it, this one follows that to its end; with --if-needed it looks then what still needs it.
+ * Return: true: so it does. */
 bool coord_joins(Coord *c);
+/* coord_joins_take() - those who have joined this roll meanwhile go into its journal. */
+void coord_joins_take(Coord *c);
 
 /* --- coordinator-locks.c --- */
 /* coord_locks_ask() - then @then, perhaps at once. What is wrong goes into the plan's options. Return: 0;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "agent/cluster/roll-join.h"
 #include "agent/render.h"
 
 static int coord_reopen(Coord *c, const char *dir, Err *err)
@@ -27,6 +28,8 @@ static int coord_reopen(Coord *c, const char *dir, Err *err)
         (void) roll_record_free(now);
         if (done)
                 return err_set(err, -EALREADY, "roll %s has just been done by another process", c->id);
+        /* Who had joined the one before was told that it is gone. */
+        roll_join_done(roll_log_path(c->log));
         cJSON *o = roll_log_event("resume");
         cJSON_AddStringToObject(o, "text", c->rq->give_up ? "to give it up" : "");
         coord_add_who(o);

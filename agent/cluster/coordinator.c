@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cluster/roll-join.h"
+
 #define CONTEND_USEC (300 * USEC_PER_MSEC)
 #define TELL_USEC    (30 * USEC_PER_SEC) /* that it still waits */
 
@@ -92,6 +94,7 @@ static void coord_conclude(Coord *c)
                 c->result = c->io->proof(coord_on_said, c, c->text, sizeof(c->text), c->hint, sizeof(c->hint),
                                          c->io->proof_userdata);
         if (c->log) {
+                coord_joins_take(c);
                 cJSON *o = roll_log_event("end");
                 size_t done = 0, failed = 0, all = 0;
                 if (c->seq)
@@ -107,6 +110,7 @@ static void coord_conclude(Coord *c)
                 cJSON_AddNumberToObject(counts, "failed", (double) failed);
                 cJSON_AddNumberToObject(counts, "left", (double) (all - done - failed));
                 (void) coord_log(c, o);
+                roll_join_done(roll_log_path(c->log));
         }
         coord_summary(c);
         coord_leave(c);
@@ -190,6 +194,9 @@ static int coord_on_tick(sd_event_source *s, uint64_t usec, void *userdata)
         Coord *c = userdata;
         Usec now = time_now();
         (void) usec;
+        if (c->log)
+                roll_log_beat(c->log);
+        coord_joins_take(c);
         if (c->phase == COORD_ROLLING)
                 coord_roll_tick(c, now);
         /* A terminal that was closed is a wish to stop. */
@@ -256,7 +263,7 @@ static int coord_on_again(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void coord_look_later(Coord *c, Usec pause)
+void coord_look_later(Coord *c, Usec pause)
 {
         c->phase = COORD_WAITING;
         c->again = sd_event_source_unref(c->again);

@@ -23,6 +23,8 @@ typedef struct CoordIo {
         int in;    /* where the answer to the question comes from; -1: nobody can be asked */
         int (*connect)(const Node *node, void *userdata); /* for tests and benches: a socket instead of ssh */
         void *userdata;
+        Usec silent_usec; /* for tests: so long may a roll that was joined write nothing; 0: see edge-roll(1)
+                           */
 
         /* Of a roll that is for a reason (--why): only these servers of what is selected; NULL: all of it. */
         const struct PlanOnly *only;

@@ -488,6 +488,12 @@ static void story_event(const RollRecord *r, const cJSON *e, FILE *f)
                 put_part(f, " by ", json_text(e, "by"));
                 put_part(f, " on ", json_text(e, "host"));
                 (void) fprintf(f, ", process %.0f", json_number(e, "pid", 0));
+        } else if (strcmp(event, "join") == 0) {
+                (void) fputs("joined", f);
+                put_part(f, " by ", json_text(e, "by"));
+                put_part(f, " on ", json_text(e, "host"));
+                (void) fprintf(f, ", process %.0f", json_number(e, "pid", 0));
+                put_part(f, ": ", json_text(e, "reason"));
         } else if (strcmp(event, "end") == 0) {
                 put_part(f, "end: ", json_text(e, "result"));
                 put_part(f, ": ", json_text(e, "text"));

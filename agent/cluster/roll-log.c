@@ -243,6 +243,11 @@ int roll_log_append(RollLog *log, cJSON *event, char **ret_line, Err *err)
         return r;
 }
 
+void roll_log_beat(RollLog *log)
+{
+        (void) futimens(log->fd, NULL);
+}
+
 const char *roll_log_id(const RollLog *log)
 {
         return log->id;

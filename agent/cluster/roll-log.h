@@ -18,7 +18,8 @@
  * "begin" (before it is asked to begin), "phase" (phase, text), "end" (result: the agent's result event; of a
  * node that gave none an object with result, reason, hint) warning   text, node where it is about one stop
  * text, cause ("failure", "signal", "pool", "journal", ...): no further node is begun resume    by, host,
- * pid: another process goes on from here; "end" before it no longer counts end       result, exit, text,
+ * pid: another process goes on from here; "end" before it no longer counts join      by, host, pid, reason,
+ * call: somebody who wants just this follows it (agent/cluster/roll-join.h) end       result, exit, text,
  * hint, elapsed, counts {total, done, skipped, failed, left}
  */
 
@@ -72,6 +73,9 @@ int roll_log_open(RollLog **ret, const char *dir, const char *id, bool anyhow, c
  * Return: 0; -ENOSPC, -EFBIG, -EIO, ...; -ENOMEM. A process that may hit RLIMIT_FSIZE ignores SIGXFSZ.
  */
 int roll_log_append(RollLog *log, cJSON *event, char **ret_line, Err *err) _must_check_;
+
+/* roll_log_beat() - its process lives: the time of the file. */
+void roll_log_beat(RollLog *log);
 
 const char *roll_log_id(const RollLog *log);
 const char *roll_log_path(const RollLog *log);

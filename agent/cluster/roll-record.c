@@ -364,10 +364,14 @@ int roll_log_read(const char *dir, const char *id, RollRecord **ret, Err *err)
         _cleanup_(closep) int fd = r;
         /* Asked first: a process that ends in between has then at least written what is read. */
         bool running = is_locked(fd);
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return err_errno(err, errno, "cannot read %s", path);
         if ((r = roll_log_text(fd, path, &text, &len, err)) < 0 ||
             (r = roll_record_parse(text, len, path, &record, err)) < 0)
                 return r;
         record->running = running;
+        record->touched = (Usec) st.st_mtim.tv_sec * USEC_PER_SEC + (Usec) st.st_mtim.tv_nsec / 1000;
         *ret = TAKE_PTR(record);
         return 0;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "agent/cluster/roll-log.h"
+#include "base/time.h"
 
 typedef enum RollNodeState {
         ROLL_NODE_WAITING, /* not begun */
@@ -60,6 +61,7 @@ typedef struct RollRecord {
         char trouble[512]; /* about the first of them: FILE:LINE: what is wrong; "" */
         bool torn;         /* the last line was cut off by a crash; left out */
         bool running;      /* a process has it locked now */
+        Usec touched;      /* when the file was last written, by the wall clock: to be told from before */
 } RollRecord;
 
 RollRecord *roll_record_free(RollRecord *r);

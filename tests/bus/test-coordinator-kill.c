@@ -33,13 +33,14 @@
 #include "tests/lib/trace.h"
 #include "tests/lib/world.h"
 
-#define ROLL       "edge-roll restart router --nodes n1,n2,n3 --yes"
-#define ROLL_TWO   "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
-#define RESUME     "edge-roll resume --yes"
-#define POINTS     1024
-#define SAMPLE     10                  /* of each profile, where nothing else is said */
-#define LIMIT_USEC (60 * USEC_PER_SEC) /* for one coordinator */
-#define FDS        256
+#define ROLL        "edge-roll restart router --nodes n1,n2,n3 --yes"
+#define ROLL_TWO    "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
+#define RESUME      "edge-roll resume --yes"
+#define POINTS      1024
+#define SAMPLE      10                  /* of each profile, where nothing else is said */
+#define LIMIT_USEC  (60 * USEC_PER_SEC) /* for one coordinator */
+#define FDS         256
+#define SILENT_USEC (5 * USEC_PER_SEC) /* so long may a roll that was joined write nothing */
 
 typedef struct Point {
         char what[160];
@@ -315,7 +316,12 @@ static int coordinator(char **argv)
         FILE *out = fopen(path, "we");
         if (!out)
                 return 99;
-        CoordIo io = { .out = out, .err = out, .in = -1, .connect = world_connect, .userdata = argv[1] };
+        CoordIo io = { .out = out,
+                       .err = out,
+                       .in = -1,
+                       .connect = world_connect,
+                       .userdata = argv[1],
+                       .silent_usec = SILENT_USEC };
         return world_command(argv[2], argv[0], &io);
 }
 
@@ -551,14 +557,32 @@ static void lose_link(World *w, const Profile *p, const Point *point)
 
 /* ---- the same call twice ---- */
 
-static Trace *start_beside(World *w, char *dir, size_t size)
+static Trace *start_beside(World *w, const char *line, char *dir, size_t size)
 {
         char conf[512];
         (void) snprintf(dir, size, "%s/other", w->dir);
         assert_int_equal(mkdir(dir, 0700), 0);
         /* The same journals. */
         world_file(w, "other/conf", world_conf(w->dir, conf, sizeof(conf)));
-        return start(w, ROLL, dir, NULL, NULL);
+        return start(w, line, dir, NULL, NULL);
+}
+
+/* The event of the last roll's journal that has this in it; the record is to be freed. */
+static const cJSON *journal_event(World *w, const char *name, RollRecord **ret)
+{
+        char rolls[256], id[ROLL_ID_SIZE];
+        const cJSON *e;
+        Err err = { 0 };
+        (void) snprintf(rolls, sizeof(rolls), "%s/rolls", w->dir);
+        assert_int_equal(roll_log_find(rolls, NULL, false, id, &err), 0);
+        assert_int_equal(roll_log_read(rolls, id, ret, &err), 0);
+        cJSON_ArrayForEach(e, (*ret)->events)
+        {
+                if (strcmp(text_of(e, "event"), name) == 0)
+                        return e;
+        }
+        fail_msg("no event \"%s\"", name);
+        return NULL;
 }
 
 static void until_phase(World *w, size_t node, const char *phase)
@@ -570,7 +594,45 @@ static void until_phase(World *w, size_t node, const char *phase)
         }
 }
 
+/* The same servers, told in another way and for another reason. */
 static void the_same_call_again_joins_the_roll_that_runs(void **state)
+{
+        static World w;
+        char dir[96], pid[16];
+        RollRecord *r = NULL;
+        (void) state;
+        trace_free_all();
+        world_new(&w, "aaa");
+        world_listen(&w);
+        fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
+        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        until_phase(&w, 1, "notice");
+        Trace *second = start_beside(&w, "edge-roll restart router --nodes n[1:3] --yes --reason=keystore",
+                                     dir, sizeof(dir));
+        (void) snprintf(pid, sizeof(pid), "%d", (int) trace_pid(second));
+        assert_int_equal(finish(&w, second), 0);
+        assert_int_equal(finish(&w, first), 0);
+        output_read(&w, dir);
+        world_says(&w, "joining roll 2");
+        world_says(&w, "n3: done");
+        world_says(&w, "has ended: 3 of 3 restarted");
+        output_read(&w, w.dir);
+        world_says(&w, "joined by uid ");
+        world_says(&w, ": keystore");
+        assert_int_equal(world_restarts(&w), 3);
+        world_has_no_lease(&w);
+        const cJSON *e = journal_event(&w, "join", &r);
+        assert_string_equal(text_of(e, "reason"), "keystore");
+        assert_ptr_equal(strstr(text_of(e, "by"), "uid "), text_of(e, "by"));
+        assert_ptr_equal(strstr(text_of(e, "call"), pid), text_of(e, "call"));
+        (void) roll_record_free(r);
+        (void) trace_free(second);
+        (void) trace_free(first);
+        world_done(&w);
+}
+
+/* What has changed on n1 when that was restarted already gets a restart: n1 is asked again. */
+static void a_change_too_late_for_a_roll_gets_one_of_its_own(void **state)
 {
         static World w;
         char dir[96];
@@ -579,17 +641,77 @@ static void the_same_call_again_joins_the_roll_that_runs(void **state)
         world_new(&w, "aaa");
         world_listen(&w);
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
-        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        Trace *first = start(&w, ROLL " --if-needed", w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
-        Trace *second = start_beside(&w, dir, sizeof(dir));
+        assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
+        Trace *second = start_beside(&w, ROLL " --if-needed", dir, sizeof(dir));
         assert_int_equal(finish(&w, second), 0);
         assert_int_equal(finish(&w, first), 0);
         output_read(&w, dir);
-        world_says(&w, "joining roll 2");
-        world_says(&w, "n3: done");
-        world_says(&w, "has ended: 3 of 3 restarted");
-        assert_int_equal(world_restarts(&w), 3);
+        world_says(&w, "looking at what needs a restart still");
+        assert_string_equal(w.order, "n1 n2 n3 n1 n2 n3");
+        assert_int_equal(w.out_most, 1);
         world_has_no_lease(&w);
+        (void) trace_free(second);
+        (void) trace_free(first);
+        world_done(&w);
+}
+
+/* The same file with other servers in it is not the same roll. */
+static void an_inventory_that_was_changed_is_not_joined(void **state)
+{
+        static World w;
+        char dir[96], line[256];
+        (void) state;
+        trace_free_all();
+        world_new(&w, "aaabb");
+        world_listen(&w);
+        world_file(&w, "hosts", "n1\nn2\nn3\n");
+        (void) snprintf(line, sizeof(line), "edge-roll restart router --inventory %s/hosts --yes", w.dir);
+        fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
+        Trace *first = start(&w, line, w.dir, NULL, NULL);
+        until_phase(&w, 1, "notice");
+        world_file(&w, "hosts", "n1\nn2\nn3\nn4\nn5\n");
+        Trace *second = start_beside(&w, line, dir, sizeof(dir));
+        int status = finish(&w, second);
+        assert_true(WIFEXITED(status));
+        output_read(&w, dir);
+        if (strstr(w.lines, "joining roll"))
+                fail_msg("n4 and n5 were asked for, and a roll without them was joined: exit %d",
+                         WEXITSTATUS(status));
+        assert_true(WEXITSTATUS(status) != 0);
+        assert_int_equal(finish(&w, first), 0);
+        assert_int_equal(world_restarts(&w), 3);
+        (void) trace_free(second);
+        (void) trace_free(first);
+        world_done(&w);
+}
+
+/* Its process has the lock and stands still: nobody waits for it for ever. */
+static void one_that_has_joined_a_roll_that_stands_still_says_so(void **state)
+{
+        static World w;
+        char dir[96];
+        (void) state;
+        trace_free_all();
+        world_new(&w, "aaa");
+        world_listen(&w);
+        Led led = { .w = &w, .at = &in_the_middle, .hold = true };
+        Trace *first = start(&w, ROLL, w.dir, on_led, &led);
+        (void) finish(&w, first);
+        assert_true(led.hit);
+        Trace *second = start_beside(&w, ROLL, dir, sizeof(dir));
+        int status = finish(&w, second);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), result_exit_code(RESULT_BUSY));
+        output_read(&w, dir);
+        world_says(&w, "stands still: process ");
+        world_says(&w, "has written nothing for 5");
+        world_says(&w, "kill -CONT");
+        trace_go(first);
+        assert_int_equal(finish(&w, first), 0);
+        jobs_end(&w);
+        assert_int_equal(world_restarts(&w), 3);
         (void) trace_free(second);
         (void) trace_free(first);
         world_done(&w);
@@ -607,7 +729,7 @@ static void one_that_has_joined_a_roll_that_dies_says_so(void **state)
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
         Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
-        Trace *second = start_beside(&w, dir, sizeof(dir));
+        Trace *second = start_beside(&w, ROLL, dir, sizeof(dir));
         for (Usec until = time_now() + LIMIT_USEC; !strstr(w.lines, "joining roll"); output_read(&w, dir)) {
                 assert_true(time_now() < until);
                 world_pump(&w, 20 * USEC_PER_MSEC);
@@ -626,7 +748,10 @@ static void one_that_has_joined_a_roll_that_dies_says_so(void **state)
 
 static const struct CMUnitTest others[] = {
         cmocka_unit_test(the_same_call_again_joins_the_roll_that_runs),
+        cmocka_unit_test(a_change_too_late_for_a_roll_gets_one_of_its_own),
+        cmocka_unit_test(an_inventory_that_was_changed_is_not_joined),
         cmocka_unit_test(one_that_has_joined_a_roll_that_dies_says_so),
+        cmocka_unit_test(one_that_has_joined_a_roll_that_stands_still_says_so),
 };
 
 /* ---- all of them ---- */

@@ -217,7 +217,8 @@ int world_command(const char *line, const char *dir, const CoordIo *io)
         else {
                 Nodes *nodes = NULL;
                 assert_int_equal(nodes_new(&nodes, "--nodes", &err), 0);
-                if (nodes_add_words(nodes, rq.cluster.nodes, &err) < 0)
+                if ((rq.cluster.inventory ? nodes_read_inventory(nodes, rq.cluster.inventory, &err)
+                                          : nodes_add_words(nodes, rq.cluster.nodes, &err)) < 0)
                         fail_msg("%s", err.text);
                 const NodesFilter filter = { .limit = rq.cluster.limit };
                 if (rq.cluster.limit && nodes_select(nodes, &filter, &err) < 0)
