@@ -62,6 +62,7 @@ struct Agent {
         unsigned pins;       /* calls that refer to the configuration */
         const char *trouble; /* what is wrong with the configuration files; "" */
         bool heal;           /* this is `edge-roll heal` */
+        Unwritten unwritten; /* holds without a record */
         bool gave_way;       /* ... and an agent that runs has the job */
         int stored_fds[JOB_PLACE_COUNT]; /* of the predecessor, until the lock is ours */
         int lock_fd;
@@ -625,21 +626,30 @@ static int agent_on_over(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* Their records are there; one that is to end by itself has a time now, too. */
+static void agent_hold_unit(Agent *a)
+{
+        Err err = { 0 };
+        a->unwritten.unit_due = false;
+        if (manager_start(HOLD_UNIT, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL,
+                            "%s; without that unit the hold does not survive a reboot", err.text);
+        agent_watch_holds(a, false);
+}
+
 /* A record that stays behind its job would be gone on with by the next agent, and a hold without one is over
  * with the next boot: tried until it sticks, and nobody leaves before. A job that has begun since has a
  * record of its own. */
 static void agent_records_over(Agent *a)
 {
         a->over_timer = sd_event_source_unref(a->over_timer);
-        if (agent_busy(a) || *a->stale)
+        if (agent_busy(a))
                 return;
-        Err err = { 0 };
-        const JobHold hold = a->job ? job_hold_again(a->job) : JOB_HOLD_NONE;
-        if (hold == JOB_HOLD_WRITTEN && manager_start(HOLD_UNIT, &err) < 0)
-                journal_log(LOG_WARNING, JOURNAL_AGENT, NULL,
-                            "%s; without that unit the hold does not survive a reboot", err.text);
-        bool gone = hold != JOB_HOLD_UNWRITTEN;
-        for (int p = 0; p < JOB_PLACE_COUNT; p++)
+        unwritten_write(&a->unwritten, a->config, NULL);
+        bool gone = a->unwritten.n == 0;
+        if (gone && a->unwritten.unit_due)
+                agent_hold_unit(a);
+        for (int p = 0; p < JOB_PLACE_COUNT && a->unwritten.n == 0 && !*a->stale; p++)
                 gone = state_remove(a->config->state_dir, job_record_name((JobPlace) p), NULL) == 0 && gone;
         if (!gone)
                 (void) sd_event_add_time(a->event, &a->over_timer, CLOCK_MONOTONIC,
@@ -691,6 +701,7 @@ static JobEnv agent_env(Agent *a)
                 .http = a->http,
                 .conns = a->conns,
                 .monit = a->monit,
+                .unwritten = &a->unwritten,
                 .keep_fd = agent_keep_fd,
                 .told = agent_told,
                 .ended = agent_ended,
@@ -816,7 +827,7 @@ static void agent_number(Agent *a)
 static void agent_settle(Agent *a, JobPlace place, const char *why, bool understood, int fd)
 {
         Err err = { 0 };
-        int r = lost_settle(a->config, place, why, understood, fd);
+        int r = lost_settle(a->config, place, why, understood, fd, &a->unwritten);
 
         agent_keep_fd(place, -1, a);
         if (r < 0)
@@ -929,6 +940,8 @@ static void agent_begin_work(Agent *a)
                 if (!a->bus)
                         agent_side_bus(a);
         }
+        if (a->unwritten.n > 0)
+                agent_records_over(a);
         agent_watch_holds(a, true);
         agent_places(a, NULL);
         agent_tickets_changed(a);
@@ -1068,6 +1081,7 @@ static void agent_done(Agent *a)
         places_free(a->places);
         sd_event_source_unref(a->ticket_timer);
         sd_event_source_unref(a->places_timer);
+        unwritten_done(&a->unwritten);
         leases_free(a->leases);
         bus_people_free(a->people);
         config_seen_done(&a->seen);

@@ -9,6 +9,7 @@
 #include "agent/hold.h"
 #include "agent/job.h"
 #include "agent/state.h"
+#include "agent/unwritten.h"
 
 /* One line; what stands in a record must not make two of it. */
 static void say(FILE *to, const char *fmt, ...) _printf_(2, 3);
@@ -71,7 +72,9 @@ static void hold_cut_off(const Config *config, JobPlace place)
         const char *component = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "component"));
         const cJSON *changes = cJSON_GetObjectItemCaseSensitive(record, "changes");
         bool stopped = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(changes, "stopped"));
-        if (!same_boot && stopped && component &&
+        const char *phase = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "phase"));
+        bool left = phase && strcmp(phase, phase_name(PHASE_HOLD)) == 0; /* it was not written down */
+        if (!same_boot && (stopped || left) && component &&
             hold_read(config->state_dir, component, &hold, &found, &err) == 0 && !found &&
             hold_plan_from_job(record, NULL, &hold.plan)) {
                 (void) snprintf(hold.component, sizeof(hold.component), "%.63s", component);
@@ -98,12 +101,13 @@ static void records_done(Records *records)
         free(records->expired);
 }
 
-static int records_read(const Config *config, char **names, Records *ret)
+/* @more: room for so many more holds than there are records. */
+static int records_read(const Config *config, char **names, size_t more, Records *ret)
 {
         size_t n_names = 0;
         while (names[n_names])
                 n_names++;
-        ret->holds = calloc(n_names + 1, sizeof(*ret->holds));
+        ret->holds = calloc(n_names + more + 1, sizeof(*ret->holds));
         ret->expired = calloc(n_names + 1, sizeof(*ret->expired));
         if (!ret->holds || !ret->expired)
                 return -ENOMEM;
@@ -174,7 +178,7 @@ static int hold_apply(const Config *config, char **names)
 {
         _cleanup_(records_done) Records records = {};
 
-        if (records_read(config, names, &records) < 0) {
+        if (records_read(config, names, 0, &records) < 0) {
                 say(stderr, "out of memory");
                 return 1;
         }
@@ -190,18 +194,33 @@ static int hold_apply(const Config *config, char **names)
         return records.damaged ? 1 : status;
 }
 
-bool hold_unrecorded(const Config *config, const Hold *hold)
+static bool records_have(const Records *records, const char *component)
+{
+        for (size_t i = 0; i < records->n; i++)
+                if (strcmp(records->holds[i].component, component) == 0)
+                        return true;
+        return false;
+}
+
+bool hold_unrecorded(const Config *config, const Unwritten *unwritten)
 {
         _cleanup_(state_list_freep) char **names = NULL;
         _cleanup_(records_done) Records records = {};
-        bool refused = false;
+        bool all = true;
 
-        /* There is room for one more than there are names. */
         if (state_list(config->state_dir, HOLD_PREFIX, &names, NULL) < 0 ||
-            records_read(config, names, &records) < 0)
+            records_read(config, names, unwritten->n, &records) < 0)
                 return false;
-        records.holds[records.n++] = *hold;
-        return table_put(&records) == 0 && block_hold_read(&hold->plan, &refused, NULL, NULL) == 0 && refused;
+        for (size_t i = 0; i < unwritten->n; i++)
+                if (!records_have(&records, unwritten->holds[i].component))
+                        records.holds[records.n++] = unwritten->holds[i];
+        if (table_put(&records) != 0)
+                return false;
+        for (size_t i = 0; i < unwritten->n; i++) {
+                bool refused = false;
+                all = block_hold_read(&unwritten->holds[i].plan, &refused, NULL, NULL) == 0 && refused && all;
+        }
+        return all;
 }
 
 static int hold_clear(const Config *config, char **names)

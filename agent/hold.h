@@ -15,6 +15,8 @@
 #include "agent/config.h"
 #include "drain/block.h"
 
+struct Unwritten;
+
 #define HOLD_UNIT   "edge-roll-hold.service"
 #define HOLD_PREFIX "hold-" /* of the records' names: hold-COMPONENT.json */
 
@@ -71,11 +73,11 @@ bool hold_plan_from_job(const cJSON *record, const Component *component, BlockPl
 void hold_component(const char *name, char *ret, size_t size);
 
 /*
- * hold_unrecorded() - the table as the records say and, besides, @hold, whose record cannot be written. It
- * lasts until somebody makes the table what the records say, so the unit must not be started. What was done
- * is said as by hold_main(). Return: it refuses.
+ * hold_unrecorded() - the table as the records say and, besides, as @unwritten does. It lasts until somebody
+ * makes the table what the records say, so the unit must not be started. What was done is said as by
+ * hold_main(). Return: it refuses.
  */
-bool hold_unrecorded(const Config *config, const Hold *hold);
+bool hold_unrecorded(const Config *config, const struct Unwritten *unwritten);
 
 /*
  * hold_main() - the verb `hold` of edge-roll-hold.service. @what "apply": the table becomes what the records

@@ -145,7 +145,7 @@ struct Job {
         bool held;       /* a hold was there when the job began */
         bool hold_again; /* its unit did not come up, and was started once more */
         Hold hold;
-        bool hold_unwritten; /* it refuses, and has no record */
+        bool recorded; /* the record in the state directory is that of this job */
         BlockPlan plan;
         ForeignRule *foreign; /* rules of others that refuse the health port, as `watch` began */
         size_t n_foreign;
@@ -357,6 +357,10 @@ void job_renewing(Job *job, bool on);
  * socket lies in the fd store.
  */
 void job_record_check(Job *job, const cJSON *record, Phase phase, bool same_boot, bool stored);
+
+/* job_record_hold() - the same: where the component is refused by the table of holds and has no record there,
+ * it is held, among the unwritten ones. */
+void job_record_hold(Job *job, const cJSON *record);
 
 /* --- job-beat.c --- */
 /* job_beat() - from now on the present phase gets the time in which the agent stood still; or no longer. */

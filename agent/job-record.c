@@ -41,6 +41,28 @@ static bool record_served_anew(const Job *job)
                inode_sum != job->inode_sum;
 }
 
+/* A job that had ended so, and whose agent could not write the hold down. */
+void job_record_hold(Job *job, const cJSON *record)
+{
+        bool refused = false;
+        Hold *h = &job->hold;
+
+        if (!hold_plan_from_job(record, job->component, &h->plan) ||
+            block_hold_read(&h->plan, &refused, NULL, NULL) < 0 || !refused)
+                return;
+        job->held = true;
+        h->same_boot = true;
+        h->since_wall_usec = time_wall();
+        h->by_hand = roll_kind(job->roll) == ROLL_DRAIN;
+        (void) snprintf(h->component, sizeof(h->component), "%.63s", job->component->name);
+        (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
+        (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
+                        *job->failure ? job->failure : "it was held, and the hold had no record");
+        if (!*job->failure)
+                (void) snprintf(job->failure, sizeof(job->failure), "%s", h->reason);
+        unwritten_add(job->env.unwritten, h);
+}
+
 void job_record_check(Job *job, const cJSON *record, Phase phase, bool same_boot, bool stored)
 {
         const bool before_stop = phase <= PHASE_GATE || phase == PHASE_UNDO;

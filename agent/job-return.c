@@ -10,24 +10,12 @@
 
 /* ---- the table of holds ---- */
 
-/*
- * The table as the records of all other components want it, and ours if @ours: the table is what refuses, so
- * it is put right here; edge-roll-hold.service follows, which puts it up again after a reboot. A record that
- * cannot be read (told) counts with the port that the configuration knows.
+/* The others with a record. One that cannot be read (told) counts with the port that the configuration knows.
  */
-static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
+static size_t hold_recorded(Job *job, char **names, BlockPlan *plans)
 {
-        _cleanup_(state_list_freep) char **names = NULL;
-        size_t n = 0, others = 0;
-        int r = state_list(job->env.config->state_dir, HOLD_PREFIX, &names, err);
-        if (r < 0)
-                return r;
-        while (names[n])
-                n++;
-        _cleanup_(freep) BlockPlan *plans = calloc(n + 1, sizeof(*plans));
-        if (!plans)
-                return err_set(err, -ENOMEM, "out of memory");
-        for (size_t i = 0; i < n; i++) {
+        size_t n = 0;
+        for (size_t i = 0; names[i]; i++) {
                 char component[256];
                 Hold hold;
                 Err why = { 0 };
@@ -37,21 +25,59 @@ static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
                         continue;
                 if (hold_read(job->env.config->state_dir, component, &hold, &found, &why) == 0) {
                         if (found)
-                                plans[others++] = hold.plan;
+                                plans[n++] = hold.plan;
                         continue;
                 }
                 job_warn(job, "%s", why.text);
                 const Component *c = config_component(job->env.config, component);
-                if (c && hold_plan_from_config(c, &plans[others]))
-                        others++;
+                if (c && hold_plan_from_config(c, &plans[n]))
+                        n++;
         }
-        *ret_others = others;
-        n = others;
+        return n;
+}
+
+/*
+ * The table as the records of all other components want it, with those of them that are refused without a
+ * record, and ours if @ours: the table is what refuses, so it is put right here; edge-roll-hold.service
+ * follows, which puts it up again after a reboot.
+ */
+static int hold_table(Job *job, bool ours, size_t *ret_others, Err *err)
+{
+        _cleanup_(state_list_freep) char **names = NULL;
+        Unwritten *unwritten = job->env.unwritten;
+        size_t n = 0;
+
+        unwritten_find(unwritten, job->env.config, job->component->name);
+        unwritten_write(unwritten, job->env.config, job->component->name);
+        int r = state_list(job->env.config->state_dir, HOLD_PREFIX, &names, err);
+        if (r < 0)
+                return r;
+        while (names[n])
+                n++;
+        _cleanup_(freep) BlockPlan *plans = calloc(n + unwritten->n + 1, sizeof(*plans));
+        if (!plans)
+                return err_set(err, -ENOMEM, "out of memory");
+        n = hold_recorded(job, names, plans);
+        for (size_t i = 0; i < unwritten->n; i++)
+                if (strcmp(unwritten->holds[i].component, job->component->name) != 0)
+                        plans[n++] = unwritten->holds[i].plan;
+        *ret_others = n;
         if (ours) {
                 plans[n] = job->plan;
                 plans[n++].n_traffic = 0;
         }
         return n > 0 ? block_hold_put(plans, n, err) : block_hold_remove(err);
+}
+
+/* The unit makes the table what the records say: it would open what has none. Then the agent asks it, when
+ * all have theirs. */
+static int hold_unit(Job *job, UnitVerb verb, UnitJobFn done, Err *err)
+{
+        Unwritten *unwritten = job->env.unwritten;
+        unwritten->unit_due = unwritten->n > 0 && (verb != UNIT_STOP || unwritten->unit_due);
+        if (unwritten->n > 0)
+                return err_set(err, -EBUSY, "a hold has no record yet");
+        return systemd_job(job->env.systemd, verb, HOLD_UNIT, done, job, &job->call, err);
 }
 
 /* Whoever ends a hold takes its record away behind the table. */
@@ -166,9 +192,9 @@ static void unblock_tick(Job *job)
                          "the hold is ended, but its record stays (%s), and would hold it again at the next "
                          "boot; `edge-roll undrain %s` removes it when that can be written",
                          err.text, job->component->name);
+        unwritten_drop(job->env.unwritten, job->component->name);
         job->held = false;
-        if (systemd_job(job->env.systemd, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, HOLD_UNIT,
-                        unblock_on_unit, job, &job->call, &err) < 0)
+        if (hold_unit(job, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, unblock_on_unit, &err) < 0)
                 unblock_open(job);
 }
 
@@ -494,8 +520,7 @@ static void hold_on_unit(JobResult result, const char *text, void *userdata)
          * end of it. */
         if (result != JOB_DONE && !job->hold_again) {
                 job->hold_again = true;
-                if (systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT, hold_on_unit, job,
-                                &job->call, &err) >= 0)
+                if (hold_unit(job, UNIT_RELOAD_OR_START, hold_on_unit, &err) >= 0)
                         return;
         }
         /* The table is in place already; without its unit the hold does not survive a reboot. */
@@ -522,27 +547,15 @@ bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s", reason);
-        job->hold_unwritten = hold_write(job->env.config->state_dir, h, err) < 0;
-        if (job->hold_unwritten)
+        if (hold_write(job->env.config->state_dir, h, err) < 0) {
+                unwritten_add(job->env.unwritten, h);
                 job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err->text);
+        } else
+                unwritten_drop(job->env.unwritten, h->component);
         bool refused = false;
         size_t others;
         return hold_table(job, true, &others, err) >= 0 &&
                block_hold_read(&job->plan, &refused, NULL, err) >= 0 && refused;
-}
-
-JobHold job_hold_again(Job *job)
-{
-        bool refused = false;
-        if (!job->hold_unwritten)
-                return JOB_HOLD_NONE;
-        /* Somebody has ended it meanwhile. */
-        if (block_hold_read(&job->hold.plan, &refused, NULL, NULL) == 0 && !refused) {
-                job->hold_unwritten = false;
-                return JOB_HOLD_NONE;
-        }
-        job->hold_unwritten = hold_write(job->env.config->state_dir, &job->hold, NULL) < 0;
-        return job->hold_unwritten ? JOB_HOLD_UNWRITTEN : JOB_HOLD_WRITTEN;
 }
 
 static void hold_tick(Job *job)
@@ -559,9 +572,7 @@ static void hold_tick(Job *job)
                 job_tick(job, RETRY_USEC);
                 return;
         }
-        /* The unit makes the table what the records say: without one it would open what was just refused. */
-        if (job->hold_unwritten || systemd_job(job->env.systemd, UNIT_RELOAD_OR_START, HOLD_UNIT,
-                                               hold_on_unit, job, &job->call, &err) < 0)
+        if (hold_unit(job, UNIT_RELOAD_OR_START, hold_on_unit, &err) < 0)
                 hold_in_place(job);
 }
 

@@ -371,6 +371,7 @@ int job_write(Job *job, Err *err)
         cJSON *record = job_record(job);
         int r = state_write(job->env.config->state_dir, job_record_name(job->env.place), record, err);
         cJSON_Delete(record);
+        job->recorded = job->recorded || r == 0;
         return r;
 }
 
@@ -546,7 +547,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         int r = job_new(&job, env, (uint64_t) record_number(record, "id"), component, kind, &options, err);
         if (r < 0)
                 return r;
-        job->resumed = true;
+        job->resumed = job->recorded = true;
         job->resumes = (unsigned) record_number(record, "resumes") + 1;
         if (job->resumes > 2 * JOB_RESUMES_MAX)
                 return err_set(err, -ELOOP, "it was taken up %u times in phase %s, and never got out of it",
@@ -583,6 +584,8 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
         job->monit.check = monit_check_state_from_name(record_string(record, "monit_check"));
         if ((r = hold_read(env->config->state_dir, component->name, &job->hold, &job->held, err)) < 0)
                 return r;
+        if (same_boot && !job->held)
+                job_record_hold(job, record);
         (void) snprintf(job->unit.control_group, sizeof(job->unit.control_group), "%s",
                         record_string(record, "control_group"));
         job->by_command = record_bool(record, "by_command");
@@ -595,7 +598,11 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 return err_set(err, r, "out of memory");
 
         job_record_check(job, record, phase, same_boot, fds[env->place] >= 0);
-        bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK;
+        /* Not one that is about to end a hold, or only looks at it. */
+        const bool left_held = unwritten_has(env->unwritten, component->name) && phase != PHASE_PARTNER &&
+                               kind != ROLL_UNDRAIN && kind != ROLL_RESTART_HELD &&
+                               roll_leads_past(kind, PHASE_BLOCK);
+        bool touched = job->changes.table || job->changes.stopped || phase >= PHASE_UNBLOCK || left_held;
         job->acted = touched || job->changes.monit || job->changes.hooks;
         if (!same_boot) {
                 job->changes.table = job->changes.blocked = false;
@@ -612,7 +619,7 @@ int job_resume(Job **ret, const JobEnv *env, const cJSON *record, bool same_boot
                 if (!job->partner && (r = partner_block_new(job, TAKE_FD(fds[JOB_PARTNER]), err)) < 0)
                         return r;
         }
-        job->resume_phase = job_resume_phase(job, phase, same_boot);
+        job->resume_phase = left_held ? PHASE_HOLD : job_resume_phase(job, phase, same_boot);
         if (job->resume_phase <= PHASE_PLACE)
                 job->placed = false; /* asked for again */
         job->hold_first = true;
@@ -839,6 +846,13 @@ static void job_log_end(const Job *job, Result result)
                             job->failure);
 }
 
+/* The record of a job is all that the disk says of its hold, until that has one of its own. */
+static bool job_keeps_record(const Job *job)
+{
+        const Unwritten *u = job->env.unwritten;
+        return unwritten_has(u, job->component->name) || (u->n > 0 && !job->recorded);
+}
+
 static void job_finished(Result result, void *userdata)
 {
         Job *job = userdata;
@@ -874,7 +888,7 @@ static void job_finished(Result result, void *userdata)
         job_log_end(job, result);
         Err err = { 0 };
         /* A job within another one is over when that one has written down how it ended. model: JOB-OVER */
-        if (!job->within &&
+        if (!job->within && !job_keeps_record(job) &&
             state_remove(job->env.config->state_dir, job_record_name(job->env.place), &err) < 0)
                 job_warn(job, "the record of this job cannot be removed: %s", err.text);
 

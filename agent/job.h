@@ -15,6 +15,7 @@
 #include "agent/monit.h"
 #include "agent/roll.h"
 #include "agent/systemd.h"
+#include "agent/unwritten.h"
 #include "drain/block.h"
 #include "drain/conns.h"
 #include "probes/http.h"
@@ -42,6 +43,9 @@ typedef struct JobEnv {
         Conns *conns;
         Monit *monit;
         JobPlace place;
+        /* What is refused without a record. As long as the own component is in it the record of a job that
+         * has ended stays, and so does another's that was not overwritten. */
+        Unwritten *unwritten;
         /* The block's socket, to be kept in (or, -1, dropped from) systemd's fd store. */
         void (*keep_fd)(JobPlace place, int fd, void *userdata);
         /* An event was told; @seq counts from 0. */
@@ -127,14 +131,6 @@ RollKind job_roll_kind(const Job *job);
  * that an agent goes on with does not wait for it again. Return: 0; -EALREADY (over, or past `place`).
  */
 int job_go(Job *job, Err *err) _must_check_;
-
-typedef enum JobHold { JOB_HOLD_NONE, JOB_HOLD_UNWRITTEN, JOB_HOLD_WRITTEN } JobHold;
-
-/*
- * job_hold_again() - of a job that is over: it has left a hold that refuses and could not be recorded. To be
- * called until it is not _UNWRITTEN any more. _WRITTEN: it is now, and edge-roll-hold.service may be started.
- */
-JobHold job_hold_again(Job *job);
 
 /* job_take_place() - a place in ZooKeeper that the job has or stands in line for; to be called until it
  * returns NULL.

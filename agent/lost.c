@@ -65,34 +65,36 @@ static bool plan_from_table(const Config *config, const Component *c, Block *blo
         return block_adopt(block, ret, NULL) == 0 && block_read(block, &state, NULL) == 0 && state.refusing;
 }
 
-/* @ret_recorded: there is a record of it, which the unit needs. Return: it is held. */
+/* The table as the records say would open what else is refused without one. Return: @component is held. */
 static bool lost_hold(const Config *config, const char *component, const BlockPlan *plan, const char *why,
-                      bool *ret_recorded)
+                      Unwritten *unwritten)
 {
         JournalContext context = { .component = component };
         Err err = { 0 };
         Hold hold = { 0 };
-        bool found = false;
+        bool found = false, recorded = true;
 
-        *ret_recorded = true;
         if (hold_read(config->state_dir, component, &hold, &found, NULL) < 0 || !found) {
                 hold = (Hold){ .by = "edge-roll", .since_wall_usec = time_wall(), .plan = *plan };
                 (void) snprintf(hold.component, sizeof(hold.component), "%.63s", component);
                 (void) snprintf(hold.reason, sizeof(hold.reason), "an unfinished job is unknown: %.220s",
                                 why);
-                *ret_recorded = hold_write(config->state_dir, &hold, &err) == 0;
-                if (!*ret_recorded && !hold_unrecorded(config, &hold)) {
-                        journal_log(
-                                LOG_CRIT, JOURNAL_AGENT, &context,
-                                "%s: its unfinished job is unknown (%s), and it cannot be held: %s. Look whether it "
-                                "runs and is good; its load balancer may send it traffic",
-                                component, why, err.text);
-                        return false;
-                }
+                recorded = hold_write(config->state_dir, &hold, &err) == 0;
         }
-        if (*ret_recorded)
+        unwritten_find(unwritten, config, component);
+        if (!recorded)
+                unwritten_add(unwritten, &hold);
+        if (unwritten->n == 0)
                 (void) hold_main(config, "apply");
-        else
+        else if (!hold_unrecorded(config, unwritten) && !recorded) {
+                journal_log(
+                        LOG_CRIT, JOURNAL_AGENT, &context,
+                        "%s: its unfinished job is unknown (%s), and it cannot be held: %s. Look whether it "
+                        "runs and is good; its load balancer may send it traffic",
+                        component, why, err.text);
+                return false;
+        }
+        if (!recorded)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, &context,
                             "%s: the hold cannot be recorded, so it does not survive a reboot: %s", component,
                             err.text);
@@ -105,7 +107,8 @@ static bool lost_hold(const Config *config, const char *component, const BlockPl
         return true;
 }
 
-int lost_settle(const Config *config, JobPlace place, const char *why, bool understood, int nft_fd)
+int lost_settle(const Config *config, JobPlace place, const char *why, bool understood, int nft_fd,
+                Unwritten *unwritten)
 {
         _cleanup_(block_freep) Block *block = NULL;
         const char *name = job_record_name(place);
@@ -119,7 +122,6 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
         BlockPlan plan;
         Err err = { 0 };
         int held = 0;
-        bool recorded = true;
 
         if (block_new(&block, nft_fd, (BlockOwner) config->nft_owner, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, &context, "the table of that job cannot be read: %s",
@@ -135,12 +137,12 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
                         monit ? ". Monit was asked to leave it alone: start monit, and `monit monitor` it"
                               : "");
         } else if (*component && hold_plan_from_job(record, config_component(config, component), &plan)) {
-                held += lost_hold(config, component, &plan, why, &recorded);
+                held += lost_hold(config, component, &plan, why, unwritten);
         } else {
                 for (size_t i = 0; block && i < config->n_components; i++)
                         if (plan_from_table(config, &config->components[i], block, job_place_table(place),
                                             &plan))
-                                held += lost_hold(config, config->components[i].name, &plan, why, &recorded);
+                                held += lost_hold(config, config->components[i].name, &plan, why, unwritten);
                 if (held == 0)
                         journal_log(
                                 LOG_ERR, JOURNAL_AGENT, NULL,
@@ -161,7 +163,7 @@ int lost_settle(const Config *config, JobPlace place, const char *why, bool unde
                 journal_log(LOG_ERR, JOURNAL_AGENT, &context, "%s", err.text);
                 return r;
         }
-        return held > 0 && recorded;
+        return held > 0 && unwritten->n == 0;
 }
 
 bool lost_text(const Config *config, char *buf, size_t size)

@@ -11,6 +11,7 @@
 
 #include "agent/config.h"
 #include "agent/job.h"
+#include "agent/unwritten.h"
 
 #define LOST_PREFIX "unreadable-" /* a record that is set aside: unreadable-job.json */
 
@@ -22,11 +23,13 @@
  * to do.
  * @why: what is wrong with the record, one sentence. @understood: its format is ours, so its words can be
  * believed.
- * @nft_fd: the transit table's socket from the fd store, or -1; closed.
- * Return: 1 (something is held now, with a record); 0 (nothing is, or without one); negative errno (the
- * record could not be set aside; told).
+ * @nft_fd: the transit table's socket from the fd store, or -1; closed. @unwritten: what is refused without a
+ * record; what is held here and cannot be recorded is added.
+ * Return: 1 (something is held now, and all that is has its record); 0 (nothing is, or not all); negative
+ * errno (the record could not be set aside; told).
  */
-int lost_settle(const Config *config, JobPlace place, const char *why, bool understood, int nft_fd);
+int lost_settle(const Config *config, JobPlace place, const char *why, bool understood, int nft_fd,
+                Unwritten *unwritten);
 
 /* lost_text() - for `status`: the records that were set aside and not looked at yet. Return: false when there
  * are none. */

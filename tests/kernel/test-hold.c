@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "agent/hold.h"
+#include "agent/unwritten.h"
 #include "tests/lib/ns.h"
 
 static char dir[64];
@@ -32,7 +33,8 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static int setup(void **state)
 {
-        static char *none[] = { NULL }, router[] = "router", mp[] = "mp";
+        static char *none[] = { NULL }, router[] = "router", mp[] = "mp",
+                    self_url[] = "http://127.0.0.1:8082/";
         Err err;
 
         (void) state;
@@ -49,6 +51,7 @@ static int setup(void **state)
                                              .aliases = none,
                                              .kind = KIND_MP,
                                              .block = BLOCK_SYN,
+                                             .self_url = self_url,
                                              .health_port = { .automatic = true } } } };
         return block_hold_remove(&err);
 }
@@ -172,6 +175,64 @@ static void test_after_a_boot_what_can_be_read_is_held(void **state)
         assert_true(holds(15999, 0));
 }
 
+static Hold unrecorded(char *component, uint16_t whole, uint16_t syn)
+{
+        Hold hold = { .by = "root", .reason = "test", .plan = plan(whole, syn) };
+        (void) snprintf(hold.component, sizeof(hold.component), "%s", component);
+        return hold;
+}
+
+static void test_two_without_a_record_refuse_both(void **state)
+{
+        Unwritten u = {};
+        Hold router = unrecorded("router", 15999, 0), mp = unrecorded("mp", 0, 8998);
+        (void) state;
+
+        unwritten_add(&u, &router);
+        assert_true(hold_unrecorded(&config, &u));
+        unwritten_add(&u, &mp);
+        assert_true(hold_unrecorded(&config, &u));
+        assert_true(holds(15999, 0) && holds(0, 8998));
+
+        /* Once a directory can be written both get their record, and the table stays. */
+        config.state_dir = (char[]){ "/proc/none" };
+        unwritten_write(&u, &config, NULL);
+        assert_int_equal(u.n, 2);
+        assert_false(u.unit_due);
+        config.state_dir = dir;
+        unwritten_write(&u, &config, "mp");
+        assert_true(u.unit_due && recorded("router") && !recorded("mp"));
+        unwritten_write(&u, &config, NULL);
+        assert_true(u.n == 0 && recorded("mp"));
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        assert_true(holds(15999, 0) && holds(0, 8998));
+        unwritten_done(&u);
+}
+
+static void test_what_refuses_without_a_record_is_found(void **state)
+{
+        Unwritten u = {};
+        Hold mp = unrecorded("mp", 0, 8998);
+        BlockPlan router = plan(15999, 0);
+        (void) state;
+
+        assert_int_equal(block_hold_put(&router, 1, NULL), 0);
+        unwritten_find(&u, &config, "router");
+        assert_int_equal(u.n, 0);
+        unwritten_find(&u, &config, "mp");
+        unwritten_add(&u, &mp);
+        assert_true(unwritten_has(&u, "router") && unwritten_has(&u, "mp"));
+        assert_true(hold_unrecorded(&config, &u));
+        assert_true(holds(15999, 0) && holds(0, 8998));
+
+        /* Ended by somebody, who takes the table away first. */
+        assert_int_equal(block_hold_remove(NULL), 0);
+        unwritten_write(&u, &config, NULL);
+        assert_int_equal(u.n, 0);
+        assert_false(u.unit_due || recorded("router") || recorded("mp"));
+        unwritten_done(&u);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -179,6 +240,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_what_is_over_goes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_damaged_record_opens_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_after_a_boot_what_can_be_read_is_held, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_two_without_a_record_refuse_both, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_refuses_without_a_record_is_found, setup, teardown),
         };
         const char *why = ns_enter();
 
