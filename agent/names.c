@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define KEPT_MAX   64
@@ -88,7 +90,28 @@ static void names_reap(Names *names)
         names->n_left = kept;
 }
 
-/* In the child. The parent's signals are blocked, and what it has open is closed with us in a moment. */
+/*
+ * Of all the parent has open only @fd stays: the lock of the state directory and the socket of the table must
+ * not outlive it in one of us that nobody can kill. The standard three stay: a library that writes to one of
+ * them must not find a name server's socket there.
+ */
+static void child_close(int fd)
+{
+        struct rlimit limit;
+#ifdef SYS_close_range
+        if ((fd <= STDERR_FILENO + 1 || syscall(SYS_close_range, STDERR_FILENO + 1, fd - 1, 0) == 0) &&
+            syscall(SYS_close_range, fd + 1, ~0U, 0) == 0)
+                return;
+#endif
+        /* Before Linux 5.9, or filtered. */
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        for (int i = STDERR_FILENO + 1; (rlim_t) i < limit.rlim_cur; i++)
+                if (i != fd)
+                        (void) close(i);
+}
+
+/* In the child. The parent's signals are blocked. */
 static void child_answer(const Names *names, uid_t uid, int fd)
 {
         NamesAnswer answer = { 0 };
@@ -96,6 +119,7 @@ static void child_answer(const Names *names, uid_t uid, int fd)
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        child_close(fd);
         names->ask(uid, names->group, &answer);
         /* Less than PIPE_BUF: all of it or nothing. */
         _exit(write(fd, &answer, sizeof(answer)) == (ssize_t) sizeof(answer) ? 0 : 1);

@@ -4,14 +4,28 @@
 
 #include "agent/names.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* on every architecture */
+#endif
 
 #define LOCAL_UID  1000
 #define REMOTE_UID 4242
@@ -177,6 +191,59 @@ static void a_database_that_hangs_costs_one_short_wait(void **state)
         assert_int_equal(left, -1);
 }
 
+/* How many it has open beyond the standard three. */
+static void counts_what_is_open(uid_t uid, const char *group, NamesAnswer *ret)
+{
+        unsigned n = 0;
+        DIR *fds = opendir("/proc/self/fd");
+        (void) uid;
+        (void) group;
+        for (struct dirent *e; fds && (e = readdir(fds));)
+                n += *e->d_name != '.' && atoi(e->d_name) > STDERR_FILENO && atoi(e->d_name) != dirfd(fds);
+        (void) snprintf(ret->user, sizeof(ret->user), "%u", n);
+}
+
+/* With one file below the pipe, and one far above it. */
+static bool child_has_its_pipe_only(void)
+{
+        _cleanup_(closep) int below = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), above = dup2(below, 700);
+        _cleanup_(names_freep) Names *n = names_of(counts_what_is_open);
+        return above == 700 && strcmp(names_user(n, REMOTE_UID), "1") == 0;
+}
+
+/* One that cannot be killed, and has the lock of the state directory or the socket of the table, would keep
+ * them from the next agent. */
+static void the_child_has_nothing_of_its_parent(void **state)
+{
+        (void) state;
+        assert_true(child_has_its_pipe_only());
+}
+
+static void nor_where_the_kernel_cannot_close_many_at_once(void **state)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog filter = { .len = ELEMENTS(code), .filter = code };
+        int status = 0;
+        (void) state;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+                        _exit(77);
+                _exit(child_has_its_pipe_only() ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(status, 0);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -186,6 +253,8 @@ int main(void)
                                                 end),
                 cmocka_unit_test_setup_teardown(a_group_that_only_the_database_knows, begin, end),
                 cmocka_unit_test_setup_teardown(a_database_that_hangs_costs_one_short_wait, begin, end),
+                cmocka_unit_test_setup_teardown(the_child_has_nothing_of_its_parent, begin, end),
+                cmocka_unit_test_setup_teardown(nor_where_the_kernel_cannot_close_many_at_once, begin, end),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
