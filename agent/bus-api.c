@@ -292,9 +292,12 @@ static int method_cancel_job(Agent *a, sd_bus_message *m, const BusCaller *calle
                                   number, job_id(job));
         if (order.has_lease && !job_options(job)->lease)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoJob", "no job of a roll runs");
-        if (order.has_lease && ((r = bus_order_of_job(a, job, &order, &again, error)) < 0 ||
-                                (r = bus_order_obeyed(a, job, &order, error)) < 0))
+        if (order.has_lease && (r = bus_order_of_job(a, job, &order, &again, error)) < 0)
                 return r;
+        /* A step that is refused is not kept. That it cannot be kept is no reason to refuse it: what is
+         * undone twice is undone, and others may be missing for whose sake this node has to go back. */
+        if (order.has_lease && job_can_cancel(job))
+                bus_order_undoes(a, job, &order);
         return cancel_do(m, job, caller, reason, error);
 }
 

@@ -181,24 +181,42 @@ static int refuse(sd_bus_error *error, const BusCaller *c, const char *why)
         return bus_refuse(error, BUS_ERROR_PREFIX "NoPermission", "%s may not do that: %s", c->text, why);
 }
 
-/* Is every lease in force of what goes by this name the caller's? */
+/* Is the lease of @component the caller's, if it is in force? */
+static int lease_check_one(Agent *a, const BusCaller *c, const char *component, sd_bus_error *error)
+{
+        const LeaseSlot *slot = leases_slot(agent_leases(a), component);
+        char why[300];
+        if (!slot || !lease_current(&slot->lease, time_boot()) || lease_is_of(&slot->lease, c->who))
+                return 0;
+        (void) snprintf(why, sizeof(why), "the lease of %s was taken by %.180s; only he and root use it",
+                        slot->component, slot->lease.by);
+        return refuse(error, c, why);
+}
+
+/* Those of all that goes by this name. */
 static int lease_check(Agent *a, const BusCaller *c, const char *name, sd_bus_error *error)
 {
         const Config *config = agent_config(a);
         const Component *parts[2] = { config_component(config, name), NULL };
+        int r = 0;
         if (!parts[0] && strcmp(name, CONFIG_RMP) == 0)
                 parts[0] = config_rmp(config, &parts[1]);
-        for (size_t i = 0; i < ELEMENTS(parts) && parts[i] && !c->root; i++) {
-                const LeaseSlot *slot = leases_slot(agent_leases(a), parts[i]->name);
-                char why[300];
-                if (!slot || !lease_current(&slot->lease, time_boot()) || lease_is_of(&slot->lease, c->who))
-                        continue;
-                (void) snprintf(why, sizeof(why),
-                                "the lease of %s was taken by %.180s; only he and root use it",
-                                slot->component, slot->lease.by);
-                return refuse(error, c, why);
-        }
-        return 0;
+        for (size_t i = 0; i < ELEMENTS(parts) && parts[i] && !c->root && r >= 0; i++)
+                r = lease_check_one(a, c, parts[i]->name, error);
+        return r;
+}
+
+/* Those of the job that runs: what is said of it under a lease is obeyed under them, whatever name is said.
+ */
+static int lease_check_job(Agent *a, const BusCaller *c, sd_bus_error *error)
+{
+        const Config *config = agent_config(a);
+        const Job *job = agent_busy(a);
+        int r = 0;
+        for (size_t i = 0; i < config->n_components && job && !c->root && r >= 0; i++)
+                if (job_concerns(job, config->components[i].name))
+                        r = lease_check_one(a, c, config->components[i].name, error);
+        return r;
 }
 
 static int job_check(Agent *a, const BusCaller *c, const Ask *ask, sd_bus_error *error)
@@ -235,6 +253,8 @@ static int right_check(const BusMethod *method, Agent *a, const BusCaller *c, co
         int r = method->right == BUS_JOB ? job_check(a, c, ask, error) : 0;
         if (r >= 0 && (method->right == BUS_LEASE || ask->has_lease))
                 r = lease_check(a, c, ask->component, error);
+        if (r >= 0 && ask->has_lease && (method->right == BUS_LEASE || method->right == BUS_JOB))
+                r = lease_check_job(a, c, error);
         return r;
 }
 

@@ -24,7 +24,8 @@ typedef int (*BusMethodFn)(Agent *a, sd_bus_message *m, const BusCaller *caller,
 
 typedef struct BusMethod {
         const char *interface, *member;
-        BusRight right; /* with an option "lease", BUS_LEASE as well */
+        BusRight right; /* with an option "lease", BUS_LEASE as well; BUS_JOB and BUS_LEASE then of the job,
+                           too */
         int log;    /* syslog(3): how an obeyed call is recorded; LOG_DEBUG: not, but refusals; 0: neither */
         int reason; /* which argument says why, from 1; 0: the option "reason", where there are options */
         BusMethodFn fn;

@@ -533,6 +533,10 @@ static int order_error(LeaseAnswer answer, const LeaseSlot *slot, uint64_t epoch
         switch (answer) {
         case LEASE_EXPIRED:
                 return error_expired(order->expires, error);
+        case LEASE_ABSURD:
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                  "steps have numbers up to %" PRIu64 ", not %" PRIu64, LEASE_STEP_MAX,
+                                  order->step);
         case LEASE_STALE:
                 return bus_refuse(error, BUS_ERROR_PREFIX "StaleStep",
                                   "step %" PRIu64 " of lease %" PRIu64 " is over: step %" PRIu64
@@ -706,6 +710,17 @@ int bus_order_obeyed(Agent *a, const Job *job, const BusOrder *order, sd_bus_err
                         return bus_error(error, r, &err);
         }
         return n < 0 ? n : 0;
+}
+
+void bus_order_undoes(Agent *a, const Job *job, const BusOrder *order)
+{
+        LeaseSlot *slots[2];
+        int n = order_job_slots(a, job, slots, NULL);
+        for (int i = 0; i < n; i++) {
+                Lease lease = slots[i]->lease;
+                lease_obey(&lease, order->step);
+                leases_keep(agent_leases(a), slots[i], &lease);
+        }
 }
 
 int bus_order_late(const BusOrder *order, sd_bus_error *error)

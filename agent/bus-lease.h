@@ -47,11 +47,13 @@ int bus_order_read(sd_bus_message *m, BusOrder *order, uint64_t *ret_job, bool *
 /*
  * bus_order_of_job() - is an order about @job, which runs under a lease, to be obeyed? Nothing is kept of it.
  * @ret_again: it is the last one that was obeyed, once more. bus_order_obeyed() - its step is kept: before it
- * is done. bus_order_late() - has it been too long on its way? Return: 0; a negative errno with @error set.
+ * is done. bus_order_undoes() - the same of one that undoes: also where it cannot be written.
+ * bus_order_late() - has it been too long on its way? Return: 0; a negative errno with @error set.
  */
 int bus_order_of_job(Agent *a, const Job *job, const BusOrder *order, bool *ret_again,
                      sd_bus_error *error) _must_check_;
 int bus_order_obeyed(Agent *a, const Job *job, const BusOrder *order, sd_bus_error *error) _must_check_;
+void bus_order_undoes(Agent *a, const Job *job, const BusOrder *order);
 int bus_order_late(const BusOrder *order, sd_bus_error *error) _must_check_;
 
 /* bus_lease_json() - {epoch, holder, by, since, left} of a lease that somebody has; else null. */

@@ -6,8 +6,6 @@
 
 #include "probes/json.h"
 
-#define NUMBER_MAX 9007199254740992.0 /* 2^53: whole numbers up to here are exact in JSON */
-
 bool lease_current(const Lease *l, Usec now)
 {
         return l->held && now < l->until_usec;
@@ -96,6 +94,9 @@ LeaseAnswer lease_order(const Lease *l, uint64_t epoch, const char *roll, uint64
                 return LEASE_EXPIRED;
         if (!lease_holds(l, epoch, now) || (roll && *roll && strcmp(roll, l->holder) != 0))
                 return LEASE_LOST;
+        /* Its record could not be read any more, and nobody would know who has the lease. */
+        if (step > LEASE_STEP_MAX)
+                return LEASE_ABSURD;
         if (l->has_step && step < l->step)
                 return LEASE_STALE;
         return l->has_step && step == l->step ? LEASE_SAME : LEASE_OK;
@@ -138,7 +139,7 @@ cJSON *lease_to_json(const Lease *l)
 static bool get_number(const cJSON *o, const char *key, uint64_t *ret)
 {
         const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
-        if (!cJSON_IsNumber(v) || v->valuedouble < 0 || v->valuedouble > NUMBER_MAX)
+        if (!cJSON_IsNumber(v) || v->valuedouble < 0 || v->valuedouble > (double) LEASE_STEP_MAX)
                 return false;
         *ret = (uint64_t) v->valuedouble;
         return true;

@@ -27,6 +27,7 @@
 #define LEASE_HOLDER_SIZE      96
 #define LEASE_BY_SIZE          192
 #define LEASE_WHO_SIZE         96
+#define LEASE_STEP_MAX         (UINT64_C(1) << 53) /* whole numbers up to here are exact in JSON */
 
 typedef struct Lease {
         uint64_t epoch;                 /* of the last one that was given; 0: none ever was */
@@ -50,6 +51,7 @@ typedef enum LeaseAnswer {
         LEASE_LOST,    /* not this epoch (any more), or its time is over */
         LEASE_STALE,   /* an order: a later one was obeyed */
         LEASE_EXPIRED, /* an order: it comes too late */
+        LEASE_ABSURD,  /* an order: the number of its step cannot be kept */
         LEASE_ANSWER_COUNT,
         LEASE_ANSWER_INVALID = -EINVAL,
 } LeaseAnswer;
@@ -100,8 +102,8 @@ LeaseAnswer lease_steal(Lease *l, const LeaseNode *node, Usec now);
 
 /*
  * lease_order() - is a call to be obeyed that was sent with @epoch, as step @step of @roll (NULL or "": not
- * told), and is good until @expires? Steps grow within an epoch. Return: LEASE_OK (then: lease_obey()); SAME;
- * LOST; STALE; EXPIRED.
+ * told), and is good until @expires? Steps grow within an epoch, up to LEASE_STEP_MAX. Return: LEASE_OK
+ * (then: lease_obey()); SAME; LOST; STALE; EXPIRED; ABSURD.
  */
 LeaseAnswer lease_order(const Lease *l, uint64_t epoch, const char *roll, uint64_t step, Usec expires,
                         Usec now);

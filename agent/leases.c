@@ -33,6 +33,16 @@ int leases_write(Leases *l, LeaseSlot *slot, const Lease *lease, Err *err)
         return r;
 }
 
+void leases_keep(Leases *l, LeaseSlot *slot, const Lease *lease)
+{
+        Err err = { 0 };
+        if (leases_write(l, slot, lease, &err) == 0)
+                return;
+        journal_log(LOG_WARNING, JOURNAL_AGENT, NULL, "%s: its lease is kept in memory only: %s",
+                    slot->component, err.text);
+        slot->lease = *lease;
+}
+
 static void slot_load(Leases *l, LeaseSlot *slot)
 {
         char name[128], reason[sizeof(slot->unreadable)];

@@ -35,6 +35,10 @@ LeaseSlot *leases_get(Leases *l, size_t i);
  * and nothing has changed. */
 int leases_write(Leases *l, LeaseSlot *slot, const Lease *lease, Err *err) _must_check_;
 
+/* leases_keep() - the same, and it is here also where it cannot be written: for what only takes rights away,
+ * and must not wait for a disk. The journal tells. */
+void leases_keep(Leases *l, LeaseSlot *slot, const Lease *lease);
+
 /* leases_seen() - what the component said of itself (NULL: nothing), and the health port it has (0: unknown).
  */
 void leases_seen(LeaseSlot *slot, const EdgeSelf *self, uint16_t health_port);

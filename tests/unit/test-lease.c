@@ -114,7 +114,9 @@ static void only_the_same_person_is_the_same_roll(void **state)
 {
         LeaseAsk alice = { .holder = "roll-a", .by = "uid 1000 (alice)", .who = "1000", .ttl_usec = TTL },
                  bob = { .holder = "roll-a", .by = "uid 1001 (bob)", .who = "1001", .ttl_usec = TTL },
-                 root = { .holder = "roll-a", .by = "uid 0 (root)", .who = "0", .root = true, .ttl_usec = TTL };
+                 root = {
+                         .holder = "roll-a", .by = "uid 0 (root)", .who = "0", .root = true, .ttl_usec = TTL
+                 };
         LeaseNode working = { .job_holder = "roll-a", .job_placed = true };
         Lease l = { 0 }, read;
         bool anew;
@@ -191,6 +193,26 @@ static void an_order_is_obeyed_once_in_time_and_in_turn(void **state)
         assert_int_equal(lease_order(&l, 1, NULL, 3, now, now), LEASE_SAME);
         assert_int_equal(lease_order(&l, 1, NULL, 4, now, now), LEASE_OK);
         assert_int_equal(lease_order(&l, 1, NULL, 4, USEC_INFINITY, T0 + TTL), LEASE_LOST);
+}
+
+/* A step that cannot be kept exactly would make the record one that nobody reads. */
+static void a_step_that_cannot_be_kept_is_not_obeyed(void **state)
+{
+        Lease l = { 0 }, read;
+        bool anew;
+        (void) state;
+        assert_int_equal(take(&l, "roll-a", &idle, false, T0), LEASE_OK);
+        assert_int_equal(lease_order(&l, 1, NULL, UINT64_MAX, USEC_INFINITY, T0), LEASE_ABSURD);
+        assert_int_equal(lease_order(&l, 1, NULL, LEASE_STEP_MAX + 1, USEC_INFINITY, T0), LEASE_ABSURD);
+        assert_int_equal(lease_order(&l, 1, NULL, LEASE_STEP_MAX, USEC_INFINITY, T0), LEASE_OK);
+        lease_obey(&l, LEASE_STEP_MAX);
+        cJSON *o = lease_to_json(&l);
+        assert_int_equal(lease_from_json(&read, o, true, T0, &anew, NULL), 0);
+        assert_true(read.step == LEASE_STEP_MAX);
+        cJSON_Delete(o);
+        /* It is over with the epoch. */
+        assert_int_equal(take(&l, "roll-a", &idle, false, T0), LEASE_OK);
+        assert_int_equal(lease_order(&l, 2, NULL, 1, USEC_INFINITY, T0), LEASE_OK);
 }
 
 /* ---- every order of events ---- */
@@ -620,6 +642,7 @@ int main(void)
                 cmocka_unit_test(a_job_keeps_others_away_whatever_the_clock_says),
                 cmocka_unit_test(a_node_that_is_out_is_only_taken_by_who_knows),
                 cmocka_unit_test(an_order_is_obeyed_once_in_time_and_in_turn),
+                cmocka_unit_test(a_step_that_cannot_be_kept_is_not_obeyed),
                 cmocka_unit_test(every_order_of_events_has_one_holder),
                 cmocka_unit_test(a_record_that_makes_no_sense_is_told),
                 cmocka_unit_test(nobody_has_it_longer_than_he_was_told),

@@ -96,6 +96,21 @@ denied 'is leased by the roll roll-1' mate LeaseTake 'ssa(sss)a{sv}' router roll
 denied 'only with a reason' mate LeaseSteal ss router ""
 assert by ops LeaseRenew st router "$LEASE"
 assert by root LeaseRenew st router "$LEASE"
+# An order about a job is obeyed under the lease of what the job is about, whatever name it comes with.
+assert by ops Restart 'sa{sv}' router 5 lease t "$LEASE" step t 1 expires t "$(boot_usec 10)" roll s roll-1 await-go b true
+wait_for 30 in_phase r1 place
+for name in "" router; do
+        denied 'the lease of router was taken by uid [0-9]* (ops)' mate CancelJob 'ssa{sv}' "$name" "why not" 3 lease t "$LEASE" step t 18446744073709551615 \
+                expires t "$(boot_usec 10)"
+done
+# Nor is there a step of his own after which nothing would be obeyed or read any more.
+for method in "CancelJob ssa{sv} router reason 3" "Go sa{sv} router 3" "Restart sa{sv} router 3"; do
+        # shellcheck disable=SC2086
+        denied 'steps have numbers up to 9007199254740992' ops $method lease t "$LEASE" step t 18446744073709551615 expires t "$(boot_usec 10)"
+done
+assert by ops CancelJob 'ssa{sv}' "" "enough of it" 3 lease t "$LEASE" step t 2 expires t "$(boot_usec 10)"
+wait_for 30 no_job r1
+assert_same "$(in_node r1 jq .step /var/lib/edge-roll/lease-router.json)" 2 "the step in the record of the lease"
 assert by mate LeaseSteal ss router "ops is ill"
 denied 'not in force' ops LeaseRenew st router "$LEASE"
 
