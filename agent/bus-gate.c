@@ -7,10 +7,10 @@
 #include "agent/journal.h"
 #include "probes/json.h"
 
-/* Refusals of one user that are recorded: so many at once, then one in so long. */
+/* Refusals of one person that are recorded: so many at once, then one in so long. */
 #define REFUSALS_MAX 50
 #define REFUSAL_USEC (3 * USEC_PER_SEC)
-#define REFUSED_MAX  32 /* users whose refusals are counted */
+#define REFUSED_MAX  32 /* people whose refusals are counted */
 
 /* What the records say of a call, and what the right to it depends on. */
 typedef struct Ask {
@@ -101,34 +101,38 @@ static void tell(int priority, const char *id, const Ask *ask, const char *membe
         JournalContext context = { .component = ask->component,
                                    .fields = fields,
                                    .n_fields = ELEMENTS(fields) };
-        (void) snprintf(uid, sizeof(uid), "%u", (unsigned) c->uid);
+        uid[0] = '\0';
+        if (c->uid != BUS_UID_UNKNOWN)
+                (void) snprintf(uid, sizeof(uid), "%u", (unsigned) c->uid);
         journal_log(priority, id, &context, "%s%s%s", ask->component, *ask->component ? ": " : "", text);
 }
 
 typedef struct Refused {
         Usec full; /* when everything that was recorded is forgotten again */
-        uid_t uid;
+        char who[sizeof(((BusCaller *) NULL)->who)];
         unsigned left_out;
 } Refused;
 
-static Refused *refused_of(uid_t uid)
+/* By person: all who come through sudo have the same uid. */
+static Refused *refused_of(const BusCaller *c)
 {
         static Refused list[REFUSED_MAX];
         Refused *oldest = &list[0];
         for (size_t i = 0; i < REFUSED_MAX; i++) {
-                if (list[i].full && list[i].uid == uid)
+                if (list[i].full && strcmp(list[i].who, c->who) == 0)
                         return &list[i];
                 if (list[i].full < oldest->full)
                         oldest = &list[i];
         }
-        *oldest = (Refused){ .uid = uid };
+        *oldest = (Refused){ 0 };
+        memcpy(oldest->who, c->who, sizeof(oldest->who));
         return oldest;
 }
 
 /* The journal leaves out what comes too fast: nobody must be able to have it leave out what others do. */
-static bool may_tell_refusal(uid_t uid, unsigned *ret_left_out)
+static bool may_tell_refusal(const BusCaller *c, unsigned *ret_left_out)
 {
-        Refused *r = refused_of(uid);
+        Refused *r = refused_of(c);
         Usec now = time_now();
         r->full = MAX(r->full, now);
         if (r->full > now + (REFUSALS_MAX - 1) * REFUSAL_USEC) {
@@ -147,7 +151,7 @@ static void tell_refused(const Ask *ask, const char *member, const BusCaller *c,
         char text[900], more[64] = "";
         bool permission = strcmp(name, BUS_ERROR_PREFIX "NoPermission") == 0;
         unsigned left_out;
-        if (!may_tell_refusal(c->uid, &left_out))
+        if (!may_tell_refusal(c, &left_out))
                 return;
         if (left_out)
                 (void) snprintf(more, sizeof(more), " (%u others were not recorded)", left_out);
@@ -164,14 +168,26 @@ static void tell_asked(const Ask *ask, const BusMethod *method, const BusCaller 
         tell(method->log, JOURNAL_ASKED, ask, method->member, c, "obeyed", text);
 }
 
+void bus_gate_obeyed(sd_bus_message *m, const BusCaller *caller)
+{
+        const BusMethod *method = caller->method;
+        Ask ask;
+        if (method->log == 0 || method->log >= LOG_DEBUG)
+                return;
+        (void) sd_bus_message_rewind(m, true);
+        ask_read(m, method, &ask);
+        tell_asked(&ask, method, caller);
+}
+
 void bus_gate_refused(sd_bus_message *m, const BusCaller *caller, const char *name, const char *text)
 {
-        const BusMethod any = { 0 };
-        const char *member = sd_bus_message_get_member(m);
+        const BusMethod *method = caller->method;
         Ask ask;
+        if (method->log == 0)
+                return;
         (void) sd_bus_message_rewind(m, true);
-        ask_read(m, &any, &ask);
-        tell_refused(&ask, member ? member : "?", caller, name ? name : "?", text ? text : "?");
+        ask_read(m, method, &ask);
+        tell_refused(&ask, method->member, caller, name ? name : "?", text ? text : "?");
 }
 
 /* ---- the right ---- */
@@ -272,14 +288,14 @@ int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd
                         method = &methods[i];
         agent_touch(a);
         int r = bus_caller(agent_people(a), m, method->log > 0, &caller, error);
-        if (r < 0)
-                return r;
+        caller.method = method;
         ask_read(m, method, &ask);
-        r = right_check(method, a, &caller, &ask, error);
+        if (r >= 0)
+                r = right_check(method, a, &caller, &ask, error);
         (void) json_lost(); /* what was lost before is no matter of this answer */
         if (r >= 0)
                 r = method->fn(a, m, &caller, error);
-        if (method->log == 0)
+        if (r == BUS_LATER || method->log == 0)
                 return r;
         if (r >= 0 && method->log < LOG_DEBUG)
                 tell_asked(&ask, method, &caller);

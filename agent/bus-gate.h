@@ -19,7 +19,10 @@ typedef enum BusRight {
         BUS_RIGHT_INVALID = -EINVAL,
 } BusRight;
 
-/* @caller: valid during the call; may_change holds unless anybody may. Answers @m, or keeps it. */
+/* It is answered later, and recorded then: bus_gate_obeyed(), bus_gate_refused(). */
+#define BUS_LATER 2
+
+/* @caller: valid during the call; may_change holds unless anybody may. Answers @m, or keeps it: BUS_LATER. */
 typedef int (*BusMethodFn)(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error);
 
 typedef struct BusMethod {
@@ -37,5 +40,7 @@ typedef struct BusMethod {
  */
 int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd_bus_error *error);
 
-/* bus_gate_refused() - a call that was handed on and is answered later is refused then: recorded. */
+/* bus_gate_obeyed() - a call that was handed on and is answered later was obeyed: recorded as the table says.
+ * bus_gate_refused() - ... it was refused. @caller: as it was handed on. */
+void bus_gate_obeyed(sd_bus_message *m, const BusCaller *caller);
 void bus_gate_refused(sd_bus_message *m, const BusCaller *caller, const char *name, const char *text);

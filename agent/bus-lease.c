@@ -357,7 +357,8 @@ static void take_on_facts(const Facts *facts, void *userdata)
         if (r < 0) {
                 bus_gate_refused(t->message, &t->caller, error.name, error.message);
                 (void) sd_bus_reply_method_errno(t->message, r, &error);
-        }
+        } else
+                bus_gate_obeyed(t->message, &t->caller);
 }
 
 int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
@@ -398,7 +399,7 @@ int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_b
                 return bus_error(error, r, &err);
         }
         (void) TAKE_PTR(t);
-        return 1;
+        return BUS_LATER;
 }
 
 /* ---- LeaseRenew, LeaseGive, LeaseSteal ---- */

@@ -100,6 +100,7 @@ static void lock_on_asked(int r, const char *text, cJSON *show, void *userdata)
                 else
                         journal_log(LOG_NOTICE, JOURNAL_PLACE, &c, "%s: %s", call->component->name,
                                     call->what);
+                bus_gate_obeyed(call->message, &call->caller);
                 (void) sd_bus_reply_method_return(call->message, NULL);
         }
         lock_call_end(call);
@@ -188,7 +189,7 @@ static int lock_go(LockCall *call)
                          known_port(agent_config(a), call->component), lock_on_facts, call, &call->facts,
                          NULL) < 0)
                 lock_ask(call);
-        return 1;
+        return BUS_LATER;
 }
 
 int method_lock(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/bus-gate.h"
 #include "agent/bus.h"
 #include "agent/facts.h"
 #include "agent/journal.h"
@@ -14,6 +15,7 @@
 typedef struct NeededAsk {
         Agent *agent;
         sd_bus_message *message;
+        BusCaller caller;
         const Component *component;
 } NeededAsk;
 
@@ -33,11 +35,13 @@ static void ask_on_end(const Needed *needed, void *userdata)
         cJSON_AddStringToObject(o, "component", ask->component->name);
         needed_json(needed, o);
         cJSON_AddStringToObject(o, "text", needed_text(needed, text, sizeof(text)));
+        bus_gate_obeyed(ask->message, &ask->caller);
         (void) bus_reply_json(ask->message, o);
         ask_end(ask);
 }
 
-static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, sd_bus_error *error)
+static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, const BusCaller *caller,
+                     sd_bus_error *error)
 {
         const Job *job = agent_busy(a);
         char busy[200] = "";
@@ -47,7 +51,7 @@ static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, sd_bus_err
         NeededAsk *ask = calloc(1, sizeof(*ask));
         if (!ask)
                 return -ENOMEM;
-        *ask = (NeededAsk){ .agent = a, .message = sd_bus_message_ref(m), .component = c };
+        *ask = (NeededAsk){ .agent = a, .message = sd_bus_message_ref(m), .caller = *caller, .component = c };
         if (job && job_concerns(job, c->name))
                 (void) snprintf(busy, sizeof(busy),
                                 "a job works on it (%s, phase %s), and what that leaves is to come",
@@ -66,14 +70,13 @@ static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, sd_bus_err
                 ask_end(ask);
                 return bus_error(error, r, &err);
         }
-        return 1;
+        return BUS_LATER;
 }
 
 int bus_needed(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
         const char *name;
         Err err = { 0 };
-        (void) caller;
 
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = sd_bus_message_skip(m, "a{sv}")) < 0)
@@ -86,7 +89,7 @@ int bus_needed(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_erro
         if (agent_leaving(a))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "the agent is just leaving; call again");
-        return ask_begin(a, c, m, error);
+        return ask_begin(a, c, m, caller, error);
 }
 
 /* ---- behind a restart ---- */

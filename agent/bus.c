@@ -221,7 +221,7 @@ int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret,
 {
         const BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
         Creds creds;
-        *ret = (BusCaller){ 0 };
+        *ret = (BusCaller){ .uid = BUS_UID_UNKNOWN, .who = "?", .text = "somebody who has left the bus" };
         if (creds_get(m, &creds) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoPermission",
                                         "the bus does not tell who is calling");

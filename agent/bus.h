@@ -19,7 +19,12 @@
  * the other end of the connection: of whom it speaks for only root is believed, where he comes from is told
  * as claimed.
  */
+#define BUS_UID_UNKNOWN ((uid_t) -1)
+
+struct BusMethod;
+
 typedef struct BusCaller {
+        const struct BusMethod *method; /* what he calls: set by bus_gate() */
         uid_t uid;
         bool may_change;       /* root, or in the group edge-roll */
         bool root;             /* uid 0, and not on behalf of somebody else */

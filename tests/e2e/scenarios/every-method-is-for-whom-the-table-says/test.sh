@@ -160,3 +160,21 @@ denials=$(in_node r1 journalctl -q -o json "MESSAGE_ID=$DENIED" | jq -s 'map(sel
 { [ "$denials" -ge 50 ] && [ "$denials" -lt 60 ]; } || fail "of 75 refusals of guest $denials were recorded"
 denied 'only with a reason' mate LeaseSteal ss router ""
 tells "$DENIED" '.EDGE_ROLL_METHOD == "LeaseSteal" and .EDGE_ROLL_USER == "mate"'
+# ... nor one of those who come through sudo, all of them as uid 0.
+for _ in 1 2 3 4 5; do over_ssh sue; done
+denied 'not in force' root LeaseRenew st router 4711
+tells "$DENIED" '.EDGE_ROLL_METHOD == "LeaseRenew" and .EDGE_ROLL_USER == "root" and .EDGE_ROLL_COMPONENT == "router" and .EDGE_ROLL_FOR == null'
+# What is answered later is recorded then, as it was answered. Nobody listens where these places are said to be kept.
+assert by ops Needed 'sa{sv}' router 0
+tells "$ASKED" '.EDGE_ROLL_METHOD == "Needed" and .EDGE_ROLL_USER == "ops" and .EDGE_ROLL_COMPONENT == "router"'
+config r1 '[pool]' 'lock = zookeeper://127.0.0.1:9'
+denied 'ZooKeeper' ops LockSteal sss router somebody "ops wants it"
+tells "$DENIED" '.EDGE_ROLL_METHOD == "LockSteal" and .EDGE_ROLL_USER == "ops" and .EDGE_ROLL_COMPONENT == "router" and .EDGE_ROLL_REASON == "ops wants it"'
+seen=$(entry "$ASKED" '.EDGE_ROLL_METHOD == "LockSteal"')
+[ -z "$seen" ] || fail "a call that was refused is recorded as obeyed: $seen"
+# Whoever has left by the time his call is read is refused, and that is recorded, too.
+in_node r1 systemctl kill --signal=STOP edge-roll-agent.service
+! as r1 ops busctl --timeout=1 call org.edgeroll.Agent1 /org/edgeroll/Agent1 org.edgeroll.Agent1 LeaseSteal ss router "and away" || fail "a frozen agent has answered"
+in_node r1 systemctl kill --signal=CONT edge-roll-agent.service
+of_nobody() { [ -n "$(entry "$DENIED" '.EDGE_ROLL_METHOD == "LeaseSteal" and .EDGE_ROLL_REASON == "and away" and .EDGE_ROLL_UID == null')" ]; }
+wait_for 5 of_nobody
