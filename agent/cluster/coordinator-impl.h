@@ -51,6 +51,8 @@ typedef struct CoordStep {
         bool cancelled;     /* it was told to go back */
         char back_why[400]; /* ... and why */
         bool back_due;      /* ... and nobody knows whether that came */
+        bool back_bare;     /* ... and it was not obeyed under the lease */
+        unsigned back_told; /* refusals of it that were shown */
         bool sent;          /* an order to begin has left this machine */
         unsigned goes;      /* orders to go */
         bool go_due;        /* the last one was not obeyed, or nobody knows; again from */

@@ -427,26 +427,78 @@ static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const
         Err err = { 0 };
         (void) m;
         st->call = NULL;
-        /* An agent of the release before cannot be told which job is meant. */
-        if (r == -EREMOTE && strcmp(error, SD_BUS_ERROR_UNKNOWN_METHOD) == 0) {
+        /* An agent of the release before cannot be told which job is meant: that it is ours is known while
+         * the lease is, or has just been seen. */
+        if (r == -EREMOTE && strcmp(error, SD_BUS_ERROR_UNKNOWN_METHOD) == 0 &&
+            (st->back_bare || tenures_held(st->c->tenures, st->node, step_component(st), time_now()))) {
                 st->back_due = remote_call(fleet_remote(st->c->fleet, st->node), &st->call, NULL, NULL,
                                            "Cancel", ORDER_USEC, step_on_cancelled, st, &err, "ss",
                                            step_plan(st)->component, st->back_why) < 0;
                 return;
         }
-        /* Not obeyed, as it was too late or the lease had lapsed: again, while the lease is ours. */
+        /* Not obeyed, as it was too long on its way or the lease has lapsed: again, and not under it. */
         st->back_due = r < 0 && !none && !late;
-        if (r == -EREMOTE && !step_over(st) && !none)
+        st->back_bare = st->back_bare || (st->back_due && r == -EREMOTE);
+        if (r == -EREMOTE && !step_over(st) && !none && st->back_told++ < COORD_ASKS_MAX)
                 coord_say(st->c, step_name(st), true, "%s", text);
+}
+
+/* The order to go back that needs no lease: it names the job. @look: has just come. */
+static int back_send(CoordStep *st, const NodeLook *look)
+{
+        Remote *remote = fleet_remote(st->c->fleet, st->node);
+        sd_bus_message *m = NULL;
+        Err err = { 0 };
+        int r = remote_message_new(remote, &m, NULL, NULL, "CancelJob", &err);
+        if (r >= 0 && (r = sd_bus_message_append(m, "ssa{sv}", step_plan(st)->component, st->back_why, 2,
+                                                 "job", "t", look->job_number, "expires", "t",
+                                                 time_add(look->now, TENURE_ORDER_USEC))) >= 0)
+                r = remote_call_message(remote, &st->call, m, ORDER_USEC, step_on_cancelled, st, &err);
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static void step_on_back_look(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        CoordStep *st = userdata;
+        NodeLook *look = NULL;
+        const char *json = NULL;
+        Err err = { 0 };
+        (void) error;
+        (void) text;
+        st->call = NULL;
+        st->back_due = true;
+        if (r < 0 || sd_bus_message_read(m, "s", &json) < 0 ||
+            look_parse(json, strlen(json), &look, &err) < 0)
+                return;
+        /* It is over, or never began, or has come too far: how it ends is what counts. */
+        bool ours = look->has_job && strcmp(look->job_roll, st->c->id) == 0;
+        st->back_due = ours && look->job_cancellable && back_send(st, look) < 0;
+        look_free(look);
+}
+
+/* An agent obeys no order under a lease that has lapsed or that it cannot write down. To go back is the safe
+ * side all the same. */
+static void step_back_bare(CoordStep *st)
+{
+        Err err = { 0 };
+        st->back_bare = true;
+        st->back_due = remote_call(fleet_remote(st->c->fleet, st->node), &st->call, NULL, NULL, "Look",
+                                   ORDER_USEC, step_on_back_look, st, &err, "s", step_component(st)) < 0;
 }
 
 static void step_back(CoordStep *st)
 {
         ++st->c->step;
         st->call = remote_call_cancel(st->call);
-        /* Where it cannot be told, its lease is not renewed either: what is not out yet goes back by itself.
-         */
-        st->back_due = order_send(st, "CancelJob", st->back_why, order_back_append, step_on_cancelled) < 0;
+        if (st->back_bare) {
+                step_back_bare(st);
+                return;
+        }
+        int r = order_send(st, "CancelJob", st->back_why, order_back_append, step_on_cancelled);
+        st->back_due = r < 0;
+        if (r == -ESTALE)
+                step_back_bare(st);
 }
 
 static void step_cancel(CoordStep *st, const char *why)
@@ -690,9 +742,7 @@ static void step_tick(CoordStep *st, Usec now)
         }
         if (state == SEQ_STEP_GOING)
                 step_go_again(st, now);
-        /* While the lease is ours no job of anybody else can be hit by it. */
         if (st->back_due && !st->call && st->follow && remote_state(remote) == REMOTE_UP &&
-            tenures_held(c->tenures, st->node, step_component(st), now) &&
             (state == SEQ_STEP_STARTED || state == SEQ_STEP_GOING))
                 step_back(st);
         bool lacking = seq_short(c->seq, st->index);

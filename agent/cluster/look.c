@@ -237,6 +237,8 @@ static int look_get_job(const cJSON *o, NodeLook *l, Err *err)
         if (r >= 0)
                 r = look_u64(job, "step", &l->job_step, err);
         if (r >= 0)
+                r = look_u64(job, "id", &l->job_number, err);
+        if (r >= 0)
                 r = look_bool(job, "cancellable", false, &l->job_cancellable, NULL, err);
         return r < 0 ? err_prefix(err, r, "job") : 0;
 }

@@ -75,7 +75,7 @@ typedef struct NodeLook {
 
         bool has_job;
         char job_kind[32], job_phase[32], job_by[LOOK_TEXT], job_roll[64];
-        uint64_t job_step;
+        uint64_t job_step, job_number;
         bool job_cancellable;
 
         bool has_last;

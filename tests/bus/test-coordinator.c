@@ -412,6 +412,63 @@ static void an_order_to_go_back_that_is_lost_is_given_again(void **state)
         world_done(&w);
 }
 
+/* Until it has asked which job it is. */
+static void refuse_the_order_back(World *w, size_t node, const char *member)
+{
+        if (node != 0)
+                return;
+        if (strcmp(member, "Go") == 0) {
+                fake_agent_script(w->agent[2])->parts[0].not_up = true;
+                fake_agent_pulse(w->agent[2]);
+        } else if (strcmp(member, "CancelJob") == 0 && !w->done_once)
+                w->refuse = "org.edgeroll.Error.Failed";
+        else if (strcmp(member, "Look") == 0 && fake_agent_calls(w->agent[0], "CancelJob") > 0)
+                w->done_once = true;
+}
+
+static void an_order_to_go_back_that_is_refused_under_the_lease_names_the_job(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 8 * USEC_PER_SEC;
+        w.on_call = refuse_the_order_back;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        world_says(&w, "others of its pool are missing");
+        assert_int_equal(world_restarts(&w), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 2);
+        world_done(&w);
+}
+
+/* It is neither renewed nor given again once its job is past `place`, and only then another one dies. */
+static void lose_the_lease(World *w, size_t node, const char *member)
+{
+        bool renews = strcmp(member, "LeaseRenew") == 0;
+        if (node == 0 && renews && strcmp(fake_agent_phase(w->agent[0]), "notice") == 0) {
+                w->refuse = "org.edgeroll.Error.LeaseLost";
+                w->done_once = true;
+        } else if (node == 0 && strcmp(member, "LeaseTake") == 0 && w->done_once)
+                w->refuse = "org.edgeroll.Error.Leased";
+        else if (node == 2 && renews && w->done_once) {
+                fake_agent_script(w->agent[2])->parts[0].not_up = true;
+                fake_agent_pulse(w->agent[2]);
+        }
+}
+
+static void a_node_whose_lease_is_lost_is_told_to_go_back_all_the_same(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aaa");
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 20 * USEC_PER_SEC;
+        fake_agent_script(w.agent[0])->ttl_usec = 6 * USEC_PER_SEC;
+        w.on_call = lose_the_lease;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2,n3 --yes", RESULT_GAVE_BACK);
+        assert_int_equal(world_restarts(&w), 0);
+        assert_int_equal(fake_agent_calls(w.agent[0], "CancelJob"), 1);
+        world_done(&w);
+}
+
 static void away_for_good(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "Go") != 0 || node != 0)
@@ -1216,6 +1273,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(a_word_that_is_lost_with_its_link_is_given_again),
                 cmocka_unit_test(a_word_that_is_always_refused_ends_its_job),
                 cmocka_unit_test(an_order_to_go_back_that_is_lost_is_given_again),
+                cmocka_unit_test(an_order_to_go_back_that_is_refused_under_the_lease_names_the_job),
+                cmocka_unit_test(a_node_whose_lease_is_lost_is_told_to_go_back_all_the_same),
                 cmocka_unit_test(one_that_is_away_when_its_turn_comes_ends_the_roll),
                 cmocka_unit_test(one_that_was_away_long_before_its_turn_is_reached_again),
                 cmocka_unit_test(a_lease_that_somebody_else_takes_first_is_named_and_waited_for),

@@ -143,8 +143,8 @@ static int call_status(FakeAgent *a, sd_bus_message *m)
 
 /* What a caller may say besides. */
 typedef struct FakeOptions {
-        uint64_t lease, partner, step, expires, ttl, wait;
-        bool has_lease, has_step, has_expires, await_go, accept_out, members_force;
+        uint64_t lease, partner, step, expires, ttl, wait, job;
+        bool has_lease, has_step, has_expires, has_job, await_go, accept_out, members_force;
         char pool[96], roll[96], reason[96];
 } FakeOptions;
 
@@ -175,6 +175,8 @@ static int options_read(sd_bus_message *m, FakeOptions *o)
                         o->step = number, o->has_step = true;
                 else if (strcmp(key, "expires") == 0)
                         o->expires = number, o->has_expires = true;
+                else if (strcmp(key, "job") == 0)
+                        o->job = number, o->has_job = true;
                 else if (strcmp(key, "ttl") == 0)
                         o->ttl = number;
                 else if (strcmp(key, "await-go") == 0)
@@ -387,12 +389,14 @@ static int call_cancel(FakeAgent *a, sd_bus_message *m, bool named)
         const char *component, *reason;
         FakeOptions o = { 0 };
         if (sd_bus_message_read(m, "ss", &component, &reason) < 0 || (named && options_read(m, &o) < 0) ||
-            (named && !o.has_lease))
+            (named && !o.has_expires) || (named && !o.has_lease && !o.has_job))
                 return -EINVAL;
         FakeJob *j = a->job;
-        if (!j || j->over || (named && !j->lease))
+        if (!j || j->over || (o.has_lease && !j->lease) || (o.has_job && o.job != j->id))
                 return fake_refuse(m, "NoJob", "no job runs");
-        if (named && order_check(a, m, j->component, &o) == 2)
+        if (named && time_boot() > o.expires)
+                return fake_refuse(m, "Expired", "the call was too long on its way");
+        if (o.has_lease && order_check(a, m, j->component, &o) == 2)
                 return 0;
         if (j->phase >= PHASE_STOP)
                 return fake_refuse(m, "TooLate", "cannot be undone, will finish");
