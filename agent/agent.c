@@ -27,6 +27,10 @@
 #define BUS_RETRY_USEC  (200 * USEC_PER_MSEC)
 #define LOCK_RETRY_USEC (100 * USEC_PER_MSEC)
 #define LOCK_WAIT_USEC  (90 * USEC_PER_SEC) /* heal: longer than the agent's TimeoutStopSec */
+/* Well below the agent's TimeoutStartSec, and below what its block lasts. */
+#define MEMORY_WAIT_USEC      (10 * USEC_PER_SEC)
+#define MEMORY_PAUSE_USEC     (50 * USEC_PER_MSEC)
+#define MEMORY_PAUSE_MAX_USEC (2 * USEC_PER_SEC)
 
 struct Agent {
         const Config *given;      /* the caller's, of the start */
@@ -37,6 +41,9 @@ struct Agent {
         sd_bus *side; /* systemd's own socket, while the bus is away in the middle of a job; else NULL */
         sd_bus_slot *name_slot, *lost_slot;
         sd_event_source *bus_timer, *idle_timer, *hold_timer, *lock_timer;
+        sd_event_source *memory_timer; /* made while there is memory */
+        Usec memory_since, memory_pause;
+        bool memory_waits;           /* an unfinished job is taken up as soon as there is memory */
         sd_event_source *over_timer; /* the record of a job that is over could not be removed yet */
         Http *http;
         Conns *conns;
@@ -298,9 +305,9 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         (void) s;
         (void) usec;
         Usec next;
-        if (agent_busy(a) || !a->bus || a->leaving || a->hold_timer || a->over_timer || !a->locked ||
-            a->pins > 0 || leases_any(a->leases, time_boot(), &next) || a->tickets || a->places_timer ||
-            places_pending(a->places, NULL, 0)) {
+        if (agent_busy(a) || a->memory_waits || !a->bus || a->leaving || a->hold_timer || a->over_timer ||
+            !a->locked || a->pins > 0 || leases_any(a->leases, time_boot(), &next) || a->tickets ||
+            a->places_timer || places_pending(a->places, NULL, 0)) {
                 agent_touch(a);
                 return 0;
         }
@@ -857,20 +864,34 @@ static void stored_fds_drop(Agent *a)
                 agent_keep_fd((JobPlace) p, -1, a);
 }
 
-/* That says nothing about the record: it stays as it is, with what the fd store keeps, for the next one of
- * us. */
+/*
+ * That says nothing about the record: it stays as it is, with what the fd store keeps, until there is memory.
+ * The next one of us would have no more of it, and after some of them systemd gives the unit up. Behind heal
+ * there is nobody: it waits as long as it takes.
+ */
 static bool agent_no_memory(Agent *a, const Err *err)
 {
-        journal_log(LOG_CRIT, JOURNAL_AGENT, NULL, "an unfinished job cannot be gone on with now: %s",
-                    err->text);
+        const Usec now = time_now();
+        if (a->memory_since == 0) {
+                journal_log(LOG_CRIT, JOURNAL_AGENT, NULL,
+                            "an unfinished job cannot be gone on with until there is memory: %s", err->text);
+                a->memory_since = now;
+                a->memory_pause = MEMORY_PAUSE_USEC;
+        }
         (void) snprintf(a->stale, sizeof(a->stale), "%s", err->text);
-        stored_fds_close(a);
-        (void) sd_event_exit(a->event, AGENT_EXIT_RESTART);
+        a->memory_waits = (a->heal || now - a->memory_since < MEMORY_WAIT_USEC) &&
+                          sd_event_source_set_time(a->memory_timer, time_add(now, a->memory_pause)) >= 0 &&
+                          sd_event_source_set_enabled(a->memory_timer, SD_EVENT_ONESHOT) >= 0;
+        a->memory_pause = MIN(2 * a->memory_pause, MEMORY_PAUSE_MAX_USEC);
+        if (!a->memory_waits) {
+                stored_fds_close(a);
+                (void) sd_event_exit(a->event, a->heal ? AGENT_EXIT_RESTART : AGENT_EXIT_GIVE_UP);
+        }
         return false;
 }
 
 /* Return: a job goes on. */
-static bool agent_resume(Agent *a)
+static bool agent_take_up(Agent *a)
 {
         int copies[JOB_PLACE_COUNT];
         JobEnv env = agent_env(a);
@@ -919,6 +940,17 @@ static bool agent_resume(Agent *a)
         return agent_busy(a);
 }
 
+/* Return: a job goes on. None may do so later: see memory_waits. */
+static bool agent_resume(Agent *a)
+{
+        a->memory_waits = false;
+        *a->stale = '\0';
+        bool on = agent_take_up(a);
+        if (!a->memory_waits)
+                a->memory_since = 0;
+        return on;
+}
+
 /* ---- never two ---- */
 
 static int agent_on_lock(sd_event_source *s, uint64_t usec, void *userdata);
@@ -928,7 +960,7 @@ static void agent_begin_work(Agent *a)
 {
         char text[512];
         agent_number(a);
-        if (tickets_unreadable(a->config->state_dir, text, sizeof(text)))
+        if (a->memory_since == 0 && tickets_unreadable(a->config->state_dir, text, sizeof(text)))
                 journal_log(LOG_ERR, JOURNAL_TICKET, NULL, "%s", text);
         /* Of files that cannot be used there is nothing to compare. */
         if (!*a->trouble)
@@ -940,6 +972,8 @@ static void agent_begin_work(Agent *a)
                 if (!a->bus)
                         agent_side_bus(a);
         }
+        if (a->memory_waits)
+                return;
         if (a->unwritten.n > 0)
                 agent_records_over(a);
         agent_watch_holds(a, true);
@@ -951,8 +985,20 @@ static void agent_begin_work(Agent *a)
 static void heal_begin_work(Agent *a)
 {
         agent_number(a);
-        if (!agent_resume(a) && !a->job)
+        if (!agent_resume(a) && !a->memory_waits && !a->job)
                 (void) sd_event_exit(a->event, *a->stale ? result_exit_code(RESULT_FAILED) : EXIT_SUCCESS);
+}
+
+static int agent_on_memory(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Agent *a = userdata;
+        (void) s;
+        (void) usec;
+        if (a->heal)
+                heal_begin_work(a);
+        else
+                agent_begin_work(a);
+        return 0;
 }
 
 /* model: AGENT-LOCK */
@@ -1015,16 +1061,17 @@ static void agent_go(Agent *a)
                            : why == STOPPING_UNIT     ? HEAL_UNIT " finishes it"
                            : why == STOPPING_SHUTDOWN ? "it is settled after the boot"
                                                       : "whoever comes next goes on";
+        const char *phase = a->job ? job_phase(a->job) : "none: it was not taken up yet";
         Err err = { 0 };
         if (why == STOPPING_UNIT && manager_start(HEAL_UNIT, &err) < 0) {
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL,
                             "told to end in phase %s, and nobody finishes the job: %s; start " AGENT_UNIT
                             " or run `edge-roll heal`",
-                            job_phase(a->job), err.text);
+                            phase, err.text);
                 return;
         }
         journal_log(LOG_NOTICE, JOURNAL_AGENT, NULL, "told to end in phase %s; the job's record stays, %s",
-                    job_phase(a->job), next);
+                    phase, next);
 }
 
 static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
@@ -1032,7 +1079,7 @@ static int agent_on_signal(sd_event_source *s, const struct signalfd_siginfo *si
         Agent *a = userdata;
         (void) s;
         (void) si;
-        if (agent_busy(a)) {
+        if (agent_busy(a) || a->memory_waits) {
                 agent_go(a);
                 return sd_event_exit(a->event, AGENT_EXIT_RESTART);
         }
@@ -1055,6 +1102,9 @@ static int agent_setup(Agent *a, Err *err)
         if ((r = sd_event_default(&a->event)) < 0 ||
             (r = sd_event_add_signal(a->event, NULL, SIGTERM, agent_on_signal, a)) < 0 ||
             (r = sd_event_add_signal(a->event, NULL, SIGINT, agent_on_signal, a)) < 0 ||
+            (r = sd_event_add_time(a->event, &a->memory_timer, CLOCK_MONOTONIC, USEC_INFINITY, 0,
+                                   agent_on_memory, a)) < 0 ||
+            (r = sd_event_source_set_enabled(a->memory_timer, SD_EVENT_OFF)) < 0 ||
             (r = sd_event_set_watchdog(a->event, true)) < 0)
                 return err_errno(err, r, "no event loop");
         if ((r = http_new(&a->http, a->event, err)) < 0 || (r = conns_new(&a->conns, err)) < 0)
@@ -1099,6 +1149,7 @@ static void agent_done(Agent *a)
         sd_event_source_unref(a->hold_timer);
         sd_event_source_unref(a->over_timer);
         sd_event_source_unref(a->lock_timer);
+        sd_event_source_unref(a->memory_timer);
         sd_event_unref(a->event);
         stored_fds_close(a);
         closep(&a->lock_fd);
@@ -1113,7 +1164,7 @@ static int agent_run(Agent *a)
                             a->heal ? "heal" : "the agent", err.text);
                 (void) fprintf(stderr, "edge-roll: cannot start: %s\n", err.text);
                 agent_done(a);
-                return EXIT_FAILURE;
+                return a->heal ? AGENT_EXIT_RESTART : EXIT_FAILURE;
         }
         if (*a->trouble)
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the configuration cannot be used: %s", a->trouble);

@@ -19,6 +19,10 @@
 /* The exit status of an agent that was told to go in the middle of a job: systemd starts it again. */
 #define AGENT_EXIT_RESTART 75
 
+/* ... and of one that had no memory to take up an unfinished job, for longer than it is worth waiting:
+ * systemd gives the unit up, and heal, which no limit of the agent binds, does it. */
+#define AGENT_EXIT_GIVE_UP 71
+
 #define AGENT_UNIT "edge-roll-agent.service"
 #define HEAL_UNIT  "edge-roll-heal.service"
 

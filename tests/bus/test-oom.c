@@ -15,10 +15,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <time.h>
@@ -43,7 +45,8 @@
 #define SOME      12 /* of the allocations, without OOM_ALL */
 
 static TestBus bus;
-static char dir[64], config_file[96];
+static char dir[64], config_file[96], record[96];
+static bool lack; /* of memory, for SHORT_USEC, and not for good */
 
 static void put_config(void)
 {
@@ -59,6 +62,7 @@ static int setup(void **state)
         strcpy(dir, "/tmp/edge-roll-oom-XXXXXX");
         assert_non_null(mkdtemp(dir));
         (void) snprintf(config_file, sizeof(config_file), "%s/conf", dir);
+        (void) snprintf(record, sizeof(record), "%s/job.json", dir);
         put_config();
         bus_make(&bus);
         return 0;
@@ -83,6 +87,14 @@ static int teardown(void **state)
         (void) unlink(config_file);
         (void) rmdir(dir);
         return 0;
+}
+
+#define SHORT_USEC (400 * USEC_PER_MSEC)
+
+static void on_memory(int sig)
+{
+        (void) sig;
+        (void) oom_disarm();
 }
 
 /* glibc 2.36 asserts in nss_database.c that it has memory: there is no answer to that but another life. */
@@ -112,6 +124,11 @@ static pid_t agent_start(uint64_t nth, bool from, int told)
         Config *config = NULL;
         if (config_load(&config, config_file, "/nonexistent", NULL) < 0)
                 _exit(99);
+        if (lack) {
+                const struct itimerval lasts = { .it_value.tv_usec = SHORT_USEC };
+                (void) signal(SIGALRM, on_memory);
+                (void) setitimer(ITIMER_REAL, &lasts, NULL);
+        }
         oom_arm(nth, from);
         int status = agent_main(config, "");
         uint64_t n = oom_disarm();
@@ -179,7 +196,8 @@ static uint64_t life(uint64_t nth, bool from)
         assert_true(sd_bus_set_method_call_timeout(b, from ? 200 * USEC_PER_MSEC : CALL_USEC) >= 0);
         pid_t pid = agent_start(nth, from, told[1]);
         (void) close(told[1]);
-        const Usec end = time_add(time_now(), 20 * USEC_PER_SEC);
+        /* One that waits for memory is told to end. */
+        const Usec end = time_add(time_now(), (from ? 1 : 20) * USEC_PER_SEC);
         bool gone = false, there = false;
         while (!(gone = over(pid, &status)) && !(there = has_name(b)))
                 if (time_now() > end)
@@ -267,6 +285,54 @@ static void a_record_that_cannot_be_read_now_is_not_given_up(void **state)
         (void) state;
         put_record();
         each(life(0, false), with_record);
+        dir_empty();
+}
+
+/* ---- memory that comes back ---- */
+
+/* The agent finds a record, all allocations from the nth on fail, and a while later none does. Return: its
+ * wait status. */
+static int life_with_a_lack(uint64_t nth)
+{
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *b = NULL;
+        int told[2], status = 0;
+        dir_empty();
+        put_record();
+        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+        assert_true(sd_bus_open_system(&b) >= 0);
+        lack = true;
+        pid_t pid = agent_start(nth, true, told[1]);
+        lack = false;
+        (void) close(told[1]);
+        const Usec end = time_add(time_now(), 20 * USEC_PER_SEC);
+        while (!has_ended(pid) && (access(record, F_OK) == 0 || !has_name(b)) && time_now() < end)
+                (void) poll(NULL, 0, 10);
+        if (time_now() >= end)
+                fail_msg("allocation %llu and all behind it for a while: nothing has come of it",
+                         (unsigned long long) nth);
+        (void) kill(pid, SIGTERM);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        (void) close(told[0]);
+        return status;
+}
+
+/* systemd starts another one at once, which has no more memory than this one, and gives up after 60 of them.
+ */
+static void the_same_agent_waits_for_memory_and_goes_on(void **state)
+{
+        (void) state;
+        unsigned went_on = 0, tries = 0;
+        dir_empty();
+        put_record();
+        const uint64_t n = life(0, false);
+        for (uint64_t i = n / 40; i < n; i += 1 + n / 40, tries++) {
+                int status = life_with_a_lack(i);
+                if (WIFEXITED(status) && WEXITSTATUS(status) == AGENT_EXIT_RESTART)
+                        fail_msg("allocation %llu: it ended for want of memory", (unsigned long long) i);
+                went_on += access(record, F_OK) != 0;
+        }
+        print_message("%u of %u have ended the job\n", went_on, tries);
+        assert_true(went_on > tries / 4);
         dir_empty();
 }
 
@@ -455,6 +521,7 @@ int main(void)
                 cmocka_unit_test(a_record_is_written_whole_or_not_at_all),
                 cmocka_unit_test(what_was_lost_before_is_no_matter_of_a_record),
                 cmocka_unit_test(it_starts_or_says_that_it_cannot),
+                cmocka_unit_test(the_same_agent_waits_for_memory_and_goes_on),
                 cmocka_unit_test(a_record_that_cannot_be_read_now_is_not_given_up),
         };
         const char *why = ns_enter();
