@@ -552,7 +552,7 @@ static int agent_on_tickets(sd_event_source *s, uint64_t usec, void *userdata)
                 return 0;
         bool found = agent_ticket_gone(a) &&
                      tickets_next(a->config->state_dir, agent_ticket_may, a, &ticket, &a->tickets) > 0;
-        if (found && !agent_busy(a) && a->pins == 0)
+        if (found && !agent_busy(a))
                 agent_ticket_begin(a, &ticket);
         if (a->tickets && !agent_busy(a))
                 (void) sd_event_add_time(a->event, &a->ticket_timer, CLOCK_MONOTONIC,

@@ -58,3 +58,28 @@ er r2 cancel router --reason "no longer"
 wait_for 10 no_ticket
 er r1 undrain router
 assert_result "done" 0
+
+# Anybody's questions do not hold it up, and be there always one that waits for its answer: nothing answers there.
+RUN_AS="exec" in_node r2 python3 -c 'import signal, socket; s = socket.create_server(("127.0.0.1", 8082)); signal.pause()' &
+deaf=$!
+ask() { as r2 nobody busctl call org.edgeroll.Agent1 /org/edgeroll/Agent1 org.edgeroll.Agent1 Discover s message-processor; }
+asks() { while [ ! -e "$SCENE/enough" ]; do ask >>"$SCENE/asked" 2>&1; done; }
+er r1 drain router --reason "in the way"
+assert_result "done" 0
+asking=()
+for _ in 1 2 3; do
+        asks &
+        asking+=($!)
+done
+wait_for 10 test -s "$SCENE/asked"
+er r2 request router --reason "among questions"
+assert_same "$ER_EXIT" 0 "exit of request"
+wait_for 20 in_line
+: >"$SCENE/enough"
+er r2 cancel router --reason "no longer"
+wait "${asking[@]}" || :
+kill "$deaf"
+grep -q '"component' "$SCENE/asked" || fail "nobody was answered: $(head -c 300 "$SCENE/asked")"
+wait_for 10 no_ticket
+er r1 undrain router
+assert_result "done" 0
