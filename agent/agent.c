@@ -28,7 +28,9 @@
 #define LOCK_RETRY_USEC (100 * USEC_PER_MSEC)
 #define LOCK_WAIT_USEC  (90 * USEC_PER_SEC) /* heal: longer than the agent's TimeoutStopSec */
 /* Well below the agent's TimeoutStartSec, and below what its block lasts. */
-#define MEMORY_WAIT_USEC      (10 * USEC_PER_SEC)
+#define MEMORY_WAIT_USEC (10 * USEC_PER_SEC)
+/* Long enough that the starts of its unit are never too many. */
+#define HEAL_MEMORY_WAIT_USEC (60 * USEC_PER_SEC)
 #define MEMORY_PAUSE_USEC     (50 * USEC_PER_MSEC)
 #define MEMORY_PAUSE_MAX_USEC (2 * USEC_PER_SEC)
 
@@ -43,7 +45,6 @@ struct Agent {
         sd_event_source *bus_timer, *idle_timer, *hold_timer, *lock_timer;
         sd_event_source *memory_timer; /* made while there is memory */
         Usec memory_since, memory_pause;
-        bool memory_waits;           /* an unfinished job is taken up as soon as there is memory */
         sd_event_source *over_timer; /* the record of a job that is over could not be removed yet */
         Http *http;
         Conns *conns;
@@ -62,18 +63,19 @@ struct Agent {
         BusPeople *people; /* who calls through the bus that we have now */
         Job *job;          /* the present or the last one */
         uint64_t next_id;
-        bool ready;   /* the name is ours for the first time: systemd was told */
-        bool leaving; /* giving the name back; exits with the answer */
+        bool ready;        /* the name is ours for the first time: systemd was told */
+        bool leaving;      /* giving the name back; exits with the answer */
+        bool memory_waits; /* an unfinished job is taken up as soon as there is memory */
         bool fd_stored[JOB_PLACE_COUNT];
         char stale[1024];    /* why an unfinished job's record cannot go on: nothing new begins over it */
         unsigned pins;       /* calls that refer to the configuration */
         const char *trouble; /* what is wrong with the configuration files; "" */
         bool heal;           /* this is `edge-roll heal` */
-        Unwritten unwritten; /* holds without a record */
         bool gave_way;       /* ... and an agent that runs has the job */
+        bool locked;
+        Unwritten unwritten;             /* holds without a record */
         int stored_fds[JOB_PLACE_COUNT]; /* of the predecessor, until the lock is ours */
         int lock_fd;
-        bool locked;
         Usec lock_since;
 };
 
@@ -867,7 +869,8 @@ static void stored_fds_drop(Agent *a)
 /*
  * That says nothing about the record: it stays as it is, with what the fd store keeps, until there is memory.
  * The next one of us would have no more of it, and after some of them systemd gives the unit up. Behind heal
- * there is nobody: it waits as long as it takes.
+ * there is nobody: its unit starts it again, as often as it takes, and then with the limits that it has by
+ * then.
  */
 static bool agent_no_memory(Agent *a, const Err *err)
 {
@@ -879,7 +882,7 @@ static bool agent_no_memory(Agent *a, const Err *err)
                 a->memory_pause = MEMORY_PAUSE_USEC;
         }
         (void) snprintf(a->stale, sizeof(a->stale), "%s", err->text);
-        a->memory_waits = (a->heal || now - a->memory_since < MEMORY_WAIT_USEC) &&
+        a->memory_waits = now - a->memory_since < (a->heal ? HEAL_MEMORY_WAIT_USEC : MEMORY_WAIT_USEC) &&
                           sd_event_source_set_time(a->memory_timer, time_add(now, a->memory_pause)) >= 0 &&
                           sd_event_source_set_enabled(a->memory_timer, SD_EVENT_ONESHOT) >= 0;
         a->memory_pause = MIN(2 * a->memory_pause, MEMORY_PAUSE_MAX_USEC);
@@ -1155,6 +1158,12 @@ static void agent_done(Agent *a)
         closep(&a->lock_fd);
 }
 
+/* Of heal 1 would be how a job has ended, and it is not started again then. */
+static int agent_failed(const Agent *a)
+{
+        return a->heal ? AGENT_EXIT_RESTART : EXIT_FAILURE;
+}
+
 static int agent_run(Agent *a)
 {
         Err err = { 0 };
@@ -1164,7 +1173,7 @@ static int agent_run(Agent *a)
                             a->heal ? "heal" : "the agent", err.text);
                 (void) fprintf(stderr, "edge-roll: cannot start: %s\n", err.text);
                 agent_done(a);
-                return a->heal ? AGENT_EXIT_RESTART : EXIT_FAILURE;
+                return agent_failed(a);
         }
         if (*a->trouble)
                 journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the configuration cannot be used: %s", a->trouble);
@@ -1173,7 +1182,7 @@ static int agent_run(Agent *a)
                 agent_touch(a);
         r = sd_event_loop(a->event);
         agent_done(a);
-        return r < 0 ? EXIT_FAILURE : r;
+        return r >= 0 ? r : agent_failed(a);
 }
 
 int agent_main(const Config *config, const char *trouble)

@@ -46,7 +46,8 @@
 
 static TestBus bus;
 static char dir[64], config_file[96], record[96];
-static bool lack; /* of memory, for SHORT_USEC, and not for good */
+static bool healing; /* not the agent, but heal */
+static bool lack;    /* of memory, for SHORT_USEC, and not for good */
 
 static void put_config(void)
 {
@@ -130,7 +131,7 @@ static pid_t agent_start(uint64_t nth, bool from, int told)
                 (void) setitimer(ITIMER_REAL, &lasts, NULL);
         }
         oom_arm(nth, from);
-        int status = agent_main(config, "");
+        int status = healing ? heal_main(config, "") : agent_main(config, "");
         uint64_t n = oom_disarm();
         (void) !write(told, &n, sizeof(n));
         _exit(status);
@@ -305,7 +306,7 @@ static int life_with_a_lack(uint64_t nth)
         lack = false;
         (void) close(told[1]);
         const Usec end = time_add(time_now(), 20 * USEC_PER_SEC);
-        while (!has_ended(pid) && (access(record, F_OK) == 0 || !has_name(b)) && time_now() < end)
+        while (!has_ended(pid) && (healing || access(record, F_OK) == 0 || !has_name(b)) && time_now() < end)
                 (void) poll(NULL, 0, 10);
         if (time_now() >= end)
                 fail_msg("allocation %llu and all behind it for a while: nothing has come of it",
@@ -333,6 +334,28 @@ static void the_same_agent_waits_for_memory_and_goes_on(void **state)
         }
         print_message("%u of %u have ended the job\n", went_on, tries);
         assert_true(went_on > tries / 4);
+        dir_empty();
+}
+
+/* Behind it there is nobody. */
+static void heal_waits_for_memory_and_ends_the_job(void **state)
+{
+        (void) state;
+        unsigned ended = 0, tries = 0;
+        healing = true;
+        /* From where it takes the job up on; before that its unit starts it again. */
+        for (uint64_t i = 60; i < 400; i += 9, tries++) {
+                int status = life_with_a_lack(i);
+                /* Any other status is how a job has ended, and leads to no other life. */
+                if (access(record, F_OK) == 0 &&
+                    !(WIFEXITED(status) && WEXITSTATUS(status) == AGENT_EXIT_RESTART))
+                        fail_msg("allocation %llu: status %#x with the job unfinished",
+                                 (unsigned long long) i, (unsigned) status);
+                ended += access(record, F_OK) != 0;
+        }
+        healing = false;
+        print_message("%u of %u have ended the job\n", ended, tries);
+        assert_true(ended > tries / 4);
         dir_empty();
 }
 
@@ -522,6 +545,7 @@ int main(void)
                 cmocka_unit_test(what_was_lost_before_is_no_matter_of_a_record),
                 cmocka_unit_test(it_starts_or_says_that_it_cannot),
                 cmocka_unit_test(the_same_agent_waits_for_memory_and_goes_on),
+                cmocka_unit_test(heal_waits_for_memory_and_ends_the_job),
                 cmocka_unit_test(a_record_that_cannot_be_read_now_is_not_given_up),
         };
         const char *why = ns_enter();
