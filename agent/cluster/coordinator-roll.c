@@ -255,7 +255,7 @@ static Result error_result(const char *error)
         return RESULT_REFUSED;
 }
 
-typedef bool (*OrderFn)(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);
+typedef bool (*OrderFn)(const Tenures *t, size_t node, const char *component, TenureOrder *ret);
 
 static int order_append_with(CoordStep *st, sd_bus_message *m, OrderFn order_of)
 {
@@ -263,14 +263,14 @@ static int order_append_with(CoordStep *st, sd_bus_message *m, OrderFn order_of)
         const PlanStep *p = step_plan(st);
         TenureOrder order, partner;
         int r;
-        if (!order_of(c->tenures, st->node, step_component(st), time_now(), &order))
+        if (!order_of(c->tenures, st->node, step_component(st), &order))
                 return -ESTALE;
         if ((r = sd_bus_message_append(m, "{sv}{sv}{sv}", "lease", "t", order.epoch, "step", "t", c->step,
                                        "expires", "t", order.expires)) < 0)
                 return r;
         if (p->pool2 == PLAN_NONE)
                 return 0;
-        if (!order_of(c->tenures, st->node, c->plan->pools[p->pool2].component, time_now(), &partner))
+        if (!order_of(c->tenures, st->node, c->plan->pools[p->pool2].component, &partner))
                 return -ESTALE;
         return sd_bus_message_append(m, "{sv}", "lease-partner", "t", partner.epoch);
 }
@@ -415,7 +415,7 @@ static void step_go_again(CoordStep *st, Usec now)
                 return;
         if (st->goes >= COORD_ASKS_MAX)
                 step_cancel(st, "the word to go was not obeyed");
-        else if (tenures_fresh(c->tenures, now))
+        else if (tenures_fresh(c->tenures))
                 step_go(st);
 }
 
@@ -430,7 +430,7 @@ static void step_on_cancelled(int r, sd_bus_message *m, const char *error, const
         /* An agent of the release before cannot be told which job is meant: that it is ours is known while
          * the lease is, or has just been seen. */
         if (r == -EREMOTE && strcmp(error, SD_BUS_ERROR_UNKNOWN_METHOD) == 0 &&
-            (st->back_bare || tenures_held(st->c->tenures, st->node, step_component(st), time_now()))) {
+            (st->back_bare || tenures_held(st->c->tenures, st->node, step_component(st)))) {
                 st->back_due = remote_call(fleet_remote(st->c->fleet, st->node), &st->call, NULL, NULL,
                                            "Cancel", ORDER_USEC, step_on_cancelled, st, &err, "ss",
                                            step_plan(st)->component, st->back_why) < 0;
@@ -594,7 +594,7 @@ static void roll_age(Coord *c, Usec now)
                 if (c->members[i].health != SEQ_UNKNOWN &&
                     now >= time_add(c->members[i].heard, COORD_PULSE_USEC))
                         roll_member(c, i, SEQ_UNKNOWN, now);
-        seq_fresh(c->seq, tenures_fresh(c->tenures, now));
+        seq_fresh(c->seq, tenures_fresh(c->tenures));
 }
 
 /* Guards against itself: doing one thing may tell the next one. */
@@ -673,7 +673,7 @@ void coord_roll_signal(Coord *c, size_t node, sd_bus_message *m)
                 /* A link that lasts for just this word: whoever has the lease there by now may take it out in
                  * the next moment, while we would go on believing it. model: WORD-BELIEVED */
                 if (health == SEQ_UP && c->phase == COORD_ROLLING &&
-                    !tenures_covers(c->tenures, node, component, now))
+                    !tenures_covers(c->tenures, node, component))
                         health = SEQ_UNKNOWN;
                 x->heard = now;
                 changed = changed || health != x->health;

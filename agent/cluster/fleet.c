@@ -157,7 +157,7 @@ static void node_on_look(int r, sd_bus_message *m, const char *error, const char
                         if (i != n->index && other && look_share_members(n->look[component], other))
                                 break;
                 }
-                n->look[component]->heard = time_now();
+                n->look[component]->heard = time_boot();
                 if (n->fleet->keep_json)
                         n->json[component] = strdup(json);
         }

@@ -58,7 +58,7 @@ typedef struct NodeLook {
         char version[32];
         unsigned protocol; /* 0: not said */
         Usec now;          /* the node's boot clock; 0: not said */
-        Usec heard;        /* our own clock when this came; look_parse() leaves that to its caller */
+        Usec heard;        /* time_boot() when this came; look_parse() leaves that to its caller */
         char uuid[64];     /* "": the component does not tell (it is down, or was never asked) */
         char region[64], pod[64];
         char pool[LOOK_TEXT];

@@ -28,7 +28,8 @@ typedef struct Tenure {
         Usec sent;
         RemoteCall *call;
         bool renewing; /* that is what the call is for */
-        bool before;   /* an agent of the release before: it knows no time when it is too late to take */
+        bool reread; /* its clock, because an order to take the lease again came too late by what was known */
+        bool before; /* an agent of the release before: it knows no time when it is too late to take */
 } Tenure;
 
 typedef struct TenurePool {
@@ -175,7 +176,8 @@ static void tenure_renewed(Tenure *x, sd_bus_message *m, bool with_epoch)
         x->ttl_usec = ttl;
         x->renewed = x->sent;
         x->clock = clock;
-        x->clock_at = time_now();
+        x->clock_at = time_boot();
+        x->reread = false;
 }
 
 static int tenure_take(Tenure *x, RemoteReplyFn fn);
@@ -220,9 +222,9 @@ static void tenure_on_taken(int r, sd_bus_message *m, const char *error, const c
 }
 
 /* Its clock was read before we heard of it: what this says is never later than the truth. */
-static Usec tenure_expires(const Tenure *x, Usec now)
+static Usec tenure_expires(const Tenure *x)
 {
-        return x->clock + (now - x->clock_at) + TENURE_ORDER_USEC;
+        return x->clock + (time_boot() - x->clock_at) + TENURE_ORDER_USEC;
 }
 
 static int tenure_take(Tenure *x, RemoteReplyFn fn)
@@ -249,10 +251,10 @@ static int tenure_take(Tenure *x, RemoteReplyFn fn)
                 r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "ttl", "t", TENURE_TTL_USEC, "accept-out",
                                           "b", (int) x->out, "members-force", "b", (int) p->force, "pool",
                                           "s", p->name);
-        x->sent = time_now();
+        x->sent = time_boot();
         /* What comes when nobody waits for it any more would be a lease that nobody renews or gives back. */
         if (r >= 0 && x->clock && !x->before)
-                r = sd_bus_message_append(m, "{sv}", "expires", "t", tenure_expires(x, x->sent));
+                r = sd_bus_message_append(m, "{sv}", "expires", "t", tenure_expires(x));
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)
@@ -384,11 +386,42 @@ static void tenure_lost(Tenure *x, const char *text)
         t->handlers.lost(x->node, text, t->userdata);
 }
 
+static void tenure_on_retaken(int r, sd_bus_message *m, const char *error, const char *text, void *userdata);
+
+static void tenure_on_clock(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        Tenure *x = userdata;
+        _cleanup_(look_freep) NodeLook *look = NULL;
+        const char *json;
+        Err err = { 0 };
+        (void) error;
+        x->call = NULL;
+        x->renewing = false;
+        if (r == 0 && sd_bus_message_read(m, "s", &json) >= 0 &&
+            look_parse(json, strlen(json), &look, &err) >= 0) {
+                x->reread = true;
+                x->clock = look->now;
+                x->clock_at = time_boot();
+                x->renewing = tenure_take(x, tenure_on_retaken) >= 0;
+        } else if (r == 0 || r == -EREMOTE)
+                tenure_lost(x, r == 0 ? "its clock could not be read" : text);
+}
+
+/* Too late by what is known of its clock, which may be of before a suspend: by the clock of now, once. */
+static bool tenure_reread(Tenure *x, int r, const char *error)
+{
+        Err err = { 0 };
+        if (r != -EREMOTE || x->reread || strcmp(error, REMOTE_ERROR "Expired") != 0)
+                return false;
+        return remote_call(fleet_remote(x->all->fleet, x->node), &x->call, NULL, NULL, "Look", CALL_USEC,
+                           tenure_on_clock, x, &err, "s", x->all->pools[x->pool].component) >= 0;
+}
+
 static void tenure_on_retaken(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
 {
         Tenure *x = userdata;
         x->call = NULL;
-        x->renewing = tenure_again(x, r, error, text, tenure_on_retaken);
+        x->renewing = tenure_again(x, r, error, text, tenure_on_retaken) || tenure_reread(x, r, error);
         if (x->renewing)
                 return;
         if (r == 0) {
@@ -413,7 +446,7 @@ static void tenure_on_renewed(int r, sd_bus_message *m, const char *error, const
                 x->renewing = tenure_take(x, tenure_on_retaken) >= 0;
                 if (!x->renewing)
                         tenure_lost(x, text);
-        } else if (r != -ENOTCONN && time_now() >= time_add(x->renewed, GIVE_UP * x->ttl_usec))
+        } else if (r != -ENOTCONN && time_boot() >= time_add(x->renewed, GIVE_UP * x->ttl_usec))
                 /* The link is there, and for a long time nothing but refusals: no order could be given. */
                 tenure_lost(x, text);
 }
@@ -421,7 +454,7 @@ static void tenure_on_renewed(int r, sd_bus_message *m, const char *error, const
 static int tenures_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Tenures *t = userdata;
-        Usec now = time_now();
+        Usec now = time_boot();
         Err err = { 0 };
         (void) usec;
 
@@ -437,15 +470,15 @@ static int tenures_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
                                 tenure_on_renewed, x, &err, "st", t->pools[x->pool].component, x->epoch) >= 0)
                         x->renewing = true;
         }
-        (void) sd_event_source_set_time(s, now + TICK_USEC);
+        (void) sd_event_source_set_time(s, time_now() + TICK_USEC);
         (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         return 0;
 }
 
 /* model: TENURE-FRESH */
-static bool tenure_fresh(const Tenure *x, Usec now)
+static bool tenure_fresh(const Tenure *x)
 {
-        return x->state == TENURE_HELD && now < time_add(x->renewed, x->ttl_usec / 2);
+        return x->state == TENURE_HELD && time_boot() < time_add(x->renewed, x->ttl_usec / 2);
 }
 
 static const Tenure *tenure_find(const Tenures *t, size_t node, const char *component)
@@ -457,37 +490,37 @@ static const Tenure *tenure_find(const Tenures *t, size_t node, const char *comp
         return NULL;
 }
 
-bool tenures_held(const Tenures *t, size_t node, const char *component, Usec now)
+bool tenures_held(const Tenures *t, size_t node, const char *component)
 {
         const Tenure *x = tenure_find(t, node, component);
-        return x && tenure_fresh(x, now);
+        return x && tenure_fresh(x);
 }
 
-bool tenures_covers(const Tenures *t, size_t node, const char *component, Usec now)
+bool tenures_covers(const Tenures *t, size_t node, const char *component)
 {
         const Tenure *x = tenure_find(t, node, component);
-        return !x || tenure_fresh(x, now);
+        return !x || tenure_fresh(x);
 }
 
-bool tenures_fresh(const Tenures *t, Usec now)
+bool tenures_fresh(const Tenures *t)
 {
         for (size_t i = 0; i < t->n; i++)
-                if (t->tenures[i].state == TENURE_HELD && !tenure_fresh(&t->tenures[i], now) &&
+                if (t->tenures[i].state == TENURE_HELD && !tenure_fresh(&t->tenures[i]) &&
                     remote_state(fleet_remote(t->fleet, t->tenures[i].node)) == REMOTE_UP)
                         return false;
         return true;
 }
 
-bool tenures_order_back(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret)
+bool tenures_order_back(const Tenures *t, size_t node, const char *component, TenureOrder *ret)
 {
         const Tenure *x = tenure_find(t, node, component);
         if (!x || x->state != TENURE_HELD)
                 return false;
-        *ret = (TenureOrder){ .epoch = x->epoch, .expires = tenure_expires(x, now) };
+        *ret = (TenureOrder){ .epoch = x->epoch, .expires = tenure_expires(x) };
         return true;
 }
 
-bool tenures_order(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret)
+bool tenures_order(const Tenures *t, size_t node, const char *component, TenureOrder *ret)
 {
-        return tenures_held(t, node, component, now) && tenures_order_back(t, node, component, now, ret);
+        return tenures_held(t, node, component) && tenures_order_back(t, node, component, ret);
 }

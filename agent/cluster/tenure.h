@@ -4,7 +4,8 @@
 /*
  * The leases of a roll: one from each member of its pools that answers, taken in ascending order of server
  * ids, all given back at the first refusal, renewed at a third of their life. What an order to a node must
- * carry comes from here: the epoch, and until when it is good on that node's own clock.
+ * carry comes from here: the epoch, and until when it is good on that node's own clock. Times here are of the
+ * clock that runs on in a suspend (time_boot()), as on the nodes.
  *
  * The lowest id of a pool is asked alone and first: two rolls of one pool meet there, and only the winner
  * asks the others.
@@ -57,14 +58,14 @@ void tenures_take(Tenures *t);
 void tenures_give(Tenures *t);
 
 /* tenures_held() - is that of @component on @node held, and renewed within half its life? */
-bool tenures_held(const Tenures *t, size_t node, const char *component, Usec now);
+bool tenures_held(const Tenures *t, size_t node, const char *component);
 
 /* tenures_covers() - as tenures_held(); also true where no lease is wanted of it. What such a node says can
  * be believed for a while: so long nobody else has its lease. */
-bool tenures_covers(const Tenures *t, size_t node, const char *component, Usec now);
+bool tenures_covers(const Tenures *t, size_t node, const char *component);
 
 /* tenures_fresh() - were all that are held, and whose link is there, renewed within half their life? */
-bool tenures_fresh(const Tenures *t, Usec now);
+bool tenures_fresh(const Tenures *t);
 
 typedef struct TenureOrder {
         uint64_t epoch, expires; /* on the node's clock */
@@ -73,5 +74,5 @@ typedef struct TenureOrder {
 /* tenures_order() - what an order to @node must carry now. Return: false when the lease is not held and
  * fresh. tenures_order_back() - an order to go back: fresh or not, its agent knows whether the lease is in
  * force. */
-bool tenures_order(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);
-bool tenures_order_back(const Tenures *t, size_t node, const char *component, Usec now, TenureOrder *ret);
+bool tenures_order(const Tenures *t, size_t node, const char *component, TenureOrder *ret);
+bool tenures_order_back(const Tenures *t, size_t node, const char *component, TenureOrder *ret);

@@ -583,6 +583,39 @@ static void a_word_from_where_the_lease_has_lapsed_is_not_believed(void **state)
         world_done(&w);
 }
 
+/* As behind a suspend of this machine: n2's lease has lapsed, and what is known of its clock is of before. */
+static void wrong_by_a_suspend(World *w, size_t node, const char *member)
+{
+        Lease *lease = (Lease *) (uintptr_t) fake_agent_lease(w->agent[1], "router");
+        if (node != 1)
+                return;
+        if (strcmp(member, "LeaseRenew") == 0 && !w->done_once) {
+                w->done_once = true;
+                lease->until_usec = time_boot();
+        } else if (strcmp(member, "LeaseTake") == 0 && w->done_once &&
+                   fake_agent_calls(w->agent[1], "Look") == w->looks) {
+                w->refuse = "org.edgeroll.Error.Expired";
+                w->refuse_text = "the call was too long on its way";
+        } else if (strcmp(member, "LeaseTake") == 0 && !w->done_once)
+                w->looks = fake_agent_calls(w->agent[1], "Look");
+}
+
+static void a_lease_that_lapsed_in_a_suspend_is_taken_by_the_clock_of_now(void **state)
+{
+        static World w;
+        (void) state;
+        world_new(&w, "aa");
+        fake_agent_script(w.agent[1])->ttl_usec = 12 * USEC_PER_SEC;
+        fake_agent_script(w.agent[0])->phase_usec[PHASE_NOTICE] = 6 * USEC_PER_SEC;
+        w.on_call = wrong_by_a_suspend;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes", RESULT_DONE);
+        assert_true(w.done_once);
+        assert_true(fake_agent_calls(w.agent[1], "Look") > w.looks);
+        assert_int_equal(world_restarts(&w), 2);
+        world_has_no_lease(&w);
+        world_done(&w);
+}
+
 static void overtake(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "LeaseTake") != 0 || node != 0)
@@ -1283,6 +1316,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(one_that_falls_over_between_the_look_and_the_lease_is_missed_at_once),
                 cmocka_unit_test(somebody_elses_lease_is_respected_and_named),
                 cmocka_unit_test(a_word_from_where_the_lease_has_lapsed_is_not_believed),
+                cmocka_unit_test(a_lease_that_lapsed_in_a_suspend_is_taken_by_the_clock_of_now),
                 cmocka_unit_test(one_that_came_too_late_for_the_lease_waits_and_goes_on),
                 cmocka_unit_test(a_lease_that_is_taken_away_stops_the_roll_behind_its_node),
                 cmocka_unit_test(one_that_falls_over_while_it_is_watched_is_called_failed),
