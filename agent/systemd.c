@@ -17,6 +17,7 @@
 #define SETUP_USEC      (20 * USEC_PER_MSEC)
 #define UNIT_LIMIT_USEC (10 * USEC_PER_SEC)
 #define READ_LIMIT_USEC (5 * USEC_PER_SEC) /* one reply, after which it is asked again */
+#define TAKEN_MOST      9                  /* names that may be taken by what does nothing any more */
 #define KILL_USEC       (5 * USEC_PER_SEC) /* from SIGTERM to SIGKILL for a command that takes too long */
 #define OVERDUE_USEC    (10 * USEC_PER_SEC)
 #define DRAIN_READS     32 /* at 64 KiB each more than a pipe can hold */
@@ -28,6 +29,7 @@ typedef enum CallStep {
         STEP_DOUBT, /* sent, but never answered: the unit shows whether it arrived */
         STEP_JOB,   /* the job exists, its end is awaited */
         STEP_READ,  /* only the properties are awaited */
+        STEP_TAKEN, /* there is a unit of a command's name: what it does is awaited */
 } CallStep;
 
 typedef enum CallKind { CALL_UNIT, CALL_JOB, CALL_RUN } CallKind;
@@ -44,6 +46,7 @@ struct SystemdCall {
         char trouble[256]; /* the last failure that was waited out, for the text of a timeout */
         bool ended;        /* JobRemoved was seen, with this result: */
         JobResult result;
+        unsigned taken;  /* how often the name was taken by what does nothing any more */
         bool referenced; /* AddRef= was sent over this connection */
         Usec deadline;
         Usec limit_usec;
@@ -475,6 +478,14 @@ static int on_asked(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _
 
         Err err = {};
         const char *job;
+        if (e && c->kind == CALL_RUN && c->taken < TAKEN_MOST &&
+            sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitExists")) {
+                c->referenced = false;
+                call_trouble(c, e);
+                c->step = STEP_TAKEN;
+                call_act(c);
+                return 0;
+        }
         if (e) {
                 c->referenced = false; /* the unit of that name is not ours */
                 (void) error_fill(&err, e);
@@ -541,12 +552,39 @@ static void job_ended_unseen(SystemdCall *c, const Reading *reading)
         finish_job(c, JOB_UNKNOWN, why.text);
 }
 
+/* A unit whose command is over stays loaded while somebody has a reference to it. When the bus is lost,
+ * systemd may count one for ever that nobody can give back: the name is not waited for then, another one is
+ * used. */
+static void name_taken(SystemdCall *c, const UnitState *state)
+{
+        char stem[200], number[16];
+        Err err = {};
+        bool over = strcmp(state->active, "inactive") == 0 || strcmp(state->active, "failed") == 0;
+        if (state->job_pending || !over) {
+                (void) err_set(&err, -EEXIST, "%s", c->trouble);
+                finish_failed(c, &err);
+                return;
+        }
+        (void) snprintf(number, sizeof(number), "-again%u", c->taken);
+        (void) snprintf(stem, sizeof(stem), "%.*s",
+                        (int) (strlen(c->unit) - strlen(".service") - (c->taken ? strlen(number) : 0)),
+                        c->unit);
+        c->taken++;
+        (void) snprintf(c->unit, sizeof(c->unit), "%s-again%u.service", stem, c->taken);
+        c->step = STEP_ASK;
+        call_act(c);
+}
+
 static void call_evaluate(SystemdCall *c, const Reading *reading)
 {
         const UnitState *state = &reading->state;
 
         if (c->kind == CALL_UNIT) {
                 finish_unit(c, state, NULL);
+                return;
+        }
+        if (c->step == STEP_TAKEN) {
+                name_taken(c, state);
                 return;
         }
         if (c->step == STEP_READ) {

@@ -125,7 +125,8 @@ typedef void (*SystemdRunFn)(int exit_status, const char *output, const char *te
  * systemd_run() - a command (absolute path, arguments; no shell, nothing in the arguments is expanded) in a
  * transient oneshot service of its own, outside the agent's cgroup and sandbox. What it leaves running is
  * killed with its unit: daemons are started through units. Cancelling the call does not end the command.
- * @unit: fixed name, which is also a lock; "edge-roll-run-..." . @argv: NULL-terminated. @env: NULL or
+ * @unit: fixed name, which is also a lock; "edge-roll-run-..." . Where a unit of that name is there and
+ * nothing runs in it, "...-again1" and so on to 9 is used. @argv: NULL-terminated. @env: NULL or
  * NULL-terminated KEY=VALUE. @limit_usec: systemd ends the command then (SIGTERM, SIGKILL 5 s later); 10 s
  * after it we stop waiting for systemd; USEC_INFINITY for none, never 0.
  * @fn: exit status (0..255), or -EEXIST (a command of that unit name still runs), -ENOEXEC (it could not be

@@ -597,6 +597,31 @@ static void test_run_name_is_a_lock(void **state)
         teardown(&f);
 }
 
+/* What systemd keeps of a command that is over, for a connection that is no more, stands in nobody's way. */
+static void test_run_name_that_nothing_runs_under(void **state)
+{
+        (void) state;
+        Fixture f;
+        setup(&f);
+        fake_systemd1_unit(f.fake, RUN, "loaded", "inactive");
+        assert_int_equal(shell(&f, "exit 7", USEC_INFINITY), 7);
+        fake_systemd1_unit(f.fake, RUN, "loaded", "activating");
+        assert_int_equal(shell(&f, "true", USEC_INFINITY), -EEXIST);
+        assert_non_null(strstr(f.text, "already"));
+        teardown(&f);
+        setup(&f);
+        fake_systemd1_unit(f.fake, RUN, "loaded", "failed");
+        fake_systemd1_unit(f.fake, "edge-roll-run-test-again1.service", "loaded", "inactive");
+        assert_int_equal(shell(&f, "exit 8", USEC_INFINITY), 8);
+        teardown(&f);
+        setup(&f);
+        fake_systemd1_unit(f.fake, RUN, "loaded", "inactive");
+        fake_systemd1_unit(f.fake, "edge-roll-run-test-again1.service", "loaded", "activating");
+        assert_int_equal(shell(&f, "true", USEC_INFINITY), -EEXIST);
+        assert_non_null(strstr(f.text, "already"));
+        teardown(&f);
+}
+
 static void test_run_bus_lost(void **state)
 {
         (void) state;
@@ -782,6 +807,7 @@ int main(void)
                 cmocka_unit_test(test_run_output_is_bounded),
                 cmocka_unit_test(test_run_failures),
                 cmocka_unit_test(test_run_name_is_a_lock),
+                cmocka_unit_test(test_run_name_that_nothing_runs_under),
                 cmocka_unit_test(test_run_bus_lost),
                 cmocka_unit_test(test_over_a_bus),
         };
