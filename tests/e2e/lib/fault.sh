@@ -8,8 +8,9 @@ FAULT_UNITS="-u edge-roll-agent.service -u edge-roll-heal.service"
 FAULTS_DEATH="kill term restart upgrade stopped config"
 # ... and those that the agent lives through, or that take longer by themselves.
 FAULTS_OTHER="bus bus-away reload reexec frozen given-up given-up-alone"
+# The phases that last.
 FAULT_PHASES="preflight watch notice stop-monit drain stop start ready start-monit return"
-# The others are over in a moment: what comes with them mostly meets the phase behind.
+# Those of the torture: with the ones that are over in a moment.
 FAULT_PHASES_ALL="preflight discover watch place block notice stop-monit drain gate stop start ready verify start-monit unblock return"
 # A message processor goes by its block here; its own graceful stop has a test of its own.
 FAULT_MP_OPTIONS=--mp-leave=block
