@@ -107,16 +107,17 @@ static const char *const off_auto[] = { "off", "auto", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
 _Static_assert(ELEMENTS(at_cap_names) == AT_CAP_COUNT + 1, "every value of at_cap has a name");
-_Static_assert(ELEMENTS(targets_source_names) == TARGETS_SOURCE_COUNT + 1, "every value of source has a name");
+_Static_assert(ELEMENTS(targets_source_names) == TARGETS_SOURCE_COUNT + 1,
+               "every value of source has a name");
 _Static_assert(ELEMENTS(monit_stop_names) == MONIT_STOP_COUNT + 1, "every value of stop has a name");
 _Static_assert(ELEMENTS(block_names) == BLOCK_KIND_COUNT + 1, "every kind of block has a name");
 _Static_assert(ELEMENTS(mp_leave_names) == MP_LEAVE_COUNT + 1, "every value of mp_leave has a name");
 _Static_assert(ELEMENTS(tls_names) == TLS_COUNT + 1, "every value of tls has a name");
 _Static_assert(ELEMENTS(owner_names) == BLOCK_OWNER_COUNT + 1, "every owner has a name");
 _Static_assert(sizeof(ComponentKind) == sizeof(int) && sizeof(Persistent) == sizeof(int) &&
-                       sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) && sizeof(TargetsSource) == sizeof(int) &&
-                       sizeof(BlockKind) == sizeof(int) && sizeof(Tls) == sizeof(int) &&
-                       sizeof(MpLeave) == sizeof(int),
+                       sizeof(AtCap) == sizeof(int) && sizeof(MonitStop) == sizeof(int) &&
+                       sizeof(TargetsSource) == sizeof(int) && sizeof(BlockKind) == sizeof(int) &&
+                       sizeof(Tls) == sizeof(int) && sizeof(MpLeave) == sizeof(int),
                "a choice is stored as int");
 
 static bool text_of(const char *text, size_t len, const char *others)

@@ -31,8 +31,8 @@ typedef enum Persistent {
         PERSISTENT_INVALID = -EINVAL,
 } Persistent;
 typedef enum AtCap { AT_CAP_GIVE_BACK, AT_CAP_GO_ON, AT_CAP_COUNT, AT_CAP_INVALID = -EINVAL } AtCap;
-/* Where the target servers come from that are checked from a node. auto: files where the folder is there, else the
- * Management Server where its URL is set. */
+/* Where the target servers come from that are checked from a node. auto: files where the folder is there,
+ * else the Management Server where its URL is set. */
 typedef enum TargetsSource {
         TARGETS_AUTO,
         TARGETS_OFF,

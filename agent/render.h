@@ -101,8 +101,8 @@ int render_facts(const char *json, char **ret, Err *err) _must_check_;
  */
 int render_needed(const char *json, char **ret, int *ret_exit, Err *err) _must_check_;
 
-/* render_lock(), render_request() - the answers of Lock() and Request(). @ret: to be freed. Return: 0; -EBADMSG;
- * -ENOMEM. In render-lock.c. */
+/* render_lock(), render_request() - the answers of Lock() and Request(). @ret: to be freed. Return: 0;
+ * -EBADMSG; -ENOMEM. In render-lock.c. */
 int render_lock(const char *json, char **ret, Err *err) _must_check_;
 int render_request(const char *json, char **ret, Err *err) _must_check_;
 

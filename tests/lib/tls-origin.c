@@ -75,8 +75,8 @@ static void make_certificates(const TlsOrigin *t)
         sh(t, "mkdir keys && cp client.pem keys/client.pem");
 }
 
-/* nginx takes sockets that listen already: nobody has to wait for it. (Not with master_process off: seen to crash in
- * 1.22.) */
+/* nginx takes sockets that listen already: nobody has to wait for it. (Not with master_process off: seen to
+ * crash in 1.22.) */
 static int listen_somewhere(uint16_t *port)
 {
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };

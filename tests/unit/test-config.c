@@ -310,7 +310,8 @@ static void unknown_names_come_with_the_nearest(void **state)
         const Files *f = *state;
         refused(f, "[agnt]\nx=1\n", ":1: unknown section [agnt]", "did you mean [agent]?");
         refused(f, "[router]\n", "did you mean [component router]?");
-        refused(f, "[something]\nx=1\n", "known: [agent], [pool], [cluster], [targets], [monit], [component NAME]");
+        refused(f, "[something]\nx=1\n",
+                "known: [agent], [pool], [cluster], [targets], [monit], [component NAME]");
         refused(f, "[component routr]\n", "needs kind", "did you mean [component router]?");
         refused(f, "[component router]\nquiettime=1s\n",
                 ":2:", "has no key quiettime; did you mean quiet_time?");

@@ -94,7 +94,8 @@ static void test_hosts_and_groups(void **state _unused_)
 
 static void test_keys(void **state _unused_)
 {
-        Inventory *i = parse("x ansible_ssh_private_key_file=/root/.ssh/id_shell\ny ansible_private_key_file=~/.ssh/k\nz\n");
+        Inventory *i = parse(
+                "x ansible_ssh_private_key_file=/root/.ssh/id_shell\ny ansible_private_key_file=~/.ssh/k\nz\n");
         assert_string_equal(i->hosts[0].key, "/root/.ssh/id_shell");
         assert_string_equal(i->hosts[1].key, "~/.ssh/k");
         assert_null(i->hosts[2].key);
