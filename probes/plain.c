@@ -114,7 +114,11 @@ static void finish(PlainCall *c, HttpOutcome outcome, int os_errno, const char *
                 c->status = 0;
         /* The outcome says it already where it was refused. */
         describe(c, why || os_errno == 0 || outcome == HTTP_REFUSED ? why : strerror(os_errno));
-        closep(&c->fd); /* out of epoll with it: nobody else has it */
+        /* Closing it is not enough: a child between fork and exec has it, too, and as long as that is so it
+         * would go on telling. */
+        if (c->events)
+                (void) epoll_ctl(p->poll, EPOLL_CTL_DEL, c->fd, NULL);
+        closep(&c->fd);
         c->fd = -1;
         TAILQ_REMOVE(&p->running, c, entry);
         TAILQ_INSERT_TAIL(&p->finished, c, entry);

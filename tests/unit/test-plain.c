@@ -10,9 +10,13 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "probes/plain.h"
 #include "tests/lib/origin.h"
@@ -243,12 +247,39 @@ static void test_request(void **state _unused_)
         tear_down(&f);
 }
 
+/* A child that is about to run something else, or that does not, has all sockets for a while: what has ended
+ * here has ended all the same. */
+static void test_a_child_that_keeps_the_sockets(void **state _unused_)
+{
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_serve(f.origin, "/x", 200, "abc");
+        begin(&f, (HttpRequest){ 0 });
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;)
+                        (void) pause();
+        }
+        while (f.called == 0)
+                assert_true(sd_event_run(f.event, 10 * USEC_PER_SEC) >= 0);
+        /* All that is left to be done is the origin's. */
+        for (int i = 0; i < 50; i++)
+                assert_true(sd_event_run(f.event, USEC_PER_MSEC) >= 0);
+        assert_int_equal(f.called, 1);
+        assert_int_equal(f.result.status, 200);
+        (void) kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        tear_down(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_answers), cmocka_unit_test(test_cut_anywhere),
                 cmocka_unit_test(test_limits),  cmocka_unit_test(test_lines),
-                cmocka_unit_test(test_request),
+                cmocka_unit_test(test_request), cmocka_unit_test(test_a_child_that_keeps_the_sockets),
         };
         return cmocka_run_group_tests_name("plain", tests, NULL, NULL);
 }
