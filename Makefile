@@ -90,7 +90,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
         agent/edge/rotation-view.c
-CLUSTER += agent/cluster/cluster-why.c
+CLUSTER += agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
 EDGE += agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
@@ -126,7 +126,7 @@ UNIT_TESTS   += json needed pem resume
 UNIT_TESTS   += why why-table
 UNIT_TESTS   += config-seen names
 KERNEL_TESTS := block conns foreign hold inflight
-BUS_TESTS    := client coordinator monit remote secrets systemd
+BUS_TESTS    := client coordinator monit remote secrets survey systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c
 ZK_TESTS     := place places
 UNIT_TESTS   += frames ssh-trouble

@@ -104,6 +104,7 @@ static const char *const owner_names[] = {
         NULL,
 };
 static const char *const off_auto[] = { "off", "auto", NULL };
+static const char *const off_on[] = { "off", "on", NULL };
 _Static_assert(ELEMENTS(kind_names) == KIND_COUNT + 1, "every kind has a name");
 _Static_assert(ELEMENTS(persistent_names) == PERSISTENT_COUNT + 1, "every value of persistent has a name");
 _Static_assert(ELEMENTS(at_cap_names) == AT_CAP_COUNT + 1, "every value of at_cap has a name");
@@ -199,6 +200,11 @@ static const Key cluster_keys[] = {
           "file with that password; or the environment, or a systemd credential", .may_be_empty = true },
         { "management_ca", TYPE_PATH, AT(Config, cluster_management_ca), { "" },
           "certificates (PEM) the Management Server is checked by; empty: the system's", .may_be_empty = true },
+        { "management_checks", TYPE_SWITCH, AT(Config, cluster_management_checks), { "on" },
+          "on: before a roll it is asked for target servers that do not answer and errors in what is deployed",
+          .choices = off_on },
+        { "management_limit", TYPE_USEC, AT(Config, cluster_management_usec), { "20s" },
+          "how long all of that may take", .min = 100 * MS, .max = HOUR },
         { "ssh", TYPE_WORDS, AT(Config, cluster_ssh), { "ssh" }, "the command that reaches a node, and its arguments" },
         { "bridge", TYPE_WORDS, AT(Config, cluster_bridge), { "edge-roll bridge" },
           "what is run on the node; sudo -n edge-roll bridge for users that are not in its group edge-roll" },

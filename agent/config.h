@@ -128,6 +128,8 @@ typedef struct Config {
         /* sources of the list of nodes; "": not set */
         char *cluster_inventory, *cluster_management_url, *cluster_management_user;
         char *cluster_management_password_file, *cluster_management_ca;
+        bool cluster_management_checks;    /* ask it before a roll about what is in Edge */
+        Usec cluster_management_usec;      /* for all of that */
         Words cluster_ssh, cluster_bridge; /* commands: how a node is reached, what is run on it */
         Usec cluster_connect_usec, cluster_answer_usec;
         unsigned cluster_at_once;      /* connections being made at the same time */

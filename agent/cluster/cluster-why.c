@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/cluster/plan.h"
-#include "agent/edge/targets-down.h"
+#include "agent/cluster/survey.h"
 #include "agent/edge/why-run.h"
 
 #define ROUTER "router"
@@ -77,25 +76,11 @@ static size_t why_only(const ClusterWhy *w, const char *component, PlanOnly *lis
         return n;
 }
 
-/* A roll goes on whatever is found: it is told in the plan. */
-static void why_targets(const ClusterWhy *w, PlanTargets *ret)
-{
-        Err err = { 0 };
-        int down =
-                targets_down(w->session.event, w->run.estate, ret->text, sizeof(ret->text), &ret->all, &err);
-        if (down < 0) {
-                ret->all = 0;
-                (void) snprintf(ret->text, sizeof(ret->text),
-                                "whether target servers answer is not known: %.250s", err.text);
-        } else
-                ret->down = (size_t) down;
-}
-
 static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, Nodes *nodes,
                     const CoordIo *io)
 {
         _cleanup_(freep) PlanOnly *list = calloc(2 * w->run.servers->n + 1, sizeof(*list));
-        PlanTargets targets = { 0 };
+        PlanEdge edge = { 0 };
         CoordIo with = *io;
         if (!list)
                 return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
@@ -109,8 +94,10 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
                                    rq->component);
         if (with.n_only == 0)
                 return why_run_end(&w->run);
-        why_targets(w, &targets);
-        with.targets = &targets;
+        if (survey_wanted(rq, config)) {
+                survey_estate(&w->session, w->run.estate, survey_until(&w->session), &edge);
+                with.edge = &edge;
+        }
         return coord_restart(rq, config, nodes, &with);
 }
 

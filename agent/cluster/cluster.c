@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "agent/cluster/cluster-nodes.h"
+#include "agent/cluster/cluster-restart.h"
 #include "agent/cluster/cluster-status.h"
-#include "agent/cluster/cluster-why.h"
 #include "agent/cluster/coordinator.h"
 #include "agent/cluster/sources.h"
 #include "agent/render.h"
@@ -51,5 +51,5 @@ int cluster_run(const CliRequest *as_typed, const Config *config)
                 return cluster_nodes(rq, config, nodes);
         if (rq->verb == VERB_STATUS)
                 return cluster_status(rq, config, nodes);
-        return rq->why.on ? cluster_why(rq, config, nodes, &io) : coord_restart(rq, config, nodes, &io);
+        return cluster_restart(rq, config, nodes, &io);
 }

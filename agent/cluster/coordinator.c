@@ -712,7 +712,7 @@ static int coord_options(Coord *c, Err *err)
                 o->only = c->io->only;
                 o->n_only = c->io->n_only;
         }
-        o->targets = c->io->targets;
+        o->edge = c->io->edge;
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
         o->since = c->since;
         return cl->since ? coord_since(c, cl->since, err) : 0;

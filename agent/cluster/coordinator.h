@@ -29,7 +29,7 @@ typedef struct CoordIo {
         /* Of a roll that is for a reason (--why): only these servers of what is selected; NULL: all of it. */
         const struct PlanOnly *only;
         size_t n_only;
-        const struct PlanTargets *targets; /* for the plan; NULL: not looked at */
+        const struct PlanEdge *edge; /* for the plan; NULL: not asked */
         /* Behind a roll that is done, before that is told; NULL: nothing. @text, @hint: to be written when it
          * is not as it should be. Return: the result of the whole. */
         Result (*proof)(CoordSayFn say, void *coord, char *text, size_t size, char *hint, size_t hint_size,

@@ -509,18 +509,49 @@ static int check_datastore(PlanMaker *m)
 /* Whoever looks for the cause of errors after a roll should know what was down before it. */
 static int check_targets(PlanMaker *m)
 {
-        const PlanTargets *t = m->o->targets;
-        if (!t)
+        const PlanEdge *e = m->o->edge;
+        char unasked[80] = "";
+        if (!e || !e->targets)
                 return 0;
-        if (t->all == 0 && *t->text)
-                return plan_add(m, PLAN_C_TARGETS, PLAN_UNKNOWN, NULL, NULL, NULL, "%s", t->text);
-        if (t->down > 0)
+        if (e->targets_unasked > 0)
+                (void) snprintf(unasked, sizeof(unasked), "; %zu more could not be asked in the time",
+                                e->targets_unasked);
+        if (e->targets_down > 0)
                 return plan_add(m, PLAN_C_TARGETS, PLAN_WARNING, NULL, NULL,
                                 "edge-roll targets check shows more; a restart changes nothing about it",
-                                "%zu of %zu target servers do not answer from here: %s", t->down, t->all,
-                                t->text);
-        return plan_add(m, PLAN_C_TARGETS, PLAN_OK, NULL, NULL, NULL,
-                        "all %zu target servers that are enabled answer from here", t->all);
+                                "%zu of %zu target servers do not answer from here%s: %s", e->targets_down,
+                                e->targets_all, unasked, e->targets_text);
+        return plan_add(m, PLAN_C_TARGETS, e->targets_unasked > 0 ? PLAN_UNKNOWN : PLAN_OK, NULL, NULL, NULL,
+                        "all %zu target servers that are enabled%s answer from here%s", e->targets_all,
+                        e->targets_unasked > 0 ? " and were asked" : "", unasked);
+}
+
+/* A restart may bring it to light: a new process has new counters, and asks for what it needs anew. */
+static int check_lint(PlanMaker *m)
+{
+        const PlanEdge *e = m->o->edge;
+        size_t more = e ? e->lint_errors - e->n_lint_lines : 0;
+        int r = 0;
+        if (!e || !e->lint)
+                return 0;
+        for (size_t i = 0; i < e->n_lint_lines && r >= 0; i++)
+                r = plan_add(m, PLAN_C_LINT, PLAN_WARNING, NULL, NULL,
+                             more == 0 && i + 1 == e->n_lint_lines ? e->lint_hint : NULL, "%s",
+                             e->lint_lines[i]);
+        if (r >= 0 && more > 0)
+                r = plan_add(m, PLAN_C_LINT, PLAN_WARNING, NULL, NULL, e->lint_hint, "and %zu more", more);
+        if (r < 0 || e->lint_errors > 0)
+                return r;
+        return plan_add(m, PLAN_C_LINT, PLAN_OK, NULL, NULL, NULL,
+                        "no errors in the %zu deployed revisions that were looked at", e->lint_revisions);
+}
+
+static int check_management(PlanMaker *m)
+{
+        const PlanEdge *e = m->o->edge;
+        if (!e || !*e->trouble)
+                return 0;
+        return plan_add(m, PLAN_C_MANAGEMENT, PLAN_WARNING, NULL, NULL, e->trouble_hint, "%s", e->trouble);
 }
 
 /* What the roll is restricted to, and no node is known for: it would be left as it is, and the roll be
@@ -551,7 +582,7 @@ int plan_check(PlanMaker *m)
         static int (*const checks[])(PlanMaker *) = {
                 check_permission, check_version, check_duplicate, check_identity,     plan_check_pool_names,
                 check_steps,      check_busy,    check_retry,     check_max_failures, check_datastore,
-                check_recent,     check_only,    check_targets,
+                check_recent,     check_only,    check_targets,   check_lint,         check_management,
         };
         int r = check_contact(m, PLAN_UNREACHABLE, PLAN_C_UNREACHABLE, "every node of the pools answers",
                               "each counts as out");

@@ -40,6 +40,8 @@ static const struct {
         [PLAN_C_RETRY_SET] = { "retry-set", NULL },
         [PLAN_C_DATASTORE] = { "datastore", NULL },
         [PLAN_C_TARGETS] = { "targets", NULL },
+        [PLAN_C_LINT] = { "lint", NULL },
+        [PLAN_C_MANAGEMENT] = { "management", NULL },
         [PLAN_C_RECENT] = { "recent", NULL },
 };
 _Static_assert(ELEMENTS(condition_table) == PLAN_CONDITION_COUNT, "every condition has a row");

@@ -64,8 +64,10 @@ typedef enum PlanCondition {
         PLAN_C_MAX_FAILURES,
         PLAN_C_RETRY_SET,
         PLAN_C_DATASTORE,
-        PLAN_C_TARGETS, /* target servers that do not answer before anything is begun */
-        PLAN_C_RECENT,  /* restarted a moment ago: would be restarted twice */
+        PLAN_C_TARGETS,    /* target servers that do not answer before anything is begun */
+        PLAN_C_LINT,       /* errors in what is deployed */
+        PLAN_C_MANAGEMENT, /* the Management Server could not be asked about these two, or not about all */
+        PLAN_C_RECENT,     /* restarted a moment ago: would be restarted twice */
         PLAN_CONDITION_COUNT,
         PLAN_CONDITION_INVALID = -EINVAL,
 } PlanCondition;
@@ -112,11 +114,21 @@ typedef struct PlanOnly {
         char name[LOOK_TEXT]; /* for people: its address */
 } PlanOnly;
 
-/* What is known of target servers. */
-typedef struct PlanTargets {
-        size_t all, down;
-        char text[PLAN_TEXT - 120]; /* those that are down; with `all` 0 why nothing is known, or "" */
-} PlanTargets;
+#define PLAN_LINT_LINES 5
+
+/* What the Management Server knows beside the nodes: for the plan alone, a roll goes on whatever it is. */
+typedef struct PlanEdge {
+        char trouble[PLAN_TEXT - 20]; /* what is not known of it, and why: one sentence; "" */
+        char trouble_hint[300];
+        bool targets; /* the following are known */
+        size_t targets_all, targets_down, targets_unasked;
+        char targets_text[PLAN_TEXT - 160]; /* those that are down */
+        bool lint;                          /* the following are known */
+        size_t lint_revisions, lint_errors;
+        size_t n_lint_lines; /* the first errors */
+        char lint_lines[PLAN_LINT_LINES][PLAN_TEXT - 20];
+        char lint_hint[300]; /* how to see all */
+} PlanEdge;
 
 typedef struct PlanOptions {
         const char
@@ -137,7 +149,7 @@ typedef struct PlanOptions {
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
         const PlanOnly *only;     /* of what is selected only these; NULL: all of it */
         size_t n_only;
-        const PlanTargets *targets; /* NULL: not looked at */
+        const PlanEdge *edge; /* NULL: not asked */
 } PlanOptions;
 
 typedef enum PlanVerdict {

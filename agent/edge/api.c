@@ -27,6 +27,9 @@ struct Api {
         Usec connect_usec, total_usec;
         ApiQueue waiting, running;
         size_t n_running, n_left;
+        Usec deadline; /* of all; 0: none */
+        char deadline_words[80];
+        sd_event_source *late; /* ends those that wait behind it */
 };
 
 struct ApiCall {
@@ -126,6 +129,8 @@ static int api_secrets(Api *api, const ApiOptions *o, char *hint, size_t size, E
         return 0;
 }
 
+static int api_on_late(sd_event_source *source, void *userdata);
+
 int api_new(Api **ret, const ApiOptions *o, char *hint, size_t size, Err *err)
 {
         _cleanup_(api_freep) Api *api = calloc(1, sizeof(*api));
@@ -146,6 +151,9 @@ int api_new(Api **ret, const ApiOptions *o, char *hint, size_t size, Err *err)
                 r = http_new(&api->http, api->event, err);
         if (r < 0)
                 return r;
+        if ((r = sd_event_add_defer(api->event, &api->late, api_on_late, api)) < 0 ||
+            (r = sd_event_source_set_enabled(api->late, SD_EVENT_OFF)) < 0)
+                return err_errno(err, r, "No event source");
         *ret = TAKE_PTR(api);
         return 0;
 }
@@ -178,6 +186,7 @@ Api *api_free(Api *api)
         api_empty(&api->running);
         api_empty(&api->waiting);
         http_free(api->http);
+        sd_event_source_unref(api->late);
         sd_event_unref(api->event);
         password_free(api->password);
         free(api->user);
@@ -417,6 +426,11 @@ static void answer_judge(ApiAnswer *a, const ApiCall *call, const HttpResult *r)
 
 static void api_fill(Api *api);
 
+static bool api_is_late(const Api *api)
+{
+        return api->deadline > 0 && time_now() >= api->deadline;
+}
+
 static void api_end(ApiCall *call, const ApiAnswer *answer)
 {
         ApiFn fn = call->fn;
@@ -457,6 +471,12 @@ static int api_send(ApiCall *call, Err *err)
                 .total_usec = api->total_usec,
                 .max_body_bytes = call->max_bytes,
         };
+        if (api->deadline > 0) {
+                /* libcurl counts in whole milliseconds: one that ends by this limit ends behind it. */
+                Usec left = api->deadline - MIN(time_now(), api->deadline) + USEC_PER_MSEC;
+                request.connect_usec = MIN(request.connect_usec, left);
+                request.total_usec = MIN(request.total_usec, left);
+        }
         if (call->type) {
                 (void) snprintf(type, sizeof(type), "Content-Type: %.100s", call->type);
                 headers[1] = type;
@@ -464,9 +484,45 @@ static int api_send(ApiCall *call, Err *err)
         return http_start(api->http, &request, api_on_result, call, &call->http, err);
 }
 
+static int api_on_late(sd_event_source *source, void *userdata)
+{
+        Api *api = userdata;
+        (void) source;
+        /* Callbacks may begin others: those come here again. */
+        for (size_t n = api->n_left - api->n_running; n > 0 && !TAILQ_EMPTY(&api->waiting); n--) {
+                ApiCall *call = TAILQ_FIRST(&api->waiting);
+                ApiAnswer answer = { 0 };
+                TAILQ_REMOVE(&api->waiting, call, entry);
+                TAILQ_INSERT_TAIL(&api->running, call, entry);
+                api->n_running++;
+                answer_bad(&answer, API_CUT, -ETIME, "",
+                           "%.200s: not asked, because the time for all, %s, is over", call->url,
+                           api->deadline_words);
+                api_end(call, &answer);
+        }
+        return 0;
+}
+
+/* What waits is ended from the loop, like everything that ends. */
+static void api_give_up_waiting(Api *api)
+{
+        if (!TAILQ_EMPTY(&api->waiting))
+                (void) sd_event_source_set_enabled(api->late, SD_EVENT_ONESHOT);
+}
+
+void api_until(Api *api, Usec deadline, const char *words)
+{
+        api->deadline = deadline;
+        (void) snprintf(api->deadline_words, sizeof(api->deadline_words), "%s", words);
+}
+
 /* Begin what waits, as far as there is room. What cannot be begun ends as unreached. */
 static void api_fill(Api *api)
 {
+        if (api_is_late(api)) {
+                api_give_up_waiting(api);
+                return;
+        }
         for (ApiCall *call; api->n_running < API_AT_ONCE && (call = TAILQ_FIRST(&api->waiting));) {
                 Err err = { 0 };
                 TAILQ_REMOVE(&api->waiting, call, entry);
@@ -504,7 +560,9 @@ int api_start(Api *api, const ApiRequest *rq, ApiFn fn, void *userdata, Err *err
                 return r;
         api->n_left++;
         TAILQ_INSERT_TAIL(&api->waiting, call, entry);
-        if (api->n_running < API_AT_ONCE && TAILQ_FIRST(&api->waiting) == call) {
+        if (api_is_late(api))
+                api_give_up_waiting(api);
+        else if (api->n_running < API_AT_ONCE && TAILQ_FIRST(&api->waiting) == call) {
                 /* The first failure is the caller's, not a callback from within. */
                 TAILQ_REMOVE(&api->waiting, call, entry);
                 TAILQ_INSERT_TAIL(&api->running, call, entry);

@@ -96,6 +96,13 @@ int api_new(Api **ret, const ApiOptions *options, char *hint, size_t size, Err *
 Api *api_free(Api *api); /* ends everything without calling back. NULL allowed. Return: NULL. */
 DEFINE_CLEANUP(Api, api_free);
 
+/*
+ * api_until() - all of its requests together end by @deadline (monotonic; 0: no limit): those that are under
+ * way then as API_CUT, and so, from the loop and without being sent, those that still wait or come later.
+ * @words: what limit that is, for people: "20 s (management_limit)"; copied.
+ */
+void api_until(Api *api, Usec deadline, const char *words);
+
 /* api_url() - its base, without what people write behind it: "http://10.0.0.9:8080". */
 const char *api_url(const Api *api);
 

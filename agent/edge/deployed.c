@@ -7,8 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "probes/deployments-json.h"
-
 typedef struct Fetching {
         const BundleHandlers *handlers;
         void *userdata;
@@ -64,8 +62,10 @@ static int revision_start(Api *api, const char *org, const Deployment *d, Revisi
                          revision_on_answer, rev, err);
 }
 
-static int revisions_read(Api *api, const char *org, const Deployments *all, Fetching *f, Err *err)
+int deployed_revisions(Api *api, const char *org, const Deployments *all, const BundleHandlers *handlers,
+                       void *userdata, Err *err)
 {
+        Fetching f = { .handlers = handlers, .userdata = userdata, .err = err };
         _cleanup_(freep) Revision *revisions = calloc(all->n ? all->n : 1, sizeof(*revisions));
         int r = 0, n = 0;
 
@@ -74,15 +74,15 @@ static int revisions_read(Api *api, const char *org, const Deployments *all, Fet
         for (size_t i = 0; i < all->n && r >= 0; i++) {
                 if (strcmp(all->rows[i].state, "deployed") != 0)
                         continue;
-                revisions[i].fetching = f;
+                revisions[i].fetching = &f;
                 r = revision_start(api, org, &all->rows[i], &revisions[i], err);
                 n++;
         }
         /* Those that were begun refer to what goes with this function. */
         if (r < 0)
-                f->r = r;
+                f.r = r;
         int end = api_run(api, r < 0 ? NULL : err);
-        return r < 0 ? r : end < 0 ? end : f->r < 0 ? f->r : n;
+        return r < 0 ? r : end < 0 ? end : f.r < 0 ? f.r : n;
 }
 
 int deployed_read(Api *api, const char *org, const char *env, const BundleHandlers *handlers, void *userdata,
@@ -90,7 +90,6 @@ int deployed_read(Api *api, const char *org, const char *env, const BundleHandle
 {
         _cleanup_(deployments_freep) Deployments *all = NULL;
         _cleanup_(freep) char *path = NULL;
-        Fetching f = { .handlers = handlers, .userdata = userdata, .err = err };
         Err why = { 0 };
 
         int r = api_path(&path, API_SEGMENTS("o", org, "e", env, "deployments"), err);
@@ -104,23 +103,29 @@ int deployed_read(Api *api, const char *org, const char *env, const BundleHandle
                 answer->body = NULL;
                 return 0;
         }
-        return revisions_read(api, org, all, &f, err);
+        return deployed_revisions(api, org, all, handlers, userdata, err);
 }
 
-static int env_servers(DeployedEnv *e, Err *err)
+int deployed_servers(const TargetRows *rows, LintServers *ret, Err *err)
 {
-        EdgeTargetServer *servers = calloc(e->rows->n ? e->rows->n : 1, sizeof(*servers));
+        EdgeTargetServer *servers = calloc(rows->n ? rows->n : 1, sizeof(*servers));
         if (!servers)
-                return err_set(err, -ENOMEM, "Out of memory for %zu target servers", e->rows->n);
-        for (size_t i = 0; i < e->rows->n; i++) {
-                const TargetRow *row = &e->rows->rows[i];
+                return err_set(err, -ENOMEM, "Out of memory for %zu target servers", rows->n);
+        for (size_t i = 0; i < rows->n; i++) {
+                const TargetRow *row = &rows->rows[i];
                 if (row->target)
                         servers[i] = row->target->server;
                 else
                         servers[i].name = (EdgeText){ .value = row->name, .line = 1 };
         }
-        e->servers = (LintServers){ .items = servers, .n = e->rows->n };
+        *ret = (LintServers){ .items = servers, .n = rows->n };
         return 0;
+}
+
+void deployed_servers_done(LintServers *servers)
+{
+        free((void *) (uintptr_t) servers->items);
+        *servers = (LintServers){ 0 };
 }
 
 int deployed_env_open(DeployedEnv *e, Session *s, int *ret_exit)
@@ -130,7 +135,7 @@ int deployed_env_open(DeployedEnv *e, Session *s, int *ret_exit)
 
         int r = targets_fetch(s->api, s->rq->org, s->rq->env, &e->rows, &answer, &err);
         if (r >= 0 && e->rows)
-                r = env_servers(e, &err);
+                r = deployed_servers(e->rows, &e->servers, &err);
         if (r < 0)
                 *ret_exit = session_end_err(s, RESULT_FAILED, &err);
         else if (!e->rows)
@@ -141,6 +146,5 @@ int deployed_env_open(DeployedEnv *e, Session *s, int *ret_exit)
 void deployed_env_done(DeployedEnv *e)
 {
         e->rows = targets_rows_free(e->rows);
-        free((void *) (uintptr_t) e->servers.items);
-        e->servers = (LintServers){ 0 };
+        deployed_servers_done(&e->servers);
 }

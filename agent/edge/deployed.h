@@ -8,6 +8,7 @@
 #include "agent/edge/session.h"
 #include "agent/edge/targets.h"
 #include "probes/bundle.h"
+#include "probes/deployments-json.h"
 
 #define DEPLOYED_BUNDLE_MAX (32 * 1024 * 1024) /* bytes of one bundle; Edge itself takes 15 MB */
 
@@ -21,6 +22,15 @@
  */
 int deployed_read(Api *api, const char *org, const char *env, const BundleHandlers *handlers, void *userdata,
                   ApiAnswer *answer, Err *err) _must_check_;
+
+/* deployed_revisions() - the same of a list that is there already. */
+int deployed_revisions(Api *api, const char *org, const Deployments *all, const BundleHandlers *handlers,
+                       void *userdata, Err *err) _must_check_;
+
+/* deployed_servers() - of @rows, for rules: texts of @rows, the list to be released with
+ * deployed_servers_done(). Return: 0; -ENOMEM. */
+int deployed_servers(const TargetRows *rows, LintServers *ret, Err *err) _must_check_;
+void deployed_servers_done(LintServers *servers);
 
 /* The target servers of an environment. One that could not be read is there by its name only. */
 typedef struct DeployedEnv {

@@ -184,41 +184,36 @@ static int env_deployments(Walk *w)
         return 0;
 }
 
-static int estate_walk_env(Walk *w)
+static int env_stores(Walk *w)
 {
-        _cleanup_(freep) char *stores_path = NULL, *servers_path = NULL;
-        int r = env_vhosts(w);
-        if (r >= 0)
-                r = env_references(w);
-        if (r >= 0)
-                r = env_names(w, "keystores", &stores_path, &w->env->stores);
-        if (r >= 0)
-                r = env_targets(w);
-        if (r >= 0)
-                r = env_deployments(w);
-        if (r >= 0)
-                r = env_names(w, "servers", &servers_path, &w->env->servers);
+        _cleanup_(freep) char *path = NULL;
+        return env_names(w, "keystores", &path, &w->env->stores);
+}
+
+static int env_servers(Walk *w)
+{
+        _cleanup_(freep) char *path = NULL;
+        return env_names(w, "servers", &path, &w->env->servers);
+}
+
+static int estate_walk_env(Walk *w, unsigned kinds)
+{
+        static const struct {
+                EstateKind kind;
+                int (*ask)(Walk *w);
+        } steps[] = {
+                { ESTATE_VHOSTS, env_vhosts },           { ESTATE_REFERENCES, env_references },
+                { ESTATE_STORES, env_stores },           { ESTATE_TARGETS, env_targets },
+                { ESTATE_DEPLOYMENTS, env_deployments }, { ESTATE_SERVERS, env_servers },
+        };
+        int r = 0;
+        for (size_t i = 0; i < ELEMENTS(steps) && r >= 0; i++)
+                if (kinds & steps[i].kind)
+                        r = steps[i].ask(w);
         return r < 0 ? r : 0;
 }
 
 /* ---- all of them ---- */
-
-/* @ret: the one name, or all of the list at @path. NULL: @answer says why. */
-static int estate_names(Api *api, const char *only, const char *path, char ***ret, ApiAnswer *answer,
-                        Err *err)
-{
-        if (!only)
-                return fetch_names(api, path, ret, answer, err);
-        char **one = calloc(2, sizeof(*one));
-        if (one)
-                one[0] = strdup(only);
-        if (!one || !one[0]) {
-                free(one);
-                return err_set(err, -ENOMEM, "Out of memory for a name");
-        }
-        *ret = one;
-        return 0;
-}
 
 static int estate_add(Estate *e, const char *org, const char *env, Err *err)
 {
@@ -259,28 +254,32 @@ static int estate_org(Api *api, Estate *e, const char *org, const char *env, boo
         return r;
 }
 
-int estate_walk(Api *api, const char *org, const char *env, Estate **ret, ApiAnswer *answer, Err *err)
+int estate_walk(Api *api, const EstateSelect *select, Estate **ret, ApiAnswer *answer, Err *err)
 {
-        _cleanup_(edge_list_freep) char **orgs = NULL;
+        _cleanup_(edge_list_freep) char **all = NULL;
         _cleanup_(estate_freep) Estate *e = calloc(1, sizeof(*e));
+        const char *env = select->env;
+        int r = 0;
 
         *ret = NULL;
         if (!e)
                 return err_set(err, -ENOMEM, "Out of memory for the organisations");
-        int r = estate_names(api, org, "/v1/o", &orgs, answer, err);
-        for (char **one = orgs; r >= 0 && one && *one; one++) {
-                api_answer_done(answer);
-                r = estate_org(api, e, *one, env, org != NULL, answer, err);
-                if (r >= 0 && answer->kind != API_OK)
-                        return 0;
+        if (!select->orgs) {
+                r = fetch_names(api, "/v1/o", &all, answer, err);
+                if (r < 0 || !all)
+                        return r;
         }
-        if (r < 0 || !orgs)
-                return r;
+        for (char *const *one = select->orgs ? select->orgs : all; *one; one++) {
+                api_answer_done(answer);
+                r = estate_org(api, e, *one, env, select->orgs != NULL, answer, err);
+                if (r < 0 || answer->kind != API_OK)
+                        return r;
+        }
         if (env && e->n == 0)
                 return err_set(err, -ENOENT, "No organisation has an environment %.80s", env);
         for (size_t i = 0; i < e->n && r >= 0; i++) {
                 Walk w = { .api = api, .estate = e, .env = &e->envs[i], .err = err };
-                r = estate_walk_env(&w);
+                r = estate_walk_env(&w, select->kinds);
         }
         if (r < 0)
                 return r;

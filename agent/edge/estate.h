@@ -36,13 +36,29 @@ typedef struct Estate {
         size_t n_troubles; /* all of them */
 } Estate;
 
+/* What of an environment is asked for. */
+typedef enum EstateKind {
+        ESTATE_VHOSTS = 1,
+        ESTATE_REFERENCES = 2,
+        ESTATE_STORES = 4,
+        ESTATE_TARGETS = 8,
+        ESTATE_DEPLOYMENTS = 16,
+        ESTATE_SERVERS = 32,
+        ESTATE_ALL = 63,
+} EstateKind;
+
+typedef struct EstateSelect {
+        char *const *orgs; /* only these, NULL-terminated; NULL: all */
+        const char *env;   /* only those of this name; NULL: all */
+        unsigned kinds;    /* bits of EstateKind; what is not asked for is as if it were not known */
+} EstateSelect;
+
 /*
- * estate_walk() - @org, @env: only these; NULL: all. @answer: when the organisations or environments cannot
- * be listed, or there is no such one, why; @ret is NULL then. @ret: to be freed with estate_free(). Return:
- * 0; -E2BIG (more than ESTATE_ENVS_MAX environments); -ENOMEM; errors of api_call().
+ * estate_walk() - @answer: when the organisations or environments cannot be listed, or there is no such one,
+ * why; @ret is NULL then. @ret: to be freed with estate_free(). Return: 0; -E2BIG (more than ESTATE_ENVS_MAX
+ * environments); -ENOENT (no such environment); -ENOMEM; errors of api_call().
  */
-int estate_walk(Api *api, const char *org, const char *env, Estate **ret, ApiAnswer *answer,
-                Err *err) _must_check_;
+int estate_walk(Api *api, const EstateSelect *select, Estate **ret, ApiAnswer *answer, Err *err) _must_check_;
 Estate *estate_free(Estate *e);
 DEFINE_CLEANUP(Estate, estate_free);
 

@@ -78,8 +78,9 @@ static int tell(LintRun *run, const char *path, const LintFindings *findings)
                 run->sums.notes += fi->level == LINT_NOTE;
                 bool explained = run->explained[fi->rule];
                 run->explained[fi->rule] = true;
-                int r = run->json ? finding_json(run->out, path, fi)
-                                  : finding_text(run->out, path, fi, explained, run->colour);
+                int r = run->found  ? run->found(path, fi, run->userdata)
+                        : run->json ? finding_json(run->out, path, fi)
+                                    : finding_text(run->out, path, fi, explained, run->colour);
                 if (r < 0)
                         return err_set(run->err, r, "The findings cannot be written");
         }

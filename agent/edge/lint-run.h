@@ -29,6 +29,9 @@ typedef struct LintRun {
         bool json;
         bool colour;
         FILE *out;
+        /* NULL: each finding is printed. Return: 0; a negative errno ends the run. */
+        int (*found)(const char *path, const LintFinding *finding, void *userdata);
+        void *userdata;
 
         /* What follows is the run's own. */
         bool ignored[LINT_RULE_COUNT];
@@ -43,7 +46,8 @@ typedef struct LintRun {
  */
 int lint_begin(LintRun *run, Err *err) _must_check_;
 
-/* lint_handlers - for bundle_read() and its like, with the LintRun as userdata: each finding is printed. */
+/* lint_handlers - for bundle_read() and its like, with the LintRun as userdata: each finding is printed,
+ * or given to `found`. */
 extern const BundleHandlers lint_handlers;
 
 /* lint_result() - RESULT_PROBLEMS when there was an error, or a warning and @run is strict; else RESULT_DONE.

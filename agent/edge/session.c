@@ -65,18 +65,18 @@ void session_event(Session *s, cJSON *object)
                 (void) fprintf(s->io->out, "%s\n", text);
 }
 
-static void session_line(Session *s, const char *event, FILE *f, const char *text)
+static void session_line(Session *s, bool warning, const char *text)
 {
         if (s->io->say) {
-                s->io->say(s->io->userdata, f == s->io->err, text);
+                s->io->say(s->io->userdata, warning, text);
                 return;
         }
         if (!s->rq->json) {
-                (void) fprintf(f, "%s%s\n", f == s->io->err ? "warning: " : "", text);
+                (void) fprintf(warning ? s->io->err : s->io->out, "%s%s\n", warning ? "warning: " : "", text);
                 return;
         }
         cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "event", event);
+        cJSON_AddStringToObject(o, "event", warning ? "warning" : "progress");
         cJSON_AddStringToObject(o, "text", text);
         session_event(s, o);
 }
@@ -90,7 +90,7 @@ void session_warn(Session *s, const char *fmt, ...)
         va_end(ap);
         session_ascii(text);
         s->warned = true;
-        session_line(s, "warning", s->io->err, text);
+        session_line(s, true, text);
 }
 
 void session_tell(Session *s, const char *fmt, ...)
@@ -101,7 +101,7 @@ void session_tell(Session *s, const char *fmt, ...)
         (void) vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
         session_ascii(text);
-        session_line(s, "progress", s->io->out, text);
+        session_line(s, false, text);
 }
 
 bool session_ask(Session *s, const char *question, int *ret_exit)
@@ -123,7 +123,8 @@ bool session_ask(Session *s, const char *question, int *ret_exit)
         return false;
 }
 
-int session_open(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, int *ret_exit)
+int session_connect(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, char *hint,
+                    size_t size, Err *err)
 {
         const char *url = rq->cluster.management ? rq->cluster.management : config->cluster_management_url;
         ApiOptions options = {
@@ -132,28 +133,32 @@ int session_open(Session *s, const CliRequest *rq, const Config *config, const S
                 .password_file = config->cluster_management_password_file,
                 .ca_file = config->cluster_management_ca,
         };
-        char hint[300];
-        Err err = { 0 };
 
         *s = (Session){ .rq = rq, .config = config, .io = io };
+        hint[0] = '\0';
         if (!url || !*url) {
-                *ret_exit = session_end(
-                        s, RESULT_USAGE,
+                (void) snprintf(
+                        hint, size,
                         "name it with --management=URL, or set management_url in section [cluster] of "
-                        "edge-roll.conf(5)",
-                        "Where the Management Server is is not known");
-                return -EINVAL;
+                        "edge-roll.conf(5)");
+                return err_set(err, -EDESTADDRREQ, "Where the Management Server is is not known");
         }
         int r = sd_event_new(&s->event);
         if (r < 0)
-                (void) err_errno(&err, r, "No event loop");
-        else {
-                options.event = s->event;
-                r = api_new(&s->api, &options, hint, sizeof(hint), &err);
-                if (r >= 0)
-                        return 0;
-        }
-        *ret_exit = session_end(s, r == -EINVAL ? RESULT_USAGE : RESULT_REFUSED, hint, "%s", err.text);
+                return err_errno(err, r, "No event loop");
+        options.event = s->event;
+        return api_new(&s->api, &options, hint, size, err);
+}
+
+int session_open(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, int *ret_exit)
+{
+        char hint[300];
+        Err err = { 0 };
+        int r = session_connect(s, rq, config, io, hint, sizeof(hint), &err);
+        if (r >= 0)
+                return 0;
+        *ret_exit = session_end(s, r == -EINVAL || r == -EDESTADDRREQ ? RESULT_USAGE : RESULT_REFUSED, hint,
+                                "%s", err.text);
         session_done(s);
         return r;
 }

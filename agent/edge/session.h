@@ -35,6 +35,13 @@ typedef struct Session {
 int session_open(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, int *ret_exit);
 void session_done(Session *s);
 
+/*
+ * session_connect() - the same without a word. @hint: what to do about a failure, or ""; @size bytes. Return:
+ * 0; -EDESTADDRREQ (no Management Server is named); errors of api_new(). session_done() also after a failure.
+ */
+int session_connect(Session *s, const CliRequest *rq, const Config *config, const SessionIo *io, char *hint,
+                    size_t size, Err *err) _must_check_;
+
 /* session_end() - tells how it ended, once. @hint: what to do; "" or NULL: nothing. Return: the exit status.
  */
 int session_end(Session *s, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);

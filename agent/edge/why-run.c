@@ -287,7 +287,8 @@ static int run_servers(WhyRun *run, char *hint, size_t size, Err *err)
 int why_run(WhyRun *run, Session *session, int *ret_exit)
 {
         _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
-        char hint[400] = "";
+        char hint[400] = "", *orgs[] = { (char *) (uintptr_t) session->rq->org, NULL };
+        EstateSelect select = { .orgs = orgs[0] ? orgs : NULL, .env = session->rq->env, .kinds = ESTATE_ALL };
         Err err = { 0 };
 
         *run = (WhyRun){ .session = session };
@@ -295,8 +296,7 @@ int why_run(WhyRun *run, Session *session, int *ret_exit)
         if (r >= 0)
                 r = run_servers(run, hint, sizeof(hint), &err);
         if (r >= 0)
-                r = estate_walk(session->api, session->rq->org, session->rq->env, &run->estate, &answer,
-                                &err);
+                r = estate_walk(session->api, &select, &run->estate, &answer, &err);
         if (r >= 0 && !run->estate) {
                 *ret_exit = session_end_answer(session, &answer, NULL);
                 return answer.code;

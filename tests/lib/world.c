@@ -10,7 +10,7 @@
 
 #include "tests/lib/world.h"
 
-#include "agent/cluster/cluster-why.h"
+#include "agent/cluster/cluster-restart.h"
 
 static World *world_of; /* the present one */
 
@@ -223,8 +223,7 @@ int world_command(const char *line, const char *dir, const CoordIo *io)
                 const NodesFilter filter = { .limit = rq.cluster.limit };
                 if (rq.cluster.limit && nodes_select(nodes, &filter, &err) < 0)
                         fail_msg("%s", err.text);
-                status = rq.why.on ? cluster_why(&rq, config, nodes, io)
-                                   : coord_restart(&rq, config, nodes, io);
+                status = cluster_restart(&rq, config, nodes, io);
                 (void) nodes_free(nodes);
         }
         (void) config_free(config);
@@ -244,7 +243,7 @@ int world_roll(World *w, const char *line)
         w->lines[n] = '\0';
         (void) fclose(out);
         if (getenv("SHOW"))
-                print_message("$ %s\n%s= %d\n", line, w->lines, w->status);
+                (void) fprintf(stderr, "$ %s\n%s= %d\n", line, w->lines, w->status);
         return w->status;
 }
 

@@ -305,27 +305,60 @@ static void test_only_some_servers(void **state _unused_)
         finish(&c);
 }
 
-static void test_targets(void **state _unused_)
+static void test_what_is_known_of_edge(void **state _unused_)
 {
-        static const PlanTargets good = { .all = 3 },
-                                 bad = { .all = 3, .down = 1, .text = "t1 of acme/prod (connect)" },
-                                 unknown = { .text = "whether target servers answer is not known: x" };
+        static const PlanEdge good = { .targets = true, .targets_all = 3, .lint = true, .lint_revisions = 7 };
+        static const PlanEdge bad = { .targets = true,
+                                      .targets_all = 3,
+                                      .targets_down = 1,
+                                      .targets_unasked = 2,
+                                      .targets_text = "t1 of acme/prod (connect)",
+                                      .lint = true,
+                                      .lint_errors = 9,
+                                      .n_lint_lines = 2,
+                                      .lint_lines = { "first", "second" },
+                                      .lint_hint = "edge-roll lint --org acme" };
+        static const PlanEdge late = { .targets = true, .targets_all = 3, .targets_unasked = 2 };
+        static const PlanEdge unknown = { .trouble = "nothing is known: x", .trouble_hint = "do y" };
         Cluster c;
         start(&c, "router");
         routers(&c, 3);
         make(&c);
         assert_null(finding(&c, PLAN_C_TARGETS));
-        c.options.targets = &good;
+        assert_null(finding(&c, PLAN_C_LINT));
+        c.options.edge = &good;
         make(&c);
         expect(&c, PLAN_C_TARGETS, PLAN_OK, "all 3 target servers");
-        c.options.targets = &bad;
+        expect(&c, PLAN_C_LINT, PLAN_OK, "no errors in the 7 deployed revisions");
+        assert_null(finding(&c, PLAN_C_MANAGEMENT));
+        c.options.edge = &bad;
         make(&c);
         expect(&c, PLAN_C_TARGETS, PLAN_WARNING,
-               "1 of 3 target servers do not answer from here: t1 of acme/prod (connect)");
+               "1 of 3 target servers do not answer from here; 2 more could not be asked in the time: t1 of "
+               "acme/prod (connect)");
+        expect(&c, PLAN_C_LINT, PLAN_WARNING, "first");
         assert_false(c.plan->refused);
-        c.options.targets = &unknown;
+        /* Each error is a line of its own, and how to see the others is said once, with the last. */
+        size_t lines = 0, hints = 0;
+        for (size_t i = 0; i < c.plan->n_findings; i++) {
+                const PlanFinding *f = &c.plan->findings[i];
+                lines += f->condition == PLAN_C_LINT;
+                hints += f->condition == PLAN_C_LINT && *f->hint;
+                if (f->condition == PLAN_C_LINT && lines == 3)
+                        assert_string_equal(f->evidence, "and 7 more");
+        }
+        assert_int_equal(lines, 3);
+        assert_int_equal(hints, 1);
+        c.options.edge = &late;
         make(&c);
-        expect(&c, PLAN_C_TARGETS, PLAN_UNKNOWN, "is not known: x");
+        expect(&c, PLAN_C_TARGETS, PLAN_UNKNOWN,
+               "and were asked answer from here; 2 more could not be asked");
+        c.options.edge = &unknown;
+        make(&c);
+        assert_null(finding(&c, PLAN_C_TARGETS));
+        assert_null(finding(&c, PLAN_C_LINT));
+        expect(&c, PLAN_C_MANAGEMENT, PLAN_WARNING, "nothing is known: x");
+        assert_false(c.plan->refused);
         finish(&c);
 }
 
@@ -1298,7 +1331,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_healthy_pool),
                 cmocka_unit_test(test_only_some_servers),
-                cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_what_is_known_of_edge),
                 cmocka_unit_test(test_everything_of_two_regions),
                 cmocka_unit_test(test_only_the_routers),
                 cmocka_unit_test(test_rmp_takes_nodes_with_both),

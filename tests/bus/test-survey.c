@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * What the Management Server is asked before a roll, from the command line to the plan: against simulated
+ * agents (tests/lib/world.h) and the stand-in of a Management Server, well and unwell.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/standin.h"
+#include "tests/lib/world.h"
+
+/* A LoadBalancer with a server that there is, and one that there is not: an error. */
+#define ENDPOINT(server)                                                                           \
+        "\"apiproxy/targets/default.xml\":\"<TargetEndpoint name='default'><HTTPTargetConnection>" \
+        "<LoadBalancer><Server name='" server "'/><Server name='up'/></LoadBalancer>"              \
+        "</HTTPTargetConnection></TargetEndpoint>\""
+#define REVISION(proxy, server) \
+        "{\"proxy\":\"" proxy   \
+        "\",\"revision\":\"3\",\"state\":\"deployed\",\"server\":[],\"files\":{" ENDPOINT(server) "}}"
+#define SERVER(name, port) \
+        "\"" name "\":{\"name\":\"" name "\",\"host\":\"127.0.0.1\",\"port\":" port ",\"isEnabled\":true}"
+
+typedef struct Listener {
+        int fd, filler[8];
+        char port[8];
+} Listener;
+
+/* @full: its queue is, so that the kernel answers nobody who connects. */
+static Listener listener(bool full)
+{
+        Listener l = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof(a);
+        assert_true(l.fd >= 0);
+        assert_int_equal(bind(l.fd, (struct sockaddr *) &a, sizeof(a)), 0);
+        assert_int_equal(listen(l.fd, full ? 0 : 16), 0);
+        assert_int_equal(getsockname(l.fd, (struct sockaddr *) &a, &len), 0);
+        (void) snprintf(l.port, sizeof(l.port), "%u", ntohs(a.sin_port));
+        for (size_t i = 0; i < ELEMENTS(l.filler); i++) {
+                l.filler[i] = full ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+                if (full)
+                        (void) connect(l.filler[i], (struct sockaddr *) &a, sizeof(a));
+        }
+        return l;
+}
+
+static void listener_done(Listener *l)
+{
+        for (size_t i = 0; i < ELEMENTS(l->filler); i++)
+                if (l->filler[i] >= 0)
+                        (void) close(l->filler[i]);
+        (void) close(l->fd);
+}
+
+/* Two organisations: acme with seven errors in prod, and one target server of two that answers. */
+static Standin *edge(const Listener *up)
+{
+        char text[8000];
+        (void) snprintf(
+                text, sizeof(text),
+                "{\"acme\":{\"prod\":{\"targetservers\":{" SERVER(
+                        "shut",
+                        "1") ","
+                             "\"up\":{\"name\":\"up\",\"host\":\"127.0.0.1\",\"port\":%s,\"isEnabled\":true}},"
+                             "\"deployments\":[" REVISION("a", "gone") "," REVISION("b", "gone") "," REVISION("c", "gone") "," REVISION("d", "gone") "," REVISION(
+                                     "e",
+                                     "gone") "," REVISION("f",
+                                                          "gone") "," REVISION("g",
+                                                                               "gone") "," REVISION("h",
+                                                                                                    "shut") "]}},"
+                                                                                                            "\"other\":{\"test\":{\"targetservers\":{" SERVER(
+                                                                                                                    "far",
+                                                                                                                    "2") "}}}}",
+                up->port);
+        return standin_new(text, "[]");
+}
+
+static void configure(const World *w, const Standin *s, const char *more)
+{
+        char conf[512], text[900];
+        (void) snprintf(text, sizeof(text), "%smanagement_url = %s\n%s",
+                        world_conf(w->dir, conf, sizeof(conf)), standin_url(s), more);
+        world_file(w, "conf", text);
+}
+
+static void says_not(const World *w, const char *part)
+{
+        if (strstr(w->lines, part))
+                fail_msg("\"%s\" is in:\n%s", part, w->lines);
+}
+
+static size_t times(const char *text, const char *part)
+{
+        size_t n = 0;
+        for (const char *c = text; (c = strstr(c, part)); c += strlen(part))
+                n++;
+        return n;
+}
+
+#define PLAN "edge-roll plan restart router --nodes n1,n2"
+#define ROLL "edge-roll restart router --nodes n1,n2 --yes"
+
+static void a_plan_and_a_roll_show_what_is_down_and_what_is_wrong(void **state)
+{
+        static World w;
+        Listener up = listener(false);
+        (void) state;
+        if (!standin_have())
+                skip();
+        world_new(&w, "aa");
+        Standin *s = edge(&up);
+        configure(&w, s, "");
+        world_ends(&w, PLAN, RESULT_DONE);
+        world_says(&w, "for 20 s (management_limit) at most");
+        world_says(&w, "2 of 3 target servers do not answer from here: ");
+        world_says(&w, "shut of acme/prod (connect)");
+        world_says(&w, "far of other/test (connect)");
+        world_says(&w, "[server-unknown]");
+        world_says(&w, ":3/apiproxy/targets/default.xml:1: ");
+        /* Five of seven, and how to see the others. */
+        assert_int_equal(times(w.lines, "[server-unknown]"), 5);
+        world_says(&w, "and 2 more");
+        world_says(&w, "edge-roll lint --org acme --env prod");
+        says_not(&w, "management ");
+
+        world_ends(&w, PLAN " --json", RESULT_DONE);
+        world_says(&w, "{\"name\":\"targets\",\"verdict\":\"warning\",");
+        world_says(&w, "{\"name\":\"lint\",\"verdict\":\"warning\",");
+        assert_int_equal(times(w.lines, "{\"name\":\"lint\""), 6);
+
+        world_ends(&w, ROLL, RESULT_DONE);
+        world_says(&w, "2 of 3 target servers do not answer");
+        assert_int_equal(world_restarts(&w), 2);
+
+        /* Only these organisations; only those target servers. */
+        configure(&w, s,
+                  "[targets]\nnames = acme/prod/up\n[component message-processor]\norganizations = acme\n");
+        standin_write(s, "log", NULL);
+        world_ends(&w, PLAN " --verbose", RESULT_DONE);
+        world_says(&w, "all 1 target servers that are enabled answer from here");
+        _cleanup_(freep) char *log = standin_read(s, "log");
+        assert_non_null(strstr(log, "/v1/o/acme/e/prod/deployments"));
+        assert_null(strstr(log, "/v1/o/other"));
+
+        /* Nothing is asked when it is switched off. */
+        configure(&w, s, "management_checks = off\n");
+        standin_write(s, "log", NULL);
+        world_ends(&w, PLAN " --verbose", RESULT_DONE);
+        says_not(&w, "target servers");
+        _cleanup_(freep) char *none = standin_read(s, "log");
+        assert_string_equal(none, "");
+        (void) standin_free(s);
+        listener_done(&up);
+        world_done(&w);
+}
+
+/* One line that says why, and the roll goes on. */
+static void whatever_the_management_server_does_a_roll_goes_on(void **state)
+{
+        static const struct {
+                const char *mode, *says;
+        } cases[] = {
+                { "hang", "no answer" },
+                { "hang deployments", "deployments: " },
+                { "hang revisions",
+                  "not everything that is deployed could be looked at within 0.50 s (management_limit)" },
+                { "slow", "the answer stopped before its end" },
+                { "500", "answered 500" },
+                { "500 deployments", "acme/prod: deployments: " },
+                { "500 revisions", "8 things of what is deployed could not be read: " },
+                { "403", "may not do that" },
+                { "401", "it wants a user and a password" },
+                { "half", "the answer stopped before its end" },
+                { "half targetservers", "acme/prod: targetservers: " },
+                { "cut-json", "Not JSON" },
+                { "cut-json targetservers", "acme/prod: target" },
+                { "cut-json deployments", "acme/prod: deployments: " },
+                { "html", "HTML" },
+                { "empty", "Not JSON" },
+                { "blank", "Not JSON" },
+                { "huge", "larger than allowed" },
+                { "cut", "connected, but no answer" },
+                { "redirect", "302" },
+        };
+        Listener up = listener(false);
+        (void) state;
+        if (!standin_have())
+                skip();
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                static World w;
+                world_new(&w, "aa");
+                Standin *s = edge(&up);
+                /* A stand-in on a busy machine is not quick: it has time unless it is never to answer. */
+                bool waits = strncmp(cases[i].mode, "hang", 4) == 0 || strcmp(cases[i].mode, "slow") == 0;
+                configure(
+                        &w, s,
+                        waits ? "management_limit = 500ms\n[component message-processor]\norganizations = acme\n"
+                              : "[component message-processor]\norganizations = acme\n");
+                standin_write(s, "mode", cases[i].mode);
+                Usec before = time_now();
+                world_ends(&w, PLAN " --json", RESULT_DONE);
+                Usec took = time_now() - before;
+                if (waits && took > 5 * USEC_PER_SEC)
+                        fail_msg("%s: a plan took %.1f s", cases[i].mode, time_sec(took));
+                if (times(w.lines, "{\"name\":\"management\",\"verdict\":\"warning\"") != 1)
+                        fail_msg("%s: one line says why:\n%s", cases[i].mode, w.lines);
+                world_says(&w, cases[i].says);
+                world_ends(&w, ROLL, RESULT_DONE);
+                assert_int_equal(world_restarts(&w), 2);
+                (void) standin_free(s);
+                world_done(&w);
+        }
+        listener_done(&up);
+}
+
+static void what_was_found_before_the_time_was_over_is_shown(void **state)
+{
+        static World w;
+        Listener up = listener(false), full = listener(true);
+        char text[1200];
+        (void) state;
+        if (!standin_have())
+                skip();
+        world_new(&w, "aa");
+        (void) snprintf(
+                text, sizeof(text),
+                "{\"acme\":{\"prod\":{\"targetservers\":{" SERVER(
+                        "shut",
+                        "1") ","
+                             "\"up\":{\"name\":\"up\",\"host\":\"127.0.0.1\",\"port\":%s,\"isEnabled\":true},"
+                             "\"full\":{\"name\":\"full\",\"host\":\"127.0.0.1\",\"port\":%s,\"isEnabled\":true}},"
+                             "\"deployments\":[" REVISION("a", "gone") "]}}}",
+                up.port, full.port);
+        Standin *s = standin_new(text, "[]");
+        configure(&w, s, "management_limit = 1s\n");
+        Usec before = time_now();
+        world_ends(&w, ROLL, RESULT_DONE);
+        assert_true(time_now() - before < 5 * USEC_PER_SEC);
+        world_says(
+                &w,
+                "1 of 2 target servers do not answer from here; 1 more could not be asked in the time: shut");
+        world_says(&w, "not everything that is deployed could be looked at within 1 s");
+        assert_int_equal(world_restarts(&w), 2);
+
+        /* With time enough it is known that nobody answers there. */
+        configure(&w, s, "management_limit = 20s\n");
+        world_ends(&w, PLAN, RESULT_DONE);
+        world_says(&w, "2 of 3 target servers do not answer from here: ");
+        world_says(&w, "full of acme/prod (connect)");
+        world_says(&w, "[server-unknown]");
+        (void) standin_free(s);
+        listener_done(&up);
+        listener_done(&full);
+        world_done(&w);
+}
+
+static void who_cannot_be_asked_at_all_is_told_in_one_line(void **state)
+{
+        static World w;
+        Listener up = listener(false);
+        (void) state;
+        if (!standin_have())
+                skip();
+        world_new(&w, "aa");
+        Standin *s = edge(&up);
+        /* A user, and no password anywhere. */
+        (void) unsetenv("EDGE_ROLL_MANAGEMENT_PASSWORD");
+        configure(&w, s, "management_user = admin@example.com\n");
+        world_ends(&w, PLAN " --json", RESULT_DONE);
+        assert_int_equal(times(w.lines, "{\"name\":\"management\",\"verdict\":\"warning\""), 1);
+        world_says(&w, "password");
+        world_ends(&w, ROLL, RESULT_DONE);
+        /* The wrong one is not shown. */
+        standin_write(s, "user", "admin@example.com:right");
+        (void) setenv("EDGE_ROLL_MANAGEMENT_PASSWORD", "wrong-7351", 1);
+        world_ends(&w, PLAN " --json", RESULT_DONE);
+        world_says(&w, "it does not take user admin@example.com");
+        says_not(&w, "wrong-7351");
+        (void) unsetenv("EDGE_ROLL_MANAGEMENT_PASSWORD");
+        /* Nobody is there. */
+        configure(&w, s, "");
+        s = standin_free(s);
+        world_ends(&w, ROLL " --json", RESULT_DONE);
+        world_says(&w, "\"name\":\"management\",\"verdict\":\"warning\"");
+        assert_int_equal(world_restarts(&w), 4);
+        listener_done(&up);
+        world_done(&w);
+}
+
+int main(int argc, char **argv)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_plan_and_a_roll_show_what_is_down_and_what_is_wrong),
+                cmocka_unit_test(whatever_the_management_server_does_a_roll_goes_on),
+                cmocka_unit_test(what_was_found_before_the_time_was_over_is_shown),
+                cmocka_unit_test(who_cannot_be_asked_at_all_is_told_in_one_line),
+        };
+        if (argc > 1)
+                cmocka_set_test_filter(argv[1]);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
