@@ -49,7 +49,7 @@ struct Bridge {
         BridgeTimes times;
         Relay *relay;
         sd_bus *far, *bus;
-        sd_bus_slot *owner_slot, *ask_slot, *signal_slot, *local_slot;
+        sd_bus_slot *owner_slot, *ask_slot, *signal_slot, *local_slot, *introduce_slot;
         sd_event_source *silent, *bus_timer;
         bool bus_there;      /* has answered */
         char bus_text[200];  /* why not */
@@ -168,6 +168,7 @@ static int on_introduced(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Bridge *b = userdata;
         const char *sender = sd_bus_message_get_sender(m);
         (void) error;
+        b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
         /* An agent that does not know the method need not be asked again. The bus answers for one that is
          * not there. */
         if (sender && *sender == ':')
@@ -177,7 +178,7 @@ static int on_introduced(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 /*
  * Before anything else that an agent hears from this connection; an agent that the call has yet to start gets
- * both in their order.
+ * both in their order. One answer is waited for at a time: the bus counts them with those of the calls.
  */
 static void introduce(Bridge *b)
 {
@@ -188,8 +189,10 @@ static void introduce(Bridge *b)
                                                "Introduce");
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 2, "user", "s", b->user, "from", "s", b->from);
-        if (r >= 0)
-                (void) sd_bus_call_async(b->bus, NULL, m, on_introduced, b, 0);
+        if (r >= 0 && !b->introduce_slot)
+                (void) sd_bus_call_async(b->bus, &b->introduce_slot, m, on_introduced, b, 0);
+        else if (r >= 0 && sd_bus_message_set_expect_reply(m, false) >= 0)
+                (void) sd_bus_send(b->bus, m, NULL);
 }
 
 static void forward(Bridge *b, sd_bus_message *call)
@@ -318,6 +321,7 @@ static void bus_lost(Bridge *b, const char *why)
         b->ask_slot = sd_bus_slot_unref(b->ask_slot);
         b->signal_slot = sd_bus_slot_unref(b->signal_slot);
         b->local_slot = sd_bus_slot_unref(b->local_slot);
+        b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
         while (b->forwards) {
                 far_error(b, b->forwards->call, SD_BUS_ERROR_NO_REPLY,
                           "the system bus of the node went away before the agent answered");
@@ -594,6 +598,7 @@ static void bridge_done(Bridge *b)
         b->ask_slot = sd_bus_slot_unref(b->ask_slot);
         b->signal_slot = sd_bus_slot_unref(b->signal_slot);
         b->local_slot = sd_bus_slot_unref(b->local_slot);
+        b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
         b->silent = sd_event_source_unref(b->silent);
         b->bus_timer = sd_event_source_unref(b->bus_timer);
         if (b->bus)

@@ -95,8 +95,10 @@ static void bridge_says(const char *part)
 
 static pid_t agent_pid = -1;
 static char introduced[128];
+static unsigned slow;
 
-/* Discover() tells what Introduce() said; Slow is never answered; Die ends the process. */
+/* Discover() tells what Introduce() said; Slow is never answered, and the hundredth is told of; Die ends the
+ * process. */
 static bool agent_hook(FakeAgent *a, sd_bus_message *m, const char *member, void *userdata)
 {
         const char *k1, *v1, *k2, *v2;
@@ -114,7 +116,12 @@ static bool agent_hook(FakeAgent *a, sd_bus_message *m, const char *member, void
         }
         if (strcmp(member, "Die") == 0)
                 _exit(0);
-        return strcmp(member, "Slow") == 0;
+        if (strcmp(member, "Slow") != 0)
+                return false;
+        if (++slow == 100)
+                (void) sd_bus_emit_signal(sd_bus_message_get_bus(m), "/org/edgeroll/Agent1",
+                                          "org.edgeroll.Agent1", "Slow100", "");
+        return true;
 }
 
 static void agent_start(void)
@@ -162,7 +169,7 @@ typedef struct World {
         unsigned ups, downs, owners, signals;
         RemoteTrouble trouble;
         char owner[64], text[512], error[128], answer[512];
-        unsigned answers;
+        unsigned answers, limited;
         int result;
         unsigned events;
 } World;
@@ -204,6 +211,7 @@ static void on_answer(int r, sd_bus_message *m, const char *name, const char *te
         World *w = userdata;
         const char *json = "";
         w->answers++;
+        w->limited += strcmp(name, SD_BUS_ERROR_LIMITS_EXCEEDED) == 0;
         w->result = r;
         (void) snprintf(w->error, sizeof(w->error), "%s", name);
         (void) snprintf(w->text, sizeof(w->text), "%s", text);
@@ -555,17 +563,24 @@ static void what_is_no_dbus_ends_it(void **state)
         bridge_says("no D-Bus any more");
 }
 
+/* The bus itself refuses more than 128 that wait: also those of an agent that does not come to answering yet.
+ */
 static void too_many_calls_at_once_are_refused(void **state)
 {
         World w;
         (void) state;
         agent_start();
         world_make(&w);
+        assert_int_equal(kill(agent_pid, SIGSTOP), 0);
         for (int i = 0; i < 100; i++)
                 call(&w, NULL, NULL, "Slow");
         ask(&w, NULL, NULL, "Status");
         assert_int_equal(w.result, -EREMOTE);
         assert_string_equal(w.error, "org.edgeroll.Error.TooMany");
+        unsigned before = w.signals;
+        assert_int_equal(kill(agent_pid, SIGCONT), 0);
+        until(&w, w.signals > before || w.limited > 0);
+        assert_int_equal(w.limited, 0);
         world_done(&w);
         agent_stop();
 }
