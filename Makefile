@@ -89,7 +89,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
            agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
-        agent/edge/rotation-view.c
+        agent/edge/rotation-check.c agent/edge/rotation-view.c
 CLUSTER += agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
 EDGE += agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
@@ -121,7 +121,7 @@ UNIT_TESTS   += lock-spec turn
 UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
 UNIT_TESTS   += edge-xml lookup monitor plain probing targets-list
 UNIT_TESTS   += deployments-json store-json targets
-UNIT_TESTS   += bundle lint rotation
+UNIT_TESTS   += bundle lint rotation rotation-check
 UNIT_TESTS   += json needed pem resume
 UNIT_TESTS   += why why-table
 UNIT_TESTS   += config-seen names

@@ -51,6 +51,7 @@ const OptionInfo option_table[] = {
         [OPTION_WATCH] = { "watch", 0, NULL, "again and again, until Ctrl-C" },
         [OPTION_STRICT] = { "strict", 0, NULL, "warnings count as errors do" },
         [OPTION_IGNORE] = { "ignore", 0, "RULE,...", "findings of these rules are left out" },
+        [OPTION_NO_CHECK] = { "no-check", 0, NULL, "rotation: ask no target server whether it answers" },
         [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
         [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
         [OPTION_HELP] = { "help", 'h', NULL, "this text" },
@@ -244,14 +245,15 @@ const VerbInfo verb_table[] = {
                 .what = "the target servers of an environment: list and change them",
                 .operand = OPERAND_TARGETS,
                 .options = BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT) | BIT(OPTION_DRY_RUN) |
-                           BIT(OPTION_YES) | BIT(OPTION_JSON),
+                           BIT(OPTION_YES) | BIT(OPTION_JSON) | BIT(OPTION_NO_CHECK),
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
                         "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"
                         "check connects to each of them from here, with TLS where that is on (exit code 20: one that is\n"
                         "enabled does not answer).\n"
                         "rotation shows each LoadBalancer of PATH... (bundles, folders, XML files), or of what is\n"
-                        "deployed, as it would act now: who gets which share, and what the next failure does.\n",
+                        "deployed, as it would act now: who gets which share, and what the next failure does. With\n"
+                        "--org and --env each server is asked from here, as its HealthMonitor asks it; --no-check: not.\n",
                 .examples = "edge-roll targets list --org acme --env prod\n"
                             "edge-roll targets create target1.xml --org acme --env prod\n"
                             "edge-roll targets disable target1 --org acme --env prod\n"

@@ -45,6 +45,7 @@ typedef enum Option {
         OPTION_WATCH,
         OPTION_STRICT,
         OPTION_IGNORE,
+        OPTION_NO_CHECK,
         OPTION_VERBOSE,
         OPTION_HELP,
         OPTION_COUNT,

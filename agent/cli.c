@@ -184,6 +184,9 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
         case OPTION_NO_WAIT:
                 rq->no_wait = true;
                 return 0;
+        case OPTION_NO_CHECK:
+                rq->no_check = true;
+                return 0;
         case OPTION_VERBOSE:
                 rq->verbose = true;
                 return 0;
@@ -368,6 +371,8 @@ static int targets_check(const CliRequest *rq, Err *err)
                         err, -EINVAL,
                         "targets %s needs a file with a target server as XML or JSON; - is standard input",
                         targets_table[t->action].name);
+        if (rq->no_check && t->action != TARGETS_ROTATION)
+                return err_set(err, -EINVAL, "--no-check is for targets rotation");
         if (t->action == TARGETS_ROTATION)
                 return documents_check(rq, "targets rotation", err);
         if (!rq->org || !rq->env)

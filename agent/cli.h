@@ -112,6 +112,7 @@ typedef struct CliRequest {
         const char *lock;         /* lock: "show", "steal" or "size" */
         const char *lock_value;   /* lock steal: whose; lock size: the number, as typed */
         bool dry_run, json, now, start, no_wait, verbose, if_needed, watch, give_up;
+        bool no_check;         /* targets rotation */
         bool planned;          /* plan: the word "restart" was there */
         const char *org, *env; /* of Edge; NULL: not given */
         CliTargets targets;

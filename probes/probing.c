@@ -58,6 +58,7 @@ struct Probing {
         size_t next;      /* first check that was not begun */
         size_t next_host; /* first name that was not asked for */
         size_t under_way, lookups, left;
+        bool over; /* of probing_run() */
         ProbingFn fn;
         ProbingDoneFn done;
         void *userdata;
@@ -594,4 +595,20 @@ int probing_start(Probing *p, ProbingFn fn, ProbingDoneFn done, void *userdata, 
         p->left = p->n;
         r = sd_event_add_defer(p->event, &p->pump, probing_on_pump, p);
         return r < 0 ? err_errno(err, r, "target servers cannot be checked") : 0;
+}
+
+static void run_on_done(Probing *p, void *userdata _unused_)
+{
+        p->over = true;
+}
+
+int probing_run(Probing *p, ProbingFn fn, void *userdata, Err *err)
+{
+        int r = probing_start(p, fn, run_on_done, userdata, err);
+        while (r >= 0 && !p->over) {
+                r = sd_event_run(p->event, UINT64_MAX);
+                if (r < 0)
+                        return err_errno(err, r, "Cannot wait for the target servers");
+        }
+        return r < 0 ? r : 0;
 }

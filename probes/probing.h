@@ -89,3 +89,9 @@ int probing_add(Probing *p, const ProbeSpec *spec, const char *org, const char *
  * sd-event says.
  */
 int probing_start(Probing *p, ProbingFn fn, ProbingDoneFn done, void *userdata, Err *err) _must_check_;
+
+/*
+ * probing_run() - probing_start(), and runs the loop until the last has ended; never from within that loop.
+ * Return: 0; errors of probing_start(); what sd_event_run(3) says.
+ */
+int probing_run(Probing *p, ProbingFn fn, void *userdata, Err *err) _must_check_;

@@ -9,6 +9,7 @@
 #include "agent/edge/rotation.h"
 #include "agent/put.h"
 #include "probes/json.h"
+#include "probes/monitor.h"
 
 static const char *text_or(const EdgeText *text, const char *otherwise)
 {
@@ -16,6 +17,27 @@ static const char *text_or(const EdgeText *text, const char *otherwise)
 }
 
 /* ---- data ---- */
+
+static bool json_check(cJSON *o, const RotationCheck *check)
+{
+        if (!check)
+                return cJSON_AddNullToObject(o, "check");
+        cJSON *c = cJSON_AddObjectToObject(o, "check"), *notes = NULL;
+        bool ok = c && cJSON_AddStringToObject(c, "layer", probe_layer_name(check->layer)) &&
+                  cJSON_AddBoolToObject(c, "down", check->down) &&
+                  cJSON_AddStringToObject(c, "text", check->text) &&
+                  cJSON_AddNumberToObject(c, "elapsed", time_sec(check->elapsed_usec)) &&
+                  (notes = cJSON_AddArrayToObject(c, "notes"));
+        for (unsigned bit = 1; ok && bit <= PROBE_NOTE_LAST; bit <<= 1) {
+                cJSON *note =
+                        check->notes & bit ? cJSON_CreateString(probe_note_text((ProbeNote) bit)) : NULL;
+                if ((check->notes & bit) && !cJSON_AddItemToArray(notes, note)) {
+                        cJSON_Delete(note);
+                        ok = false;
+                }
+        }
+        return ok;
+}
 
 static bool json_server(cJSON *list, const RotationServer *s)
 {
@@ -34,7 +56,7 @@ static bool json_server(cJSON *list, const RotationServer *s)
         if (ok && s->server)
                 ok = cJSON_AddStringToObject(o, "host", text_or(&s->server->host, "")) &&
                      cJSON_AddNumberToObject(o, "port", (double) edge_number(s->server->port, 0));
-        return ok;
+        return ok && json_check(o, s->check);
 }
 
 static bool json_numbers(cJSON *o, const char *key, const EdgeNumbers *numbers)
@@ -67,8 +89,7 @@ int rotation_json(const Rotation *ro, const char *file, const char *kind, const 
             !cJSON_AddBoolToObject(o, "retry", edge_flag(b->retry, true)) ||
             !json_numbers(o, "unhealthy_responses", &b->unhealthy_codes) ||
             !cJSON_AddStringToObject(o, "path", text_or(&c->path, "")) ||
-            !cJSON_AddBoolToObject(o, "monitored",
-                                   c->monitor.line > 0 && edge_flag(c->monitor.enabled, false)) ||
+            !cJSON_AddBoolToObject(o, "monitored", monitor_rules(c).monitored) ||
             !cJSON_AddBoolToObject(o, "checked", ro->checked) ||
             !cJSON_AddBoolToObject(o, "fallback", ro->fallback) ||
             !cJSON_AddBoolToObject(o, "nobody", ro->nobody) ||
@@ -108,6 +129,22 @@ static void text_share(FILE *f, const RotationServer *s, bool idle)
                 (void) fprintf(f, "%s%3.0f %%", idle ? "~" : " ", s->share * 100);
 }
 
+/* What was found when it was asked, where that is more than that it answers. */
+static void text_check(FILE *f, const RotationCheck *check, unsigned indent)
+{
+        if (check->layer == PROBE_HERE)
+                (void) fprintf(f, "%*sit could not be asked: ", (int) indent, "");
+        else if (check->down)
+                (void) fprintf(f, "%*s%s: ", (int) indent, "", probe_layer_name(check->layer));
+        if (check->layer == PROBE_HERE || check->down) {
+                put_clean(f, check->text);
+                (void) fputc('\n', f);
+        }
+        for (unsigned bit = 1; bit <= PROBE_NOTE_LAST; bit <<= 1)
+                if (check->notes & bit)
+                        (void) fprintf(f, "%*s%s\n", (int) indent, "", probe_note_text((ProbeNote) bit));
+}
+
 static void text_servers(FILE *f, const Rotation *ro, bool colour)
 {
         size_t width = 6;
@@ -129,20 +166,22 @@ static void text_servers(FILE *f, const Rotation *ro, bool colour)
                         (void) fprintf(f, ":%" PRId64, edge_number(s->server->port, 0));
                 }
                 (void) fputc('\n', f);
+                if (s->check)
+                        text_check(f, s->check, (unsigned) width + 11);
         }
 }
 
-static void text_monitor(FILE *f, const EdgeHealthMonitor *m)
+static void text_monitor(FILE *f, const EdgeConnection *c)
 {
+        const EdgeHealthMonitor *m = &c->monitor;
         if (m->line == 0)
                 (void) fputs("no HealthMonitor", f);
         else if (!edge_flag(m->enabled, false))
                 (void) fputs("HealthMonitor disabled", f);
+        else if (!monitor_rules(c).monitored)
+                (void) fputs("a HealthMonitor that never checks", f);
         else
-                (void) fprintf(f, "%s every %" PRId64 " s",
-                               m->http.line > 0  ? "HTTPMonitor"
-                               : m->tcp.line > 0 ? "TCPMonitor"
-                                                 : "empty HealthMonitor",
+                (void) fprintf(f, "%s every %" PRId64 " s", m->http.line > 0 ? "HTTPMonitor" : "TCPMonitor",
                                edge_number(m->interval_sec, 0));
 }
 
@@ -163,7 +202,7 @@ void rotation_text(FILE *f, const Rotation *ro, const char *file, const char *ki
         (void) fprintf(f, ":%u\n  %s, MaxFailures %" PRId64 ", %s, ", b->line,
                        edge_algorithm_name(b->algorithm), edge_number(b->max_failures, 0),
                        edge_flag(b->retry, true) ? "retries" : "no retries");
-        text_monitor(f, &c->monitor);
+        text_monitor(f, c);
         if (c->path.value) {
                 (void) fputs(", Path ", f);
                 put_clean(f, c->path.value);

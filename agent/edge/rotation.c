@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "probes/monitor.h"
+
 const char *rotation_stand_name(RotationStand stand)
 {
         static const char *const names[] = {
@@ -25,18 +27,21 @@ static bool serves(RotationStand stand)
         return stand == ROTATION_IN || stand == ROTATION_FAILING || stand == ROTATION_FALLBACK;
 }
 
-static RotationStand stand_of(const Rotation *ro, const RotationServer *s, const LintServers *servers,
-                              RotationDownFn down, void *userdata)
+bool rotation_enabled(const EdgeServerRef *ref, const EdgeTargetServer *server)
 {
-        const EdgeServerRef *ref = s->ref;
+        return edge_flag(ref->enabled, true) && (!server || edge_flag(server->enabled, true));
+}
+
+static RotationStand stand_of(const Rotation *ro, const RotationServer *s, const LintServers *servers)
+{
         if (servers && !s->server)
                 return ROTATION_UNKNOWN;
-        if (!edge_flag(ref->enabled, true) || (s->server && !edge_flag(s->server->enabled, true)))
+        if (!rotation_enabled(s->ref, s->server))
                 return ROTATION_DISABLED;
-        if (down && ref->name.value && down(ref->name.value, userdata))
+        if (s->check && s->check->down)
                 return edge_number(ro->connection->balancer.max_failures, 0) > 0 ? ROTATION_OUT
                                                                                  : ROTATION_FAILING;
-        return edge_flag(ref->fallback, false) ? ROTATION_WAITING : ROTATION_IN;
+        return edge_flag(s->ref->fallback, false) ? ROTATION_WAITING : ROTATION_IN;
 }
 
 /* The first fallback only: there may be one. */
@@ -86,11 +91,11 @@ static double share_of(const Rotation *ro, const RotationServer *s)
         return weights > 0 ? (double) s->ref->weight.value / weights : ROTATION_SHARE_UNKNOWN;
 }
 
-int rotation_of(const EdgeConnection *connection, const LintServers *servers, RotationDownFn down,
-                void *userdata, Rotation *ret)
+int rotation_of(const EdgeConnection *connection, const LintServers *servers,
+                const RotationCheck *const *checks, Rotation *ret)
 {
         const EdgeBalancer *b = &connection->balancer;
-        Rotation ro = { .connection = connection, .n = b->n_servers, .checked = down != NULL };
+        Rotation ro = { .connection = connection, .n = b->n_servers, .checked = checks != NULL };
 
         if (!(ro.servers = calloc(ro.n ? ro.n : 1, sizeof(*ro.servers))))
                 return -ENOMEM;
@@ -98,7 +103,8 @@ int rotation_of(const EdgeConnection *connection, const LintServers *servers, Ro
                 RotationServer *s = &ro.servers[i];
                 s->ref = &b->servers[i];
                 s->server = lint_server(servers, s->ref->name.value);
-                s->stand = stand_of(&ro, s, servers, down, userdata);
+                s->check = checks ? checks[i] : NULL;
+                s->stand = stand_of(&ro, s, servers);
         }
         engage(&ro);
         for (size_t i = 0; i < ro.n; i++)
@@ -113,43 +119,75 @@ void rotation_done(Rotation *rotation)
         *rotation = (Rotation){ 0 };
 }
 
+/* The servers among which requests are shared now. */
+typedef struct Parts {
+        size_t n, failing;
+        bool waiting; /* a fallback stands by that is not known to fail */
+} Parts;
+
+static Parts parts_of(const Rotation *ro)
+{
+        Parts p = { 0 };
+        for (size_t i = 0; i < ro->n; i++) {
+                const RotationServer *s = &ro->servers[i];
+                bool part = has_part(ro, s);
+                p.n += part;
+                p.failing += part && s->stand == ROTATION_FAILING;
+                p.waiting = p.waiting || s->stand == ROTATION_WAITING;
+        }
+        return p;
+}
+
+/* Where the request goes that has just failed. */
+static void next_try(const Rotation *ro, const Parts *p, char *buf, size_t size)
+{
+        if (!edge_flag(ro->connection->balancer.retry, true))
+                (void) snprintf(buf, size, "fails (RetryEnabled is false)");
+        else if (p->n < 2)
+                (void) snprintf(buf, size, "has no other server to be tried on");
+        else if (p->failing == p->n)
+                (void) snprintf(buf, size, "is tried on another server, and none of the %zu answers", p->n);
+        else if (p->failing > 0)
+                (void) snprintf(buf, size, "is tried on another server, and %zu of the %zu do not answer",
+                                p->failing, p->n);
+        else
+                (void) snprintf(buf, size, "is tried on another server");
+}
+
+/* What becomes of the server. */
+static void next_out(const Rotation *ro, char *buf, size_t size)
+{
+        MonitorRules rules = monitor_rules(ro->connection);
+        if (rules.max_failures <= 0)
+                (void) snprintf(buf, size, "no server is ever taken out (MaxFailures is 0)");
+        else if (rules.monitored)
+                (void) snprintf(
+                        buf, size,
+                        "after %" PRId64
+                        " in a row the server is out until its monitor finds it well (asked every %" PRId64
+                        " s)",
+                        rules.max_failures, edge_number(ro->connection->monitor.interval_sec, 0));
+        else
+                (void) snprintf(buf, size,
+                                "after %" PRId64
+                                " in a row the server is out until the proxy is deployed again",
+                                rules.max_failures);
+}
+
 void rotation_next_failure(const Rotation *ro, char *buf, size_t size)
 {
-        const EdgeConnection *c = ro->connection;
-        const EdgeHealthMonitor *m = &c->monitor;
-        int64_t most = edge_number(c->balancer.max_failures, 0);
-        bool retry = edge_flag(c->balancer.retry, true),
-             monitored = m->line > 0 && edge_flag(m->enabled, false);
-        const RotationServer *fallback = NULL;
-        size_t parts = 0;
-        char out[160];
+        Parts parts = parts_of(ro);
+        char try[100], out[160];
 
-        for (size_t i = 0; i < ro->n; i++) {
-                parts += has_part(ro, &ro->servers[i]);
-                if (ro->servers[i].stand == ROTATION_WAITING && !fallback)
-                        fallback = &ro->servers[i];
-        }
         if (ro->nobody) {
                 (void) snprintf(buf, size, "every request fails: no server is left");
                 return;
         }
-        if (most <= 0)
-                (void) snprintf(out, sizeof(out), "no server is ever taken out (MaxFailures is 0)");
-        else if (monitored)
-                (void) snprintf(
-                        out, sizeof(out),
-                        "after %" PRId64
-                        " in a row the server is out until its monitor finds it well (asked every %" PRId64
-                        " s)",
-                        most, edge_number(m->interval_sec, 0));
-        else
-                (void) snprintf(out, sizeof(out),
-                                "after %" PRId64
-                                " in a row the server is out until the proxy is deployed again",
-                                most);
-        (void) snprintf(buf, size, "the request %s; %s%s",
-                        !retry      ? "fails (RetryEnabled is false)"
-                        : parts > 1 ? "is tried on another server"
-                                    : "has no other server to be tried on",
-                        out, most > 0 && parts == 1 && fallback ? ", and the fallback takes over" : "");
+        next_try(ro, &parts, try, sizeof(try));
+        next_out(ro, out, sizeof(out));
+        bool last = edge_number(ro->connection->balancer.max_failures, 0) > 0 && parts.n == 1;
+        (void) snprintf(buf, size, "the request %s; %s%s", try, out,
+                        !last           ? ""
+                        : parts.waiting ? ", and the fallback takes over"
+                                        : ", and then every request fails");
 }

@@ -3,7 +3,7 @@
 
 /*
  * A LoadBalancer as it would act now: which servers get requests, what share, what the next failure does.
- * Pure.
+ * Pure, but for rotation_main(); rotation-check.h asks the servers.
  *
  * Source: Apigee "Load balancing across backend servers": Algorithm, Weight, MaxFailures, RetryEnabled,
  * IsFallback, HealthMonitor. What it does not say is not made up: a share is unknown where a Weight is
@@ -16,14 +16,16 @@
 
 #include "agent/edge/lint.h"
 #include "agent/edge/session.h"
+#include "base/time.h"
 #include "probes/edge-xml.h"
+#include "probes/probing.h"
 
 typedef enum RotationStand {
         ROTATION_IN,       /* gets requests */
         ROTATION_WAITING,  /* the fallback: not as long as another is in */
         ROTATION_FALLBACK, /* the fallback, and all others are out: gets everything */
         ROTATION_FAILING,  /* does not answer now, and stays in: MaxFailures is 0 */
-        ROTATION_OUT,      /* does not answer now: out after MaxFailures failures */
+        ROTATION_OUT,      /* does not answer now: out, as every request or check of it fails */
         ROTATION_DISABLED,
         ROTATION_UNKNOWN, /* the environment has no such target server */
         ROTATION_STAND_COUNT,
@@ -34,9 +36,19 @@ const char *rotation_stand_name(RotationStand stand);
 
 #define ROTATION_SHARE_UNKNOWN (-1.0)
 
+/* What a check of one server said. */
+typedef struct RotationCheck {
+        ProbeLayer layer; /* where it ended; PROBE_HERE: nobody knows */
+        bool down; /* its HealthMonitor, or where there is none each request, fails in Edge as it is now */
+        Usec elapsed_usec;
+        unsigned notes; /* ProbeNote bits */
+        char text[300]; /* one sentence */
+} RotationCheck;
+
 typedef struct RotationServer {
         const EdgeServerRef *ref;
         const EdgeTargetServer *server; /* NULL: not known */
+        const RotationCheck *check;     /* NULL: it was not asked */
         RotationStand stand;
         double share; /* of the requests, 0 ... 1; LeastConnections: of idle servers; ROTATION_SHARE_UNKNOWN
                        */
@@ -51,17 +63,18 @@ typedef struct Rotation {
         bool checked;  /* whether its servers answer was asked */
 } Rotation;
 
-/* Does this target server answer now? false: it does, or nobody asked. */
-typedef bool (*RotationDownFn)(const char *name, void *userdata);
-
 /*
- * rotation_of() - @connection: with a LoadBalancer; has to outlive @ret, as @servers has. @servers: of the
- * environment; NULL: not known. @down: NULL: not asked. @ret: to be released with rotation_done(). Return: 0;
- * -ENOMEM.
+ * rotation_of() - @connection: with a LoadBalancer; has to outlive @ret, as @servers and @checks have.
+ * @servers: of the environment; NULL: not known. @checks: for each server of the LoadBalancer what a check of
+ * it said, or NULL; NULL: nobody asked. @ret: to be released with rotation_done(). Return: 0; -ENOMEM.
  */
-int rotation_of(const EdgeConnection *connection, const LintServers *servers, RotationDownFn down,
-                void *userdata, Rotation *ret) _must_check_;
+int rotation_of(const EdgeConnection *connection, const LintServers *servers,
+                const RotationCheck *const *checks, Rotation *ret) _must_check_;
 void rotation_done(Rotation *rotation);
+
+/* rotation_enabled() - is it switched on, in the LoadBalancer and in the environment? @server: NULL: not
+ * known. */
+bool rotation_enabled(const EdgeServerRef *ref, const EdgeTargetServer *server);
 
 /* rotation_next_failure() - what the next failed request does, as one sentence. */
 void rotation_next_failure(const Rotation *rotation, char *buf, size_t size);

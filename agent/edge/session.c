@@ -104,6 +104,20 @@ void session_tell(Session *s, const char *fmt, ...)
         session_line(s, false, text);
 }
 
+void session_live(Session *s, const char *fmt, ...)
+{
+        char text[200];
+        va_list ap;
+        if (s->rq->json || s->io->say || isatty(fileno(s->io->out)) <= 0)
+                return;
+        va_start(ap, fmt);
+        (void) vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        session_ascii(text);
+        (void) fprintf(s->io->out, "\r%s\033[K", text);
+        (void) fflush(s->io->out);
+}
+
 bool session_ask(Session *s, const char *question, int *ret_exit)
 {
         char answer[8] = "";

@@ -58,6 +58,12 @@ void session_warn(Session *s, const char *fmt, ...) _printf_(2, 3);
 /* session_tell() - the same of what is no reason to worry: {"event":"progress"} or a line on the output. */
 void session_tell(Session *s, const char *fmt, ...) _printf_(2, 3);
 
+/*
+ * session_live() - how far something has come, where somebody looks on: one line, in the place of the one
+ * before; "": it is gone. Elsewhere nothing.
+ */
+void session_live(Session *s, const char *fmt, ...) _printf_(2, 3);
+
 /* session_event() - a line of JSON; @object is freed. */
 void session_event(Session *s, cJSON *object);
 

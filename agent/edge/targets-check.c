@@ -29,7 +29,6 @@ typedef struct Checks {
         size_t *row_of; /* of the rows: by number of the check */
         size_t n, done, bad;
         Checked *results; /* by row */
-        bool live, over;
 } Checks;
 
 static void checks_done(Checks *c)
@@ -37,15 +36,6 @@ static void checks_done(Checks *c)
         free(c->specs);
         free(c->row_of);
         free(c->results);
-}
-
-/* How far it has come, where somebody looks on. */
-static void checks_show(const Checks *c)
-{
-        if (!c->live)
-                return;
-        (void) fprintf(c->session->io->out, "\r%zu of %zu checked, %zu do not answer", c->done, c->n, c->bad);
-        (void) fflush(c->session->io->out);
 }
 
 static void checks_on_result(Probing *p, size_t index, const ProbeResult *result, void *userdata)
@@ -59,14 +49,7 @@ static void checks_on_result(Probing *p, size_t index, const ProbeResult *result
         (void) snprintf(one->text, sizeof(one->text), "%s", result->text);
         c->done++;
         c->bad += result->layer != PROBE_OK;
-        checks_show(c);
-}
-
-static void checks_on_done(Probing *p, void *userdata)
-{
-        Checks *c = userdata;
-        (void) p;
-        c->over = true;
+        session_live(c->session, "%zu of %zu checked, %zu do not answer", c->done, c->n, c->bad);
 }
 
 /* A connection, and a handshake where TLS is on. What a HealthMonitor asks is in proxies, not in target
@@ -136,8 +119,7 @@ static int checks_show_all(Checks *c)
 {
         int width = 4;
         size_t down = 0;
-        if (c->live)
-                (void) fputs("\r\033[K", c->session->io->out);
+        session_live(c->session, "%s", "");
         for (size_t i = 0; i < c->rows->n; i++)
                 width = MAX(width, (int) MIN(strlen(c->rows->rows[i].name), (size_t) 40));
         for (size_t i = 0; i < c->rows->n; i++) {
@@ -167,12 +149,7 @@ static int checks_run(Checks *c, Err *err)
         for (size_t i = 0; i < c->rows->n && r >= 0; i++)
                 r = checks_add(c, p, i, err);
         if (r >= 0)
-                r = probing_start(p, checks_on_result, checks_on_done, c, err);
-        while (r >= 0 && !c->over) {
-                r = sd_event_run(c->session->event, UINT64_MAX);
-                if (r < 0)
-                        return err_errno(err, r, "Cannot wait for the target servers");
-        }
+                r = probing_run(p, checks_on_result, c, err);
         return r < 0 ? r : 0;
 }
 
@@ -188,7 +165,6 @@ int targets_check(Session *s, const char *org, const char *env)
         if (!rows)
                 return session_end_answer(s, &answer, NULL);
         c.rows = rows;
-        c.live = !s->rq->json && isatty(fileno(s->io->out)) > 0;
         c.specs = calloc(rows->n + 1, sizeof(*c.specs));
         c.row_of = calloc(rows->n + 1, sizeof(*c.row_of));
         c.results = calloc(rows->n + 1, sizeof(*c.results));

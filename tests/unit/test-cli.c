@@ -161,6 +161,7 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll restart router --unprotected", "--unprotected needs a value: REASON");
         BAD("edge-roll restart router --unprotected=", "needs the reason");
         BAD("edge-roll agent --json", "agent does not take --json");
+        BAD("edge-roll targets list --no-check --org a --env b", "--no-check is for targets rotation");
 }
 
 /* D-Bus ends the connection over such a text, and no JSON can hold it. */

@@ -83,7 +83,30 @@ static const Case cases[] = {
         { .what = "with MaxFailures 0 one that is down stays in",
           .balancer = "<Server name='a'/><Server name='b'/>",
           .down = " a ",
-          .servers = "failing 50, in 50" },
+          .servers = "failing 50, in 50",
+          .next = "is tried on another server, and 1 of the 2 do not answer; no server is ever taken out" },
+        { .what = "all down with MaxFailures 0",
+          .balancer = "<Server name='a'/><Server name='b'/>",
+          .down = " a b ",
+          .servers = "failing 50, failing 50",
+          .next = "is tried on another server, and none of the 2 answers; no server is ever taken out" },
+        { .what = "the last one, and no fallback",
+          .balancer = "<Server name='a'/><Server name='b'/><MaxFailures>2</MaxFailures>",
+          .down = " b ",
+          .servers = "in 100, out 0",
+          .next = "has no other server to be tried on; after 2 in a row the server is out until the proxy is deployed again, "
+                  "and then every request fails" },
+        { .what = "the last one, and a fallback that is down, too",
+          .balancer =
+                  "<Server name='a'/><Server name='c'><IsFallback>true</IsFallback></Server><MaxFailures>2</MaxFailures>",
+          .down = " c ",
+          .servers = "in 100, out 0",
+          .next = "and then every request fails" },
+        { .what = "a monitor without an interval never checks, and brings nobody back",
+          .balancer = "<Server name='a'/><Server name='b'/><MaxFailures>5</MaxFailures>",
+          .monitor = "<HealthMonitor><IsEnabled>true</IsEnabled><TCPMonitor/></HealthMonitor>",
+          .servers = "in 50, in 50",
+          .next = "until the proxy is deployed again" },
         { .what = "a fallback that is down and not needed",
           .balancer = "<Server name='a'/><Server name='c'><IsFallback>true</IsFallback></Server>",
           .down = " c ",
@@ -126,11 +149,6 @@ static bool named(const char *list, const char *name)
         return list && strstr(list, word);
 }
 
-static bool is_down(const char *name, void *userdata)
-{
-        return named(userdata, name);
-}
-
 /* The environment's servers: all that the document names, but the unknown ones. */
 static size_t environment(const Case *c, const EdgeXml *x, EdgeTargetServer *ret)
 {
@@ -152,8 +170,24 @@ static size_t environment(const Case *c, const EdgeXml *x, EdgeTargetServer *ret
 typedef struct Made {
         EdgeXml *x;
         EdgeTargetServer servers[8];
+        RotationCheck found[8];
+        const RotationCheck *checks[8];
         Rotation rotation;
 } Made;
+
+/* What the checks said: of those that are down, and of the others. */
+static void asked(const Case *c, Made *m)
+{
+        for (size_t i = 0; i < m->x->connection.balancer.n_servers; i++) {
+                bool down = named(c->down, m->x->connection.balancer.servers[i].name.value);
+                m->found[i] = (RotationCheck){ .down = down,
+                                               .layer = down ? PROBE_CONNECT : PROBE_OK,
+                                               .elapsed_usec = 250 * USEC_PER_MSEC };
+                (void) snprintf(m->found[i].text, sizeof(m->found[i].text), "%s",
+                                down ? "refused\x1b" : "all is well");
+                m->checks[i] = &m->found[i];
+        }
+}
 
 static void made(const Case *c, Made *m)
 {
@@ -167,9 +201,8 @@ static void made(const Case *c, Made *m)
         if (edge_xml_read(xml, strlen(xml), &m->x, &err) < 0)
                 fail_msg("%s: %s", c->what, err.text);
         known.n = environment(c, m->x, m->servers);
-        assert_int_equal(rotation_of(&m->x->connection, &known, c->down ? is_down : NULL,
-                                     (void *) (uintptr_t) c->down, &m->rotation),
-                         0);
+        asked(c, m);
+        assert_int_equal(rotation_of(&m->x->connection, &known, c->down ? m->checks : NULL, &m->rotation), 0);
 }
 
 static void made_done(Made *m)
@@ -227,6 +260,11 @@ static void test_faces(void **state _unused_)
         assert_int_equal(json_number(cJSON_GetArrayItem(servers, 1), "share", -1), 1);
         assert_string_equal(json_text(o, "algorithm"), "RoundRobin");
         assert_int_equal(json_number(o, "max_failures", -1), 3);
+        assert_true(json_true(o, "checked"));
+        const cJSON *check = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(servers, 0), "check");
+        assert_string_equal(json_text(check, "layer"), "connect");
+        assert_true(json_true(check, "down"));
+        assert_string_equal(json_text(check, "text"), "refused\x1b");
 
         FILE *f = open_memstream(&text, &size);
         assert_non_null(f);
@@ -237,7 +275,9 @@ static void test_faces(void **state _unused_)
         assert_non_null(strstr(
                 text,
                 "TargetEndpoint t  a?.zip:1\n  RoundRobin, MaxFailures 3, retries, no HealthMonitor, Path /p?\n"));
-        assert_non_null(strstr(text, "  a           -  does not answer: out of rotation  10.1.1.1:80\n"));
+        assert_non_null(strstr(text, "  a           -  does not answer: out of rotation  10.1.1.1:80\n"
+                                     "                 connect: refused?\n"));
+        assert_null(strstr(text, "all is well"));
         assert_non_null(strstr(text, "  b       100 %  in rotation  10.1.1.1:80\n"));
         made_done(&m);
 }
