@@ -14,7 +14,6 @@
  */
 
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,28 +23,23 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "agent/cluster/roll-record.h"
+#include "tests/lib/points.h"
 #include "tests/lib/trace.h"
+#include "tests/lib/wire.h"
 #include "tests/lib/world.h"
 
 #define ROLL        "edge-roll restart router --nodes n1,n2,n3 --yes"
 #define ROLL_TWO    "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
 #define RESUME      "edge-roll resume --yes"
-#define POINTS      1024
 #define SAMPLE      10                  /* of each profile, where nothing else is said */
 #define LIMIT_USEC  (60 * USEC_PER_SEC) /* for one coordinator */
 #define FDS         256
 #define SILENT_USEC (5 * USEC_PER_SEC) /* so long may a roll that was joined write nothing */
-
-typedef struct Point {
-        char what[160];
-        const char *when;
-} Point;
 
 /* A coordinator that is looked at, call by call. */
 typedef struct Led {
@@ -59,53 +53,22 @@ typedef struct Led {
         const Point *at;    /* where it dies or stands still; NULL: it lists */
         bool hold;          /* it stands still */
         bool hit;
-        struct Seen *seen; /* what it lists */
+        Points *seen; /* what it lists */
 } Led;
-
-typedef struct Seen {
-        Point points[POINTS];
-        size_t n;
-} Seen;
 
 /* ---- what a call is ---- */
 
-static uint32_t number_at(const uint8_t *p)
-{
-        uint32_t n;
-        memcpy(&n, p, sizeof(n));
-        return n;
-}
-
-static size_t align(size_t n, size_t to)
-{
-        return (n + to - 1) / to * to;
-}
-
-/* The member of the D-Bus message at @b; NULL: no call, or none that changes anything. @ret_size: of it.
- * Source: the D-Bus specification, "Message Format"; both ends are on this machine. */
+/* The member of the D-Bus message at @b; NULL: no call, or none that changes anything. @ret_size: of it. */
 static const char *message_member(const uint8_t *b, size_t n, size_t *ret_size)
 {
         static const char *const members[] = { "LeaseTake", "LeaseRenew", "LeaseGive", "Restart",
                                                "Go",        "CancelJob",  "Cancel" };
-        *ret_size = n;
-        if (n < 16 || b[0] != 'l')
-                return NULL;
-        size_t fields = number_at(b + 12), end = 16 + fields, pos = 16;
-        *ret_size = align(end, 8) + number_at(b + 4);
-        while (b[1] == 1 && end <= n && pos + 8 < end) {
-                uint8_t code = b[pos], type = b[pos + 2];
-                size_t at = pos + 4;
-                if (type == 'g')
-                        pos = at + 2 + b[at];
-                else if (type == 's' || type == 'o') {
-                        for (size_t i = 0; i < ELEMENTS(members) && code == 3; i++)
-                                if (strcmp((const char *) b + at + 4, members[i]) == 0)
-                                        return members[i];
-                        pos = at + 4 + number_at(b + at) + 1;
-                } else
-                        pos = at + 4;
-                pos = align(pos, 8);
-        }
+        WireHead h;
+        bool whole = wire_head(b, n, &h);
+        *ret_size = h.size;
+        for (size_t i = 0; whole && h.type == 1 && i < ELEMENTS(members); i++)
+                if (strcmp(h.member, members[i]) == 0)
+                        return members[i];
         return NULL;
 }
 
@@ -222,18 +185,6 @@ static void tear(const Led *l, uint64_t length)
         assert_int_equal(truncate(path, st.st_size - (off_t) (length / 2)), 0);
 }
 
-static void list(Led *l, const char *when)
-{
-        Seen *s = l->seen;
-        for (size_t i = 0; i < s->n; i++)
-                if (strcmp(s->points[i].what, l->what) == 0 && strcmp(s->points[i].when, when) == 0)
-                        return;
-        assert_true(s->n < POINTS);
-        Point *p = &s->points[s->n++];
-        (void) snprintf(p->what, sizeof(p->what), "%s", l->what);
-        p->when = when;
-}
-
 static TraceDo on_led(Trace *t, const TraceCall *call, void *userdata)
 {
         Led *l = userdata;
@@ -244,9 +195,9 @@ static TraceDo on_led(Trace *t, const TraceCall *call, void *userdata)
         if (!when)
                 return TRACE_GO;
         if (!l->at) {
-                list(l, when);
+                points_add(l->seen, l->what, when);
                 if (strcmp(when, "written") == 0)
-                        list(l, "torn");
+                        points_add(l->seen, l->what, "torn");
                 return TRACE_GO;
         }
         bool torn = strcmp(l->at->when, "torn") == 0 && strcmp(when, "written") == 0;
@@ -786,10 +737,10 @@ static void one_point(void **state)
 }
 
 /* The same each time, so one run shows all of them. */
-static void points_find(const Profile *p, Seen *seen)
+static void points_find(const Profile *p, Points *seen)
 {
         static World w;
-        Seen all = { 0 };
+        Points all = { 0 };
         Led led = { .w = &w, .seen = &all };
         world_new(&w, p->pools ? p->pools : "aaa");
         world_listen(&w);
@@ -816,55 +767,25 @@ static void points_find(const Profile *p, Seen *seen)
                         seen->points[seen->n++] = all.points[i];
 }
 
-/* How many there are of each kind. */
-static void kinds_tell(const Profile *p, const Seen *seen)
-{
-        char said[512] = "", kinds[16][32];
-        unsigned counts[16] = { 0 };
-        size_t n = 0, k;
-        for (size_t i = 0; i < seen->n; i++) {
-                const char *what = seen->points[i].what;
-                size_t len = strcspn(what, " ");
-                for (k = 0; k < n && (strlen(kinds[k]) != len || strncmp(kinds[k], what, len) != 0); k++)
-                        ;
-                if (k == n && n < ELEMENTS(kinds))
-                        (void) snprintf(kinds[n++], sizeof(kinds[0]), "%.*s", (int) len, what);
-                counts[k]++;
-        }
-        for (k = 0; k < n; k++)
-                (void) snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s%s %u", k ? ", " : "",
-                                kinds[k], counts[k]);
-        print_message("# %s: %zu points: %s\n", p->name, seen->n, said);
-}
-
-static bool is_wanted(const char *wanted, const char *name)
-{
-        return !wanted || strcmp(wanted, name) == 0 || fnmatch(wanted, name, 0) == 0;
-}
-
 /* Return: how many of @seen are tried; they are put behind @tries. */
-static size_t choose(const Profile *p, const Seen *seen, const char *wanted, Try *tries)
+static size_t choose(const Profile *p, const Points *seen, const char *wanted, Try *tries)
 {
-        const char *how_many = getenv("KILL_POINTS");
-        size_t n = 0, day = (size_t) (time(NULL) / 86400);
-        size_t most = how_many && strcmp(how_many, "all") != 0 ? strtoul(how_many, NULL, 10) : SAMPLE;
-        most = wanted || (how_many && strcmp(how_many, "all") == 0) ? seen->n : MIN(most, seen->n);
-        /* Spread over all, and others each day. */
+        size_t numbers[POINTS_MAX], most = points_sample(seen->n, SAMPLE, wanted, numbers), n = 0;
         for (size_t i = 0; i < most; i++) {
-                size_t k = (i * seen->n / most + day) % seen->n;
+                size_t k = numbers[i];
                 Try *t = &tries[n];
                 *t = (Try){ .profile = p, .point = seen->points[k], .early = k % 2 };
                 (void) snprintf(t->name, sizeof(t->name), "%s/%s/%s", p->name, t->point.what, t->point.when);
-                n += is_wanted(wanted, t->name);
+                n += points_wanted(wanted, t->name);
         }
         return n;
 }
 
 int main(int argc, char **argv)
 {
-        static Try tries[ELEMENTS(profiles) * POINTS];
-        static struct CMUnitTest tests[ELEMENTS(profiles) * POINTS + ELEMENTS(others)];
-        static Seen seen;
+        static Try tries[ELEMENTS(profiles) * POINTS_MAX];
+        static struct CMUnitTest tests[ELEMENTS(profiles) * POINTS_MAX + ELEMENTS(others)];
+        static Points seen;
         size_t n = 0, known = 0;
         if (argc == 5 && strcmp(argv[1], "--coordinator") == 0)
                 return coordinator(argv + 2);
@@ -877,7 +798,7 @@ int main(int argc, char **argv)
                 if (wanted && *wanted != '*' && (strncmp(wanted, p->name, len) != 0 || wanted[len] != '/'))
                         continue;
                 points_find(p, &seen);
-                kinds_tell(p, &seen);
+                points_tell(&seen, p->name);
                 known += seen.n;
                 n += choose(p, &seen, wanted, tries + n);
         }
@@ -892,7 +813,7 @@ int main(int argc, char **argv)
                 return 0;
         print_message("# %zu of %zu points\n", n, known);
         for (size_t i = 0; i < ELEMENTS(others); i++)
-                if (is_wanted(wanted, others[i].name))
+                if (points_wanted(wanted, others[i].name))
                         tests[n++] = others[i];
         return _cmocka_run_group_tests("coordinator-kill", tests, n, NULL, NULL);
 }

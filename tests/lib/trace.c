@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 struct Trace {
         Trace *next;
@@ -18,6 +22,7 @@ struct Trace {
         void *userdata;
         bool held, over;
         int status;
+        TraceCall call; /* the present one */
 };
 
 static Trace *traces;
@@ -32,19 +37,18 @@ static void trace_next(const Trace *t, int signal)
 static TraceDo at_call(Trace *t)
 {
         struct __ptrace_syscall_info info;
-        TraceCall call = { 0 };
         if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof(info), &info) <= 0)
                 return TRACE_GO;
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-                call.nr = info.entry.nr;
+                t->call = (TraceCall){ .nr = info.entry.nr };
                 for (size_t i = 0; i < 6; i++)
-                        call.args[i] = info.entry.args[i];
+                        t->call.args[i] = info.entry.args[i];
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-                call.after = true;
-                call.result = info.exit.rval;
+                t->call.after = true;
+                t->call.result = info.exit.rval;
         } else
                 return TRACE_GO;
-        return t->fn(t, &call, t->userdata);
+        return t->fn(t, &t->call, t->userdata);
 }
 
 static void trace_stopped(Trace *t, int status)
@@ -179,4 +183,54 @@ void trace_fd(const Trace *t, uint64_t fd, char *buf, size_t size)
         (void) snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int) t->pid, (int) fd);
         ssize_t n = readlink(link, buf, size - 1);
         buf[n < 0 ? 0 : n] = '\0';
+}
+
+/* What the pieces at @at, @n of them, have room for. */
+static size_t peek_pieces(const Trace *t, uint64_t at, size_t n, void *buf, size_t size)
+{
+        struct iovec pieces[16];
+        size_t done = 0;
+        n = MIN(n, ELEMENTS(pieces));
+        if (trace_peek(t, at, pieces, n * sizeof(pieces[0])) != n * sizeof(pieces[0]))
+                return 0;
+        for (size_t i = 0; i < n && done < size; i++)
+                done += trace_peek(t, (uint64_t) (uintptr_t) pieces[i].iov_base, (uint8_t *) buf + done,
+                                   MIN(pieces[i].iov_len, size - done));
+        return done;
+}
+
+size_t trace_bytes(const Trace *t, void *buf, size_t size)
+{
+        const TraceCall *c = &t->call;
+        struct msghdr m;
+        size_t n = 0;
+        if (c->after && c->result <= 0)
+                return 0;
+        switch (c->nr) {
+        case SYS_write:
+        case SYS_sendto:
+        case SYS_read:
+        case SYS_recvfrom:
+                n = trace_peek(t, c->args[1], buf, MIN(c->args[2], size));
+                break;
+        case SYS_writev:
+        case SYS_readv:
+                n = peek_pieces(t, c->args[1], c->args[2], buf, size);
+                break;
+        case SYS_sendmsg:
+        case SYS_recvmsg:
+                if (trace_peek(t, c->args[1], &m, sizeof(m)) == sizeof(m))
+                        n = peek_pieces(t, (uint64_t) (uintptr_t) m.msg_iov, m.msg_iovlen, buf, size);
+                break;
+        default:
+                break;
+        }
+        return c->after ? MIN(n, (size_t) c->result) : n;
+}
+
+int trace_take_fd(const Trace *t, uint64_t fd)
+{
+        _cleanup_(closep) int pidfd = (int) syscall(SYS_pidfd_open, t->pid, 0);
+        int r = pidfd < 0 ? -1 : (int) syscall(SYS_pidfd_getfd, pidfd, (int) fd, 0);
+        return r < 0 ? -errno : r;
 }

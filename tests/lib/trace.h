@@ -15,7 +15,7 @@ typedef struct Trace Trace;
 
 typedef struct TraceCall {
         uint64_t nr, args[6];
-        bool after; /* it has returned: */
+        bool after; /* it has returned; the arguments are still those it was made with: */
         int64_t result;
 } TraceCall;
 
@@ -45,3 +45,9 @@ bool trace_over(const Trace *t, int *ret_status);
 pid_t trace_pid(const Trace *t);
 size_t trace_peek(const Trace *t, uint64_t at, void *buf, size_t size);
 void trace_fd(const Trace *t, uint64_t fd, char *buf, size_t size);
+
+/* trace_bytes() - at a call of the kind of write(2) or sendmsg(2): what is written; behind one of the kind of
+ * read(2) or recvmsg(2): what was read. Return: how many; 0: other calls. trace_take_fd() - a descriptor of
+ * it for us, too. Return: it; a negative errno. */
+size_t trace_bytes(const Trace *t, void *buf, size_t size);
+int trace_take_fd(const Trace *t, uint64_t fd);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Points at which something is done to a process or a connection, each with a name: what it is about to do or
+ * has done ("call Go n2"), and when ("before"). With cmocka: more than there is room for ends the test.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define POINTS_MAX 1024
+
+typedef struct Point {
+        char what[160];
+        const char *when; /* of static life */
+} Point;
+
+typedef struct Points {
+        Point points[POINTS_MAX];
+        size_t n;
+} Points;
+
+/* points_add() - unless it is there already. */
+void points_add(Points *p, const char *what, const char *when);
+
+/* points_tell() - how many there are of each kind (which is the first word of the name). */
+void points_tell(const Points *p, const char *profile);
+
+/*
+ * points_sample() - which of @n are tried: all, where they are asked for by name (@wanted) or with
+ * KILL_POINTS=all; else as many as KILL_POINTS says, or @usual, spread over all, others each day.
+ * @ret: their numbers, room for @n. Return: how many.
+ */
+size_t points_sample(size_t n, size_t usual, bool wanted, size_t *ret);
+
+/* points_wanted() - is @name the one that is asked for, or matches (fnmatch(3))? @wanted: NULL: all are. */
+bool points_wanted(const char *wanted, const char *name);
