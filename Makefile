@@ -130,7 +130,7 @@ BUS_TESTS    := client coordinator monit remote secrets survey systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c
 ZK_TESTS     := place places
 UNIT_TESTS   += frames ssh-trouble
-BUS_TESTS    += bridge coordinator-kill follow oom
+BUS_TESTS    += bridge client-kill coordinator-kill follow oom
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/points.c tests/lib/trace.c tests/lib/wire.c tests/lib/world.c
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
@@ -168,6 +168,8 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 
 $(B)/tests/lib/killpoint: $(B)/tests/lib/killpoint-call.o
 $(B)/tests/kernel/test-killpoint: | $(B)/tests/lib/killpoint
+# What they start.
+$(B)/tests/bus/test-client-kill: | $(B)/edge-roll
 # With libFuzzer, where it is built so; else with what gives a target its corpus.
 FUZZ_DRIVER := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o $(B)/tests/lib/oom.o)
 $(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/fuzz.o $(B)/tests/lib/ns.o $(FUZZ_DRIVER) $(B)/lib.a
@@ -241,7 +243,7 @@ oom: deps
 # tests that must be done in a time, which are too slow under it: some twenty times.
 VALGRIND := valgrind -q --error-exitcode=99 --suppressions=$(CURDIR)/tests/valgrind.supp --leak-check=no \
             --child-silent-after-fork=yes
-VALGRIND_SLOW := %-block %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-lookup %-management %-oom %-probing %-snapshot
+VALGRIND_SLOW := %-block %-client-kill %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-lookup %-management %-oom %-probing %-snapshot
 VALGRIND_BINS  = $(filter-out $(VALGRIND_SLOW),$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS))
 .PHONY: check-valgrind
 check-valgrind: deps
@@ -263,7 +265,7 @@ torture: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
 	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs 2)
-	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=all TEST_TIMEOUT=1200 tests/run.sh $(B)/tests/bus/test-coordinator-kill)
+	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=all TEST_TIMEOUT=1200 tests/run.sh $(B)/tests/bus/test-coordinator-kill $(B)/tests/bus/test-client-kill)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps

@@ -53,6 +53,7 @@ typedef struct Client {
         int signal_fd;
         int signal;          /* which one ended us; 0: none */
         bool output_gone;    /* nobody reads what we write */
+        bool asked;          /* something has been sent to the agent */
         char agent[64];      /* the agent's own name on the bus, from its last answer */
         bool owner_lost;     /* that one has left the bus or given the name up */
         char shown_by[64];   /* whose events were shown last, by its name on the bus */
@@ -375,6 +376,11 @@ static CallEnd client_call(Client *c, sd_bus_message *m, int r, Answer *ret)
         Usec until = time_add(now, c->times.answer_usec);
 
         *ret = (Answer){ 0 };
+        /* Who has been interrupted by now does not want it any more. */
+        client_signals(c);
+        if (client_stopped(c))
+                return CALL_STOP;
+        c->asked = true;
         if (r >= 0)
                 r = sd_bus_call_async(c->bus, &slot, call, on_reply, &ret->message, c->times.answer_usec);
         if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN)
@@ -551,8 +557,9 @@ static int end_stopped(Client *c)
                                 "edge-roll cancel %s undoes it as long as nothing is stopped.",
                                 component ? component : "", component ? component : "");
         else
-                (void) snprintf(text, sizeof(text),
-                                "Interrupted; edge-roll status says whether the agent has begun.");
+                (void) snprintf(text, sizeof(text), "Interrupted; %s.",
+                                c->asked ? "edge-roll status says whether the agent has begun"
+                                         : "nothing was begun");
         client_say(c, text);
         return 128 + c->signal;
 }
@@ -1196,12 +1203,13 @@ static int verb_lock(Client *c)
         return status;
 }
 
-static int client_verb(Client *c)
+/* @connected: 0, or why there is no bus. */
+static int client_verb(Client *c, int connected)
 {
-        int r = client_connect(c);
-        if (r < 0) {
+        if (connected < 0) {
                 char text[160];
-                (void) snprintf(text, sizeof(text), "cannot connect to the system bus: %s", strerror(-r));
+                (void) snprintf(text, sizeof(text), "cannot connect to the system bus: %s",
+                                strerror(-connected));
                 return client_end(c, RESULT_AGENT_UNREACHABLE, text,
                                   "is dbus running? systemctl status dbus");
         }
@@ -1263,21 +1271,24 @@ int client_run(const CliRequest *rq, const char *component, const ClientIo *io)
         };
         sigset_t set, before;
         struct sigaction ignore = { .sa_handler = SIG_IGN }, pipe_before;
+        int status = result_exit_code(RESULT_FAILED);
 
+        (void) sigaction(SIGPIPE, &ignore, &pipe_before);
+        /* A bus that hangs is waited for in the library, which does not look at signals: until there is one,
+         * they end the process. */
+        int connected = client_connect(&c);
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGINT);
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGHUP);
         (void) sigaddset(&set, SIGWINCH);
         (void) sigprocmask(SIG_BLOCK, &set, &before);
-        (void) sigaction(SIGPIPE, &ignore, &pipe_before);
         c.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 
-        int status = result_exit_code(RESULT_FAILED);
         if (c.signal_fd < 0 || render_new(&c.render, &io->mode) < 0)
                 (void) fprintf(io->err, "edge-roll: %s\n", strerror(c.signal_fd < 0 ? errno : ENOMEM));
         else
-                status = client_verb(&c);
+                status = client_verb(&c, connected);
 
         client_disconnect(&c);
         waiting_drop(&c);

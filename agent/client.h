@@ -31,7 +31,8 @@ typedef struct ClientIo {
 
 /*
  * client_run() - carry out @rq (restart, drain, undrain, status, watch, discover or cancel) and wait for its
- * end. SIGINT, SIGTERM and SIGHUP end the client, never the job; they are blocked and read while it runs.
+ * end. SIGINT, SIGTERM and SIGHUP end the client, never the job; they are blocked and read from when it is
+ * connected. What comes before something was asked: nothing is asked any more.
  * @component: its own name (no alias); NULL where the verb allows it.
  * Return: the exit status (base/result.h); 128 plus the number of a signal.
  */

@@ -345,6 +345,14 @@ static int call_begin(FakeAgent *a, sd_bus_message *m, const char *kind)
         }
         if (again == 1)
                 return fake_refuse(m, "StaleStep", "that step is over");
+        if (o.has_expires && time_boot() > o.expires)
+                return fake_refuse(m, "Expired", "the call was too long on its way");
+        /* As for an order with a lease that comes again, but of anybody. */
+        if (a->job && !a->job->over && !o.has_lease && fake_concerns(a->job, lead) &&
+            strcmp(a->job->kind, rmp ? "restart-rmp" : kind) == 0) {
+                fake_job_path(a->job, path, sizeof(path));
+                return sd_bus_reply_method_return(m, "ob", path, 1);
+        }
         if (a->job && !a->job->over)
                 return fake_refuse(m, "Busy", "a job runs");
         FakeJob *j = fake_job_new(a, lead, rmp ? "restart-rmp" : kind);

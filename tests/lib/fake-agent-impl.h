@@ -61,7 +61,7 @@ struct FakeAgent {
         sd_event_source *job_timer, *pulse_timer, *back_timer, *listen_source;
         int listen_fd;
         char path[108];
-        bool dead, frozen;
+        bool dead, frozen, stands;
         unsigned process; /* grows with each agent process */
         unsigned restarts;
         struct {

@@ -343,10 +343,17 @@ void fake_job_timer_set(FakeAgent *a)
         if (waits)
                 usec = 50 * USEC_PER_MSEC;
         a->job_timer = sd_event_source_unref(a->job_timer);
-        if (a->frozen || a->dead || usec == USEC_INFINITY)
+        if (a->frozen || a->dead || a->stands || usec == USEC_INFINITY)
                 return;
         (void) sd_event_add_time(a->event, &a->job_timer, CLOCK_MONOTONIC, time_add(time_now(), usec), 1,
                                  on_job_time, a);
+}
+
+void fake_agent_stand(FakeAgent *a, bool stands)
+{
+        a->stands = stands;
+        if (a->job && !a->job->over)
+                fake_job_timer_set(a);
 }
 
 void fake_agent_finish(FakeAgent *a)

@@ -342,6 +342,11 @@ const char *fake_agent_phase(const FakeAgent *a)
         return a->job && !a->job->over && a->job->phase != PHASE_NONE ? phase_name(a->job->phase) : "";
 }
 
+bool fake_agent_is_busy(const FakeAgent *a)
+{
+        return a->job && !a->job->over;
+}
+
 bool fake_agent_is_out(const FakeAgent *a)
 {
         for (size_t i = 0; i < a->s.n_parts; i++)

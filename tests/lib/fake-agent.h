@@ -107,9 +107,14 @@ void fake_agent_last(FakeAgent *a, const char *component, cJSON *last);
 /* What has been. */
 unsigned fake_agent_calls(const FakeAgent *a, const char *member); /* how often; NULL: all */
 const char *fake_agent_phase(const FakeAgent *a);                  /* of its job; "" */
+bool fake_agent_is_busy(const FakeAgent *a);                       /* has a job that is not over */
 bool fake_agent_is_out(const FakeAgent *a);                        /* by its own doing */
 unsigned fake_agent_restarts(const FakeAgent *a);                  /* how often a component was restarted */
 const Lease *fake_agent_lease(const FakeAgent *a, const char *component);
+
+/* fake_agent_stand() - its jobs stay in the phase they are in, until it is told otherwise; all else goes on.
+ */
+void fake_agent_stand(FakeAgent *a, bool stands);
 
 /* fake_agent_finish() - the phase that its job is in ends now. */
 void fake_agent_finish(FakeAgent *a);
