@@ -12,6 +12,7 @@
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
+#include "agent/bridge-check.h"
 #include "agent/relay.h"
 #include "agent/version.h"
 #include "base/result.h"
@@ -59,6 +60,9 @@ struct Bridge {
         sd_bus_message *greeting; /* Hello() that waits for the bus */
         Forward *forwards;
         unsigned n_forwards;
+        SshYard *yard; /* of the process that checks target servers */
+        BridgeCheck *check;
+        sd_bus_message *check_call; /* ... for this call */
         int status;
 };
 
@@ -239,6 +243,61 @@ static void forward(Bridge *b, sd_bus_message *call)
         }
 }
 
+/* ---- target servers, checked from here ---- */
+
+static void on_check_line(const char *line, void *userdata)
+{
+        Bridge *b = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        if (sd_bus_message_new_signal(b->far, &m, BRIDGE_PATH, BRIDGE_INTERFACE, "TargetChecked") >= 0 &&
+            sd_bus_message_append(m, "s", line) >= 0)
+                far_send(b, m);
+}
+
+static void on_check_end(const char *trouble, void *userdata)
+{
+        Bridge *b = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = TAKE_PTR(b->check_call), *m = NULL;
+        b->check = NULL;
+        if (trouble)
+                far_error(b, call, EDGE_ERROR "Failed", trouble);
+        else if (sd_bus_message_new_method_return(call, &m) >= 0)
+                far_send(b, m);
+}
+
+static void check_targets(Bridge *b, sd_bus_message *call)
+{
+        static const BridgeCheckHandlers handlers = { .line = on_check_line, .end = on_check_end };
+        const char *question;
+        char text[300];
+        Err err = { 0 };
+
+        if (sd_bus_message_read(call, "s", &question) < 0) {
+                far_error(b, call, SD_BUS_ERROR_INVALID_ARGS, "CheckTargets takes one text");
+                return;
+        }
+        if (!bridge_check_allowed()) {
+                (void) snprintf(text, sizeof(text),
+                                "%.60s may not check target servers from here: root and members of the group "
+                                "edge-roll may",
+                                b->user);
+                far_error(b, call, EDGE_ERROR "NoPermission", text);
+                return;
+        }
+        if (b->check) {
+                far_error(b, call, EDGE_ERROR "TooMany",
+                          "target servers are being checked already: nothing was done");
+                return;
+        }
+        int r = b->yard ? 0 : ssh_yard_new(&b->yard, b->event, &err);
+        if (r >= 0)
+                r = bridge_check_start(&b->check, b->event, b->yard, question, &handlers, b, &err);
+        if (r < 0)
+                far_error(b, call, EDGE_ERROR "Failed", err.text);
+        else
+                b->check_call = sd_bus_message_ref(call);
+}
+
 static bool may_pass(sd_bus_message *m)
 {
         const char *path = sd_bus_message_get_path(m), *interface = sd_bus_message_get_interface(m),
@@ -273,6 +332,10 @@ static int on_far_message(sd_bus_message *m, void *userdata, sd_bus_error *error
                 b->greeting = sd_bus_message_ref(m);
                 if (b->bus_there || *b->bus_text)
                         greeting_answer(b);
+                return 1;
+        }
+        if (sd_bus_message_is_method_call(m, BRIDGE_INTERFACE, "CheckTargets")) {
+                check_targets(b, m);
                 return 1;
         }
         if (may_pass(m)) {
@@ -591,6 +654,9 @@ static int bridge_open(Bridge *b, Err *err)
 
 static void bridge_done(Bridge *b)
 {
+        b->check = bridge_check_free(b->check);
+        b->check_call = sd_bus_message_unref(b->check_call);
+        b->yard = ssh_yard_free(b->yard);
         while (b->forwards)
                 forward_free(b->forwards);
         b->greeting = sd_bus_message_unref(b->greeting);

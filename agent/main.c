@@ -11,6 +11,7 @@
 #include "agent/cluster/cluster.h"
 #include "agent/cluster/history.h"
 #include "agent/config.h"
+#include "agent/edge/check-child.h"
 #include "agent/edge/lint-run.h"
 #include "agent/edge/password.h"
 #include "agent/edge/rotation.h"
@@ -192,9 +193,12 @@ int main(int argc, char **argv)
         CliRequest rq;
         Err err = { 0 };
         password_hide();
-        /* A part of the agent in a process of its own, no verb: see mapped.h. */
+        /* Parts of the agent and of the bridge in a process of their own, no verbs: see mapped.h and
+         * check-child.h. */
         if (argc > 1 && strcmp(argv[1], MAPPED_VERB) == 0)
                 return mapped_main(argc - 2, argv + 2);
+        if (argc > 1 && strcmp(argv[1], CHECK_CHILD_VERB) == 0)
+                return check_child_main();
         if (cli_parse(argc, argv, &rq, &err) < 0)
                 return refuse(cli_wants_json(argc, argv), NULL, "", err.text);
         int status = run(&rq);

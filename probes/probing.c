@@ -78,6 +78,14 @@ const char *probe_layer_name(ProbeLayer layer)
         return layer >= 0 && layer < PROBE_LAYER_COUNT ? layer_names[layer] : "invalid";
 }
 
+ProbeLayer probe_layer_from_name(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTS(layer_names); i++)
+                if (strcmp(name, layer_names[i]) == 0)
+                        return (ProbeLayer) i;
+        return PROBE_LAYER_INVALID;
+}
+
 /* ---- the end of a check ----------------------------------------------------------------------------------
  */
 

@@ -43,6 +43,9 @@ typedef enum ProbeLayer {
 /* probe_layer_name() - "ok", "resolve", "connect", "tls", "send", "first-byte", ...; never NULL. */
 const char *probe_layer_name(ProbeLayer layer);
 
+/* probe_layer_from_name() - Return: PROBE_LAYER_INVALID for an unknown name. */
+ProbeLayer probe_layer_from_name(const char *name);
+
 typedef struct ProbeResult {
         ProbeLayer layer;
         const char *text; /* one ASCII sentence: where, what happened, how long; valid during the callback.
