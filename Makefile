@@ -91,7 +91,8 @@ EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/ses
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
         agent/edge/rotation-check.c agent/edge/rotation-view.c
 CLUSTER += agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
-EDGE += agent/bridge-check.c agent/edge/check-child.c agent/edge/check-wire.c agent/edge/checking.c
+CLUSTER += agent/cluster/lookout.c
+EDGE += agent/bridge-check.c agent/edge/check-child.c agent/edge/check-wire.c agent/edge/checking.c agent/edge/targets-check-view.c
 EDGE += agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
@@ -134,6 +135,7 @@ UNIT_TESTS   += frames ssh-trouble
 BUS_TESTS    += bridge client-kill coordinator-kill follow oom
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/points.c tests/lib/trace.c tests/lib/wire.c tests/lib/world.c
 UNIT_TESTS   += check-wire
+BUS_TESTS    += lookout targets-from
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \

@@ -43,6 +43,7 @@ const OptionInfo option_table[] = {
         [OPTION_GIVE_UP] = { "give-up", 0, NULL, "end the roll instead of going on with it" },
         [OPTION_ORG] = { "org", 0, "NAME", "the organisation in Edge" },
         [OPTION_ENV] = { "env", 0, "NAME", "the environment in it" },
+        [OPTION_FROM] = { "from", 0, "NODE,...", "check from these nodes, or groups of an inventory" },
         [OPTION_CHANGED] = { "changed", 0, "KIND:NAME@ENV",
                              "what was changed: keystore, targetserver, virtualhost, ..." },
         [OPTION_EXPECT_CERT] = { "expect-cert", 0, "FILE|sha256:...",
@@ -245,18 +246,21 @@ const VerbInfo verb_table[] = {
                 .what = "the target servers of an environment: list and change them",
                 .operand = OPERAND_TARGETS,
                 .options = BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT) | BIT(OPTION_DRY_RUN) |
-                           BIT(OPTION_YES) | BIT(OPTION_JSON) | BIT(OPTION_NO_CHECK),
+                           BIT(OPTION_YES) | BIT(OPTION_JSON) | BIT(OPTION_NO_CHECK) | BIT(OPTION_FROM) |
+                           BIT(OPTION_INVENTORY),
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
                         "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"
-                        "check connects to each of them from here, with TLS where that is on (exit code 20: one that is\n"
-                        "enabled does not answer).\n"
+                        "check connects to each of them, with TLS where that is on, from here, or with --from from\n"
+                        "nodes, over ssh; \"here\" may be among them (exit code 20: one that is enabled does not\n"
+                        "answer; 19: a node could not be asked).\n"
                         "rotation shows each LoadBalancer of PATH... (bundles, folders, XML files), or of what is\n"
                         "deployed, as it would act now: who gets which share, and what the next failure does. With\n"
                         "--org and --env each server is asked from here, as its HealthMonitor asks it; --no-check: not.\n",
                 .examples = "edge-roll targets list --org acme --env prod\n"
                             "edge-roll targets create target1.xml --org acme --env prod\n"
                             "edge-roll targets disable target1 --org acme --env prod\n"
+                            "edge-roll targets check --org acme --env prod --from m1,m2,here\n"
                             "edge-roll targets rotation apiproxy/ --org acme --env prod\n",
         },
         [VERB_LINT] = {

@@ -39,6 +39,7 @@ typedef enum Option {
         OPTION_GIVE_UP,
         OPTION_ORG,
         OPTION_ENV,
+        OPTION_FROM,
         OPTION_CHANGED,
         OPTION_EXPECT_CERT,
         OPTION_WHY,

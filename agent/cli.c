@@ -274,6 +274,11 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
                         return option_bad(option, value, err);
                 *(option == OPTION_ORG ? &rq->org : &rq->env) = value;
                 return 0;
+        case OPTION_FROM:
+                if (!*value)
+                        return option_bad(option, value, err);
+                rq->from = value;
+                return 0;
         case OPTION_HELP:
                 rq->help = rq->verb;
                 rq->verb = VERB_HELP;
@@ -363,6 +368,12 @@ static int targets_check(const CliRequest *rq, Err *err)
                 return err_set(
                         err, -EINVAL,
                         "targets needs a word: list, get, create, update, delete, enable, disable, check, rotation");
+        if ((rq->from || rq->cluster.inventory) && t->action != TARGETS_CHECK)
+                return err_set(err, -EINVAL, "--%s is for targets check, not for targets %s",
+                               rq->from ? "from" : "inventory", targets_table[t->action].name);
+        if (rq->cluster.inventory && !rq->from)
+                return err_set(err, -EINVAL,
+                               "--inventory has the nodes that --from names: say which, or --from all");
         if (targets_table[t->action].takes_name && !t->name)
                 return err_set(err, -EINVAL, "targets %s needs the name of a target server",
                                targets_table[t->action].name);
@@ -411,6 +422,9 @@ static int cluster_check(CliRequest *rq, Err *err)
                              : c->soak_given          ? "soak"
                              : c->since               ? "since"
                                                       : NULL;
+        /* There the Management Server is asked for target servers. */
+        if (rq->verb == VERB_TARGETS)
+                return 0;
         if ((c->nodes != NULL) + (c->inventory != NULL) + (c->management != NULL) > 1)
                 return err_set(
                         err, -EINVAL,

@@ -127,8 +127,42 @@ typedef struct Word {
         uint16_t port;
 } Word;
 
+typedef struct Pattern {
+        const char *text;
+        bool glob;
+} Pattern;
+
+static bool pattern_fits(const Pattern *p, const char *what)
+{
+        return p->glob ? fnmatch(p->text, what, 0) == 0 : strcmp(p->text, what) == 0;
+}
+
+static bool pattern_matches(const Pattern *p, const Node *node)
+{
+        if (strcmp(p->text, "all") == 0 || pattern_fits(p, node->name) || pattern_fits(p, node->host))
+                return true;
+        for (size_t i = 0; node->groups[i]; i++)
+                if (pattern_fits(p, node->groups[i]))
+                        return true;
+        for (size_t i = 0; i < node->n_servers; i++)
+                if (*node->servers[i].uuid && pattern_fits(p, node->servers[i].uuid))
+                        return true;
+        return strcmp(p->text, "ungrouped") == 0 && !node->groups[0] && node->n_servers == 0;
+}
+
+/* Return: true: it is a name, a group or a pattern of what is there, and those are selected. */
+static bool word_chooses(Nodes *n, const char *word)
+{
+        const Pattern p = { .text = word, .glob = strpbrk(word, "*?[") != NULL };
+        bool any = false;
+        for (size_t i = 0; i < n->n; i++)
+                if (pattern_matches(&p, &n->nodes[i]))
+                        n->nodes[i].selected = any = true;
+        return any;
+}
+
 /* "user@r[1:3]:22" to its parts; the host may still be a range. */
-static int word_split(Word *w, Err *err)
+static int word_split(Word *w, const char *option, Err *err)
 {
         char *at = strrchr(w->text, '@');
         w->user = NULL;
@@ -141,8 +175,8 @@ static int word_split(Word *w, Err *err)
                 if (!inventory_user_ok(w->user))
                         return err_set(
                                 err, -EINVAL,
-                                "--nodes: \"%.60s\" cannot be a user: letters, digits and ._-+@\\ are accepted",
-                                w->user);
+                                "%s: \"%.60s\" cannot be a user: letters, digits and ._-+@\\ are accepted",
+                                option, w->user);
         }
         /* A port follows the only colon outside of a range; an IPv6 address has more of them. */
         char *host = w->text + (w->host - w->text), *colon = NULL;
@@ -158,27 +192,27 @@ static int word_split(Word *w, Err *err)
         if (colons == 1) {
                 *colon = '\0';
                 if (!inventory_port(colon + 1, &w->port))
-                        return err_set(err, -EINVAL, "--nodes: \"%.40s\" is no port from 1 to 65535",
+                        return err_set(err, -EINVAL, "%s: \"%.40s\" is no port from 1 to 65535", option,
                                        colon + 1);
         }
         return 0;
 }
 
-static int nodes_add_word(Nodes *n, Word *w, Err *err)
+static int nodes_add_word(Nodes *n, Word *w, const char *option, Err *err)
 {
         _cleanup_(inventory_names_freep) char **names = NULL;
-        int r = word_split(w, err);
+        int r = word_split(w, option, err);
         if (r < 0)
                 return r;
         r = inventory_expand(w->host, NODES_MAX, &names, err);
         if (r < 0)
-                return err_prefix(err, r, "--nodes");
+                return err_prefix(err, r, "%s", option);
         for (size_t i = 0; names[i]; i++) {
                 if (!inventory_host_ok(names[i]))
                         return err_set(err, -EINVAL,
-                                       "--nodes: \"%.60s\" cannot be the name of a host; accepted: r1,r2, "
+                                       "%s: \"%.60s\" cannot be the name of a host; accepted: r1,r2, "
                                        "admin@r1:22, r[01:12]",
-                                       names[i]);
+                                       option, names[i]);
                 Node *node = nodes_find(n, names[i]);
                 r = node ? 0 : nodes_add(n, names[i], names[i], &node, err);
                 if (r < 0)
@@ -197,7 +231,8 @@ static int nodes_add_word(Nodes *n, Word *w, Err *err)
         return 0;
 }
 
-int nodes_add_words(Nodes *n, const char *words, Err *err)
+/* @patterns: a word is first looked for among the nodes and groups that are there. */
+static int words_each(Nodes *n, const char *option, const char *words, bool patterns, Err *err)
 {
         Word w;
         size_t found = 0;
@@ -214,19 +249,32 @@ int nodes_add_words(Nodes *n, const char *words, Err *err)
                 while (len > 0 && strchr(" \t\n", p[len - 1]))
                         len--;
                 if (len >= sizeof(w.text))
-                        return err_set(err, -EINVAL, "--nodes: a name of %zu characters", len);
+                        return err_set(err, -EINVAL, "%s: a name of %zu characters", option, len);
                 (void) snprintf(w.text, sizeof(w.text), "%.*s", (int) len, p);
                 p = next;
                 if (len == 0)
                         continue;
-                int r = nodes_add_word(n, &w, err);
+                found++;
+                if (patterns && word_chooses(n, w.text))
+                        continue;
+                int r = nodes_add_word(n, &w, option, err);
                 if (r < 0)
                         return r;
-                found++;
         }
         if (found == 0)
-                return err_set(err, -EINVAL, "--nodes names no node; accepted: r1,r2, admin@r1:22, r[01:12]");
+                return err_set(err, -EINVAL, "%s names no node; accepted: r1,r2, admin@r1:22, r[01:12]",
+                               option);
         return 0;
+}
+
+int nodes_add_words(Nodes *n, const char *words, Err *err)
+{
+        return words_each(n, "--nodes", words, false, err);
+}
+
+int nodes_choose(Nodes *n, const char *option, const char *words, Err *err)
+{
+        return words_each(n, option, words, true, err);
 }
 
 /* ---- an inventory ---- */
@@ -497,29 +545,6 @@ bool nodes_same_host(const Node *node, const char *name, const char *address)
 }
 
 /* ---- selection ---- */
-
-typedef struct Pattern {
-        const char *text;
-        bool glob;
-} Pattern;
-
-static bool pattern_fits(const Pattern *p, const char *what)
-{
-        return p->glob ? fnmatch(p->text, what, 0) == 0 : strcmp(p->text, what) == 0;
-}
-
-static bool pattern_matches(const Pattern *p, const Node *node)
-{
-        if (strcmp(p->text, "all") == 0 || pattern_fits(p, node->name) || pattern_fits(p, node->host))
-                return true;
-        for (size_t i = 0; node->groups[i]; i++)
-                if (pattern_fits(p, node->groups[i]))
-                        return true;
-        for (size_t i = 0; i < node->n_servers; i++)
-                if (*node->servers[i].uuid && pattern_fits(p, node->servers[i].uuid))
-                        return true;
-        return strcmp(p->text, "ungrouped") == 0 && !node->groups[0] && node->n_servers == 0;
-}
 
 static void nodes_show_names(const Nodes *n, char *buf, size_t size)
 {

@@ -85,6 +85,12 @@ DEFINE_CLEANUP(Nodes, nodes_free);
  */
 int nodes_add_words(Nodes *n, const char *words, Err *err) _must_check_;
 
+/*
+ * nodes_choose() - the same, where each word may also be a group, a server id or a shell pattern of what the
+ * list has already. @option: whose value it is, for messages: "--from".
+ */
+int nodes_choose(Nodes *n, const char *option, const char *words, Err *err) _must_check_;
+
 /* nodes_add_member() - a member of a pool that only an agent or a journal knows, by the name ssh knows it by:
  * the last of the list, and not selected. Return: 0; -EEXIST; -EINVAL (no host name); -E2BIG; -ENOMEM. */
 int nodes_add_member(Nodes *n, const char *name, Err *err) _must_check_;

@@ -1,155 +1,215 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* `edge-roll targets check`: does each target server answer, from here and now? */
+/* `edge-roll targets check`: does each target server answer, now, from here or from nodes? */
 
 #include "agent/edge/targets-check.h"
 
-#include <cjson/cJSON.h>
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/probing.h"
-
-#define CHECK_CONNECT_USEC (5 * USEC_PER_SEC)
-#define CHECK_TOTAL_USEC   (10 * USEC_PER_SEC)
-
-typedef struct Checked {
-        ProbeLayer layer;
-        Usec elapsed_usec;
-        unsigned notes;
-        char text[300];
-} Checked;
+#include "agent/cluster/lookout.h"
+#include "agent/cluster/nodes.h"
+#include "agent/edge/targets-check-view.h"
 
 typedef struct Checks {
-        Session *session;
-        const char *org, *env;
-        const TargetRows *rows;
-        ProbeSpec *specs;
-        size_t *row_of; /* of the rows: by number of the check */
-        size_t n, done, bad;
-        Checked *results; /* by row */
+        CheckTable table;
+        Nodes *nodes;       /* NULL: only from here */
+        const Node **asked; /* of these, by number of their point */
+        size_t n_nodes;     /* the last point is this machine, where that is wanted */
+        bool here;
+        CheckPoint *points;
+        const EdgeTargetServer **servers; /* those that can be checked */
+        size_t *row_of;                   /* ... of the rows */
+        size_t n;
+        size_t under_way; /* points */
+        Checking *checking;
+        Lookouts *lookouts;
 } Checks;
 
 static void checks_done(Checks *c)
 {
-        free(c->specs);
+        c->checking = checking_free(c->checking);
+        c->lookouts = lookouts_free(c->lookouts);
+        for (size_t i = 0; c->points && i < c->table.n_points; i++) {
+                free(c->points[i].results);
+                free(c->points[i].has);
+        }
+        free(c->points);
+        free(c->servers);
         free(c->row_of);
-        free(c->results);
+        free(c->asked);
+        c->nodes = nodes_free(c->nodes);
 }
 
-static void checks_on_result(Probing *p, size_t index, const ProbeResult *result, void *userdata)
-{
-        Checks *c = userdata;
-        Checked *one = &c->results[c->row_of[index]];
-        (void) p;
-        *one = (Checked){ .layer = result->layer,
-                          .elapsed_usec = result->elapsed_usec,
-                          .notes = result->notes | c->specs[index].notes };
-        (void) snprintf(one->text, sizeof(one->text), "%s", result->text);
-        c->done++;
-        c->bad += result->layer != PROBE_OK;
-        session_live(c->session, "%zu of %zu checked, %zu do not answer", c->done, c->n, c->bad);
-}
+/* ---- from where ---- */
 
-/* A connection, and a handshake where TLS is on. What a HealthMonitor asks is in proxies, not in target
- * servers. */
-static int checks_add(Checks *c, Probing *p, size_t row, Err *err)
+/* "mp1,here" without "here", which is no node. @ret: to be freed. */
+static int from_split(const char *from, char **ret, bool *ret_here, Err *err)
 {
-        static const ProbeDefaults defaults = { .kind = PROBE_TLS,
-                                                .connect_usec = CHECK_CONNECT_USEC,
-                                                .read_usec = CHECK_CONNECT_USEC };
-        const Target *target = c->rows->rows[row].target;
-        Err why = { 0 };
-        if (!target) {
-                c->results[row].layer = PROBE_HERE;
-                (void) snprintf(c->results[row].text, sizeof(c->results[row].text), "%.290s",
-                                c->rows->rows[row].trouble);
-                c->bad++;
-                return 0;
+        _cleanup_(freep) char *nodes = calloc(1, strlen(from) + 2);
+        if (!nodes)
+                return err_set(err, -ENOMEM, "Out of memory");
+        *ret_here = false;
+        for (const char *p = from; *p;) {
+                size_t len = strcspn(p, ",");
+                if (len == strlen(CHECK_HERE) && strncmp(p, CHECK_HERE, len) == 0)
+                        *ret_here = true;
+                else if (len > 0)
+                        (void) snprintf(nodes + strlen(nodes), strlen(from) + 2 - strlen(nodes), "%s%.*s",
+                                        *nodes ? "," : "", (int) len, p);
+                p += len + (p[len] == ',');
         }
-        if (probe_spec(&target->server, NULL, &defaults, &c->specs[c->n], &why) < 0) {
-                c->results[row].layer = PROBE_HERE;
-                (void) snprintf(c->results[row].text, sizeof(c->results[row].text), "%.290s", why.text);
-                c->bad++;
-                return 0;
-        }
-        int index = probing_add(p, &c->specs[c->n], c->org, c->env, err);
-        if (index < 0)
-                return index;
-        c->row_of[c->n++] = row;
+        *ret = TAKE_PTR(nodes);
         return 0;
 }
 
-static void show_json(const Checks *c, size_t row)
+static int from_nodes(Checks *c, const char *words, Err *err)
 {
-        const TargetRow *t = &c->rows->rows[row];
-        const Checked *one = &c->results[row];
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "event", "check");
-        cJSON_AddStringToObject(o, "org", c->org);
-        cJSON_AddStringToObject(o, "env", c->env);
-        cJSON_AddStringToObject(o, "name", t->name);
-        cJSON_AddBoolToObject(o, "enabled", t->target && edge_flag(t->target->server.enabled, true));
-        cJSON_AddStringToObject(o, "layer", probe_layer_name(one->layer));
-        cJSON_AddStringToObject(o, "text", one->text);
-        cJSON_AddNumberToObject(o, "elapsed", time_sec(one->elapsed_usec));
-        cJSON *notes = cJSON_AddArrayToObject(o, "notes");
-        for (unsigned bit = 1; bit <= PROBE_NOTE_LAST; bit <<= 1)
-                if (one->notes & bit)
-                        cJSON_AddItemToArray(notes, cJSON_CreateString(probe_note_text((ProbeNote) bit)));
-        session_event(c->session, o);
-}
-
-static void show_row(const Checks *c, size_t row, int width)
-{
-        const TargetRow *t = &c->rows->rows[row];
-        const Checked *one = &c->results[row];
-        FILE *out = c->session->io->out;
-        bool enabled = !t->target || edge_flag(t->target->server.enabled, true);
-        (void) fprintf(out, "%-*s  %-10s  %s%s\n", width, t->name, probe_layer_name(one->layer),
-                       enabled ? "" : "(disabled) ", one->text);
-        for (unsigned bit = 1; bit <= PROBE_NOTE_LAST; bit <<= 1)
-                if ((one->notes & bit) && bit != PROBE_NOTE_DISABLED)
-                        (void) fprintf(out, "%-*s  %-10s  %s\n", width, "", "",
-                                       probe_note_text((ProbeNote) bit));
-}
-
-static int checks_show_all(Checks *c)
-{
-        int width = 4;
-        size_t down = 0;
-        session_live(c->session, "%s", "");
-        for (size_t i = 0; i < c->rows->n; i++)
-                width = MAX(width, (int) MIN(strlen(c->rows->rows[i].name), (size_t) 40));
-        for (size_t i = 0; i < c->rows->n; i++) {
-                const TargetRow *t = &c->rows->rows[i];
-                /* One that is switched off is out of rotation, whatever it answers. */
-                down += c->results[i].layer != PROBE_OK &&
-                        !(t->target && !edge_flag(t->target->server.enabled, true));
-                if (c->session->rq->json)
-                        show_json(c, i);
+        const Session *s = c->table.session;
+        const char *inventory =
+                s->rq->cluster.inventory ? s->rq->cluster.inventory : s->config->cluster_inventory;
+        int r = nodes_new(&c->nodes, "--from", err);
+        if (r >= 0 && inventory && *inventory)
+                r = nodes_read_inventory(c->nodes, inventory, err);
+        if (r >= 0)
+                r = nodes_choose(c->nodes, "--from", words, err);
+        if (r < 0)
+                return r;
+        c->asked = calloc(c->nodes->n + 1, sizeof(Node *));
+        if (!c->asked)
+                return err_set(err, -ENOMEM, "Out of memory for %zu nodes", c->nodes->n);
+        for (size_t i = 0; i < c->nodes->n; i++) {
+                const Node *node = &c->nodes->nodes[i];
+                if (!node->selected)
+                        continue;
+                /* The inventory says that it is this machine. */
+                if (node->local)
+                        c->here = true;
                 else
-                        show_row(c, i, width);
+                        c->asked[c->n_nodes++] = node;
         }
-        if (down > 0)
-                return session_end(c->session, RESULT_PROBLEMS,
-                                   "edge-roll targets get NAME shows where one is",
-                                   "%zu of %zu target servers of %s/%s do not answer from here", down,
-                                   c->rows->n, c->org, c->env);
-        return session_end(c->session, RESULT_DONE, NULL,
-                           "all enabled target servers of %s/%s answer from here", c->org, c->env);
+        return 0;
+}
+
+static int checks_from(Checks *c, Err *err)
+{
+        const char *from = c->table.session->rq->from;
+        _cleanup_(freep) char *words = NULL;
+        int r = 0;
+
+        c->here = !from;
+        if (from)
+                r = from_split(from, &words, &c->here, err);
+        if (r >= 0 && from && (*words || !c->here))
+                r = from_nodes(c, words, err);
+        return r;
+}
+
+/* ---- what is checked ---- */
+
+static void point_put(Checks *c, CheckPoint *p, size_t row, const Checked *checked)
+{
+        p->results[row] = *checked;
+        p->has[row] = true;
+        p->done++;
+        p->bad += checked->layer != PROBE_OK;
+        check_table_live(&c->table);
+}
+
+/* What could not even be read of a target server is so wherever it is looked at from. */
+static void row_unread(Checks *c, size_t row)
+{
+        Checked bad = { .layer = PROBE_HERE };
+        (void) snprintf(bad.text, sizeof(bad.text), "%.290s", c->table.rows->rows[row].trouble);
+        for (size_t i = 0; i < c->table.n_points; i++)
+                point_put(c, &c->points[i], row, &bad);
+}
+
+static int checks_prepare(Checks *c, Err *err)
+{
+        size_t n = c->table.rows->n, points = c->n_nodes + c->here;
+        bool room = true;
+
+        c->points = calloc(points + 1, sizeof(*c->points));
+        c->servers = calloc(n + 1, sizeof(EdgeTargetServer *));
+        c->row_of = calloc(n + 1, sizeof(*c->row_of));
+        if (!c->points || !c->servers || !c->row_of)
+                return err_set(err, -ENOMEM, "Out of memory for %zu target servers", n);
+        c->table.points = c->points;
+        for (size_t i = 0; i < points; i++, c->table.n_points++) {
+                CheckPoint *p = &c->points[i];
+                p->name = i < c->n_nodes ? c->asked[i]->name : CHECK_HERE;
+                p->results = calloc(n + 1, sizeof(*p->results));
+                p->has = calloc(n + 1, sizeof(*p->has));
+                room = room && p->results && p->has;
+        }
+        if (!room)
+                return err_set(err, -ENOMEM, "Out of memory for %zu target servers", n);
+        for (size_t i = 0; i < n; i++) {
+                const Target *target = c->table.rows->rows[i].target;
+                if (!target) {
+                        row_unread(c, i);
+                        continue;
+                }
+                c->servers[c->n] = &target->server;
+                c->row_of[c->n++] = i;
+        }
+        return 0;
+}
+
+/* ---- answers ---- */
+
+static void here_on_checked(size_t index, const Checked *checked, void *userdata)
+{
+        Checks *c = userdata;
+        point_put(c, &c->points[c->n_nodes], c->row_of[index], checked);
+}
+
+static void here_on_done(void *userdata)
+{
+        Checks *c = userdata;
+        c->points[c->n_nodes].ended = true;
+        c->under_way--;
+}
+
+static void node_on_checked(size_t node, size_t index, const Checked *checked, void *userdata)
+{
+        Checks *c = userdata;
+        point_put(c, &c->points[node], c->row_of[index], checked);
+}
+
+static void node_on_end(size_t node, const char *trouble, const char *hint, void *userdata)
+{
+        Checks *c = userdata;
+        CheckPoint *p = &c->points[node];
+        p->ended = true;
+        c->under_way--;
+        if (!trouble)
+                return;
+        (void) snprintf(p->trouble, sizeof(p->trouble), "%s", trouble);
+        (void) snprintf(p->hint, sizeof(p->hint), "%s", hint);
+        check_table_trouble(&c->table, p);
 }
 
 static int checks_run(Checks *c, Err *err)
 {
-        _cleanup_(probing_freep) Probing *p = NULL;
-        ProbingOptions options = { .event = c->session->event, .total_usec = CHECK_TOTAL_USEC };
-        int r = probing_new(&p, &options, err);
-        for (size_t i = 0; i < c->rows->n && r >= 0; i++)
-                r = checks_add(c, p, i, err);
-        if (r >= 0)
-                r = probing_run(p, checks_on_result, c, err);
+        static const LookoutHandlers handlers = { .checked = node_on_checked, .ended = node_on_end };
+        const Session *s = c->table.session;
+        int r = 0;
+
+        c->under_way = c->table.n_points;
+        if (c->n_nodes > 0)
+                r = lookouts_start(&c->lookouts, s->event, s->config, c->asked, c->n_nodes, c->servers, c->n,
+                                   &handlers, c, err);
+        if (r >= 0 && c->here)
+                r = checking_start(&c->checking, s->event, c->servers, c->n, c->table.org, c->table.env,
+                                   here_on_checked, here_on_done, c, err);
+        while (r >= 0 && c->under_way > 0) {
+                r = sd_event_run(s->event, UINT64_MAX);
+                if (r < 0)
+                        return err_errno(err, r, "Cannot wait for the target servers");
+        }
         return r < 0 ? r : 0;
 }
 
@@ -157,20 +217,17 @@ int targets_check(Session *s, const char *org, const char *env)
 {
         _cleanup_(targets_rows_freep) TargetRows *rows = NULL;
         _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
-        _cleanup_(checks_done) Checks c = { .session = s, .org = org, .env = env };
+        _cleanup_(checks_done) Checks c = { .table = { .session = s, .org = org, .env = env } };
         Err err = { 0 };
 
+        if (checks_from(&c, &err) < 0)
+                return session_end_err(s, RESULT_USAGE, &err);
         if (targets_fetch(s->api, org, env, &rows, &answer, &err) < 0)
                 return session_end_err(s, RESULT_FAILED, &err);
         if (!rows)
                 return session_end_answer(s, &answer, NULL);
-        c.rows = rows;
-        c.specs = calloc(rows->n + 1, sizeof(*c.specs));
-        c.row_of = calloc(rows->n + 1, sizeof(*c.row_of));
-        c.results = calloc(rows->n + 1, sizeof(*c.results));
-        if (!c.specs || !c.row_of || !c.results)
-                return session_end(s, RESULT_FAILED, NULL, "Out of memory for %zu target servers", rows->n);
-        if (checks_run(&c, &err) < 0)
+        c.table.rows = rows;
+        if (checks_prepare(&c, &err) < 0 || checks_run(&c, &err) < 0)
                 return session_end_err(s, RESULT_FAILED, &err);
-        return checks_show_all(&c);
+        return check_table_end(&c.table);
 }
