@@ -157,8 +157,8 @@ static const Field ssl_fields[] = {
         TEXT_OF(EdgeSsl, "CommonName", common_name),
         { .name = "Protocols", .kind = FIELD_GROUP, .line_offset = NO_LINE, .fields = protocol_fields },
         { .name = "Ciphers", .kind = FIELD_GROUP, .line_offset = NO_LINE, .fields = cipher_fields },
-        OTHER("CertAlias"),
-        OTHER("KeyHsm"),
+        TEXT_OF(EdgeSsl, "CertAlias", cert_alias),
+        TEXT_OF(EdgeSsl, "KeyHsm", key_hsm),
         NOT_EDGE("Enforce"),
         { 0 },
 };
@@ -341,7 +341,7 @@ static const Field target_server_fields[] = {
           .required = true },
         FLAG_OF(EdgeXml, "IsEnabled", server.enabled),
         GROUP_OF(EdgeXml, "SSLInfo", server.ssl, ssl_fields),
-        OTHER("Description"),
+        TEXT_OF(EdgeXml, "Description", server.description),
         NOT_EDGE("Protocol"),
         { 0 },
 };

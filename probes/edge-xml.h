@@ -77,14 +77,14 @@ typedef struct EdgeHeaders {
 typedef struct EdgeSsl {
         unsigned line;
         EdgeFlag enabled, client_auth, ignore_validation_errors;
-        EdgeText key_store, key_alias, trust_store, crl_store, common_name;
+        EdgeText key_store, key_alias, trust_store, crl_store, common_name, cert_alias, key_hsm;
         EdgeTexts protocols, ciphers; /* <Protocols><Protocol>, <Ciphers><Cipher>; empty: Edge's default */
 } EdgeSsl;
 
 /* <TargetServer name="...">: Host without a protocol; IsEnabled is true by default. */
 typedef struct EdgeTargetServer {
         unsigned line;
-        EdgeText name, host;
+        EdgeText name, host, description;
         EdgeNumber port; /* 1 ... 65535 */
         EdgeFlag enabled;
         EdgeSsl ssl;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "probes/json.h"
@@ -128,7 +129,8 @@ static int read_json(Target *t, const char *text, size_t len, Err *err)
         if ((r = read_text(t->json, "name", &s->name, err)) < 0 ||
             (r = read_text(t->json, "host", &s->host, err)) < 0 ||
             (r = read_port(t->json, &s->port, err)) < 0 ||
-            (r = read_flag(t->json, "isEnabled", &s->enabled, err)) < 0)
+            (r = read_flag(t->json, "isEnabled", &s->enabled, err)) < 0 ||
+            (r = read_text(t->json, "description", &s->description, err)) < 0)
                 return r;
         if (!s->name.line && !s->host.line)
                 return err_set(err, -EBADMSG, "no target server but %s",
@@ -276,6 +278,13 @@ static void differ_texts(Differences *d, const char *what, const EdgeTexts *want
                 differ(d, "other %s", what);
 }
 
+static void differences_ascii(char *buf)
+{
+        for (char *c = buf; *c; c++)
+                if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
+                        *c = '?';
+}
+
 bool target_differs(const EdgeTargetServer *want, const EdgeTargetServer *have, char *buf, size_t size)
 {
         Differences d = { .buf = buf, .size = size };
@@ -287,6 +296,7 @@ bool target_differs(const EdgeTargetServer *want, const EdgeTargetServer *have, 
                 differ(&d, "port %" PRId64 ", is %" PRId64, edge_number(want->port, 0),
                        edge_number(have->port, 0));
         differ_flag(&d, "enabled", want->enabled, have->enabled, true);
+        differ_text(&d, "description", want->description, have->description);
         differ_flag(&d, "TLS", w->enabled, h->enabled, false);
         differ_flag(&d, "clientAuthEnabled", w->client_auth, h->client_auth, false);
         differ_flag(&d, "ignoreValidationErrors", w->ignore_validation_errors, h->ignore_validation_errors,
@@ -296,10 +306,111 @@ bool target_differs(const EdgeTargetServer *want, const EdgeTargetServer *have, 
         differ_text(&d, "trustStore", w->trust_store, h->trust_store);
         differ_texts(&d, "protocols", &w->protocols, &h->protocols);
         differ_texts(&d, "ciphers", &w->ciphers, &h->ciphers);
-        for (char *c = buf; *c; c++)
-                if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
-                        *c = '?';
+        differences_ascii(buf);
         return d.any;
+}
+
+/* What target_differs() compares, and what Edge has besides; all else is not known here. */
+static const char *const read_keys[] = { "name", "host", "port", "isEnabled", "description", "sSLInfo" };
+static const char *const read_tls_keys[] = { "enabled",  "clientAuthEnabled", "ignoreValidationErrors",
+                                             "keyStore", "keyAlias",          "trustStore",
+                                             "ciphers",  "protocols" };
+static const char *const other_keys[] = { "protocol" };
+static const char *const other_tls_keys[] = { "cRLStore", "certAlias", "commonName", "keyHsm" };
+
+static const char *key_in(const char *const *keys, size_t n, const char *key, bool any_case)
+{
+        for (size_t i = 0; i < n; i++)
+                if ((any_case ? strcasecmp : strcmp)(keys[i], key) == 0)
+                        return keys[i];
+        return NULL;
+}
+
+/* The words "true" and "8080" are as good as true and 8080. */
+static bool same_value(const cJSON *a, const cJSON *b)
+{
+        if (cJSON_Compare(a, b, true))
+                return true;
+        if (cJSON_IsString(a) == cJSON_IsString(b))
+                return false;
+        char *other = cJSON_PrintUnformatted(cJSON_IsString(a) ? b : a);
+        bool same = other && strcmp(cJSON_GetStringValue(cJSON_IsString(a) ? a : b), other) == 0;
+        cJSON_free(other);
+        return same;
+}
+
+static void differ_rest(Differences *d, const char *where, const cJSON *want, const cJSON *have,
+                        const char *const *keys, size_t n)
+{
+        const cJSON *one;
+        cJSON_ArrayForEach(one, want)
+        {
+                const cJSON *is = cJSON_GetObjectItemCaseSensitive(have, one->string);
+                if (!key_in(keys, n, one->string, false) && !(is ? same_value(one, is) : cJSON_IsNull(one)))
+                        differ(d, "other %s%.60s", where, one->string);
+        }
+}
+
+/* What Edge's answer in JSON has no known place for is written again. */
+static const char *ssl_unread(const EdgeSsl *ssl)
+{
+        return ssl->crl_store.line     ? "CRLStore"
+               : ssl->common_name.line ? "CommonName"
+               : ssl->cert_alias.line  ? "CertAlias"
+               : ssl->key_hsm.line     ? "KeyHsm"
+                                       : NULL;
+}
+
+bool target_changes(const Target *want, const Target *have, char *buf, size_t size)
+{
+        bool any = target_differs(&want->server, &have->server, buf, size);
+        Differences d = { .buf = buf, .size = size, .len = strlen(buf), .any = any };
+        const char *unread = ssl_unread(&want->server.ssl);
+        if (unread)
+                differ(&d, "%s, which cannot be compared", unread);
+        if (!want->is_xml) {
+                differ_rest(&d, "", want->json, have->json, read_keys, ELEMENTS(read_keys));
+                differ_rest(&d, "sSLInfo.", cJSON_GetObjectItemCaseSensitive(want->json, "sSLInfo"),
+                            cJSON_GetObjectItemCaseSensitive(have->json, "sSLInfo"), read_tls_keys,
+                            ELEMENTS(read_tls_keys));
+        }
+        differences_ascii(buf);
+        return d.any;
+}
+
+/* Of one object of it, the @i-th; @i counts down. */
+static const char *strange_in(const cJSON *o, size_t *i, const char *const *read, size_t n_read,
+                              const char *const *other, size_t n_other, const char **ret_meant)
+{
+        const cJSON *one;
+        cJSON_ArrayForEach(one, o)
+        {
+                if (key_in(read, n_read, one->string, false) || key_in(other, n_other, one->string, false))
+                        continue;
+                if ((*i)-- > 0)
+                        continue;
+                const char *meant = key_in(read, n_read, one->string, true);
+                *ret_meant = meant ? meant : key_in(other, n_other, one->string, true);
+                return one->string;
+        }
+        return NULL;
+}
+
+bool target_strange(const Target *t, size_t i, char *buf, size_t size, const char **ret_meant)
+{
+        const char *where = "", *key = strange_in(t->json, &i, read_keys, ELEMENTS(read_keys), other_keys,
+                                                  ELEMENTS(other_keys), ret_meant);
+        if (!key) {
+                where = "sSLInfo.";
+                key = strange_in(cJSON_GetObjectItemCaseSensitive(t->json, "sSLInfo"), &i, read_tls_keys,
+                                 ELEMENTS(read_tls_keys), other_tls_keys, ELEMENTS(other_tls_keys),
+                                 ret_meant);
+        }
+        if (!key)
+                return false;
+        (void) snprintf(buf, size, "%s%.60s", where, key);
+        differences_ascii(buf);
+        return true;
 }
 
 /* ---- writing ---- */
@@ -330,6 +441,7 @@ cJSON *target_to_json(const EdgeTargetServer *s)
 {
         cJSON *o = cJSON_CreateObject();
         add_text(o, "name", s->name);
+        add_text(o, "description", s->description);
         add_text(o, "host", s->host);
         if (s->port.set)
                 cJSON_AddNumberToObject(o, "port", (double) s->port.value);
@@ -351,8 +463,7 @@ cJSON *target_to_json(const EdgeTargetServer *s)
 /* What of an answer in XML has no place in JSON would be lost when that is sent back. */
 static bool target_is_whole(const Target *t)
 {
-        const EdgeSsl *ssl = &t->server.ssl;
-        return !t->is_xml || (t->xml->n_findings == 0 && !ssl->crl_store.line && !ssl->common_name.line);
+        return !t->is_xml || (t->xml->n_findings == 0 && !ssl_unread(&t->server.ssl));
 }
 
 /* cJSON leaves out what it has no memory for and says nothing: is it all there? */

@@ -58,6 +58,20 @@ int target_check(const EdgeTargetServer *s, Err *err) _must_check_;
 bool target_differs(const EdgeTargetServer *want, const EdgeTargetServer *have, char *buf, size_t size);
 
 /*
+ * target_changes() - the same of all that is written in @want, also of what is not read: in JSON a key that
+ * is not known here is compared as it is, and one that only @have has is not (Edge adds some); in XML
+ * CRLStore, CommonName, CertAlias and KeyHsm count as changed, as their shape in an answer is not documented.
+ */
+bool target_changes(const Target *want, const Target *have, char *buf, size_t size);
+
+/*
+ * target_strange() - keys of the JSON that Edge does not document, one by one: it takes them without a word,
+ * and a misspelt one has no effect. @i: from 0 on. @ret_meant: the key that differs only in its letters'
+ * size, or NULL. Return: "sSLInfo.xyz" in @buf; false: there is no @i-th one.
+ */
+bool target_strange(const Target *t, size_t i, char *buf, size_t size, const char **ret_meant);
+
+/*
  * target_switched() - the object, whole, with isEnabled changed and all else as it was, as JSON.
  * @ret: to be freed. Return: 0; -ENOTSUP (XML with elements that would be lost); -ENOMEM.
  */

@@ -237,6 +237,22 @@ static int sent_findings(Targets *t, const EdgeXml *xml, Err *err)
         return 0;
 }
 
+/* JSON: Edge takes any key, and a misspelt one has no effect. */
+static int sent_keys(Targets *t, const Target *target, Err *err)
+{
+        char key[96];
+        const char *meant;
+        for (size_t i = 0; target_strange(target, i, key, sizeof(key), &meant); i++) {
+                if (meant)
+                        return err_set(err, -EINVAL,
+                                       "\"%s\" is no key of a target server: it is written \"%s\"", key,
+                                       meant);
+                session_warn(&t->session,
+                             "\"%s\" is no documented key of a target server: it is sent as it is", key);
+        }
+        return 0;
+}
+
 /* The file of the command line, checked as far as that is possible without Edge. */
 static int sent_read(Targets *t, Sent *sent, Err *err)
 {
@@ -250,6 +266,8 @@ static int sent_read(Targets *t, Sent *sent, Err *err)
                 r = err_set(err, -EINVAL, "it is UTF-16, or has NUL bytes: write it as UTF-8");
         if (r >= 0 && (r = sent_findings(t, sent->target->xml, err)) < 0)
                 return r;
+        if (r >= 0)
+                r = sent_keys(t, sent->target, err);
         if (r >= 0)
                 r = target_check(&sent->target->server, err);
         if (r < 0)
@@ -324,7 +342,7 @@ static int targets_create(Targets *t)
                 return session_end_err(s, RESULT_FAILED, &err);
         if (!there && answer.kind != API_ABSENT)
                 return session_end_answer(s, &answer, t->what);
-        if (there && !target_differs(&sent.target->server, &there->server, other, sizeof(other)))
+        if (there && !target_changes(sent.target, there, other, sizeof(other)))
                 return session_end(s, RESULT_NOT_NEEDED, NULL, "%s exists, and is as it should be", t->what);
         if (there)
                 return session_end(s, RESULT_REFUSED, "edge-roll targets update changes it",
@@ -353,7 +371,7 @@ static int targets_update(Targets *t)
                 return session_end_err(s, RESULT_FAILED, &err);
         if (!there)
                 return session_end_answer(s, &answer, t->what);
-        if (!target_differs(&sent.target->server, &there->server, other, sizeof(other)))
+        if (!target_changes(sent.target, there, other, sizeof(other)))
                 return session_end(s, RESULT_NOT_NEEDED, NULL, "%s is as it should be", t->what);
         if (!s->rq->json)
                 (void) fprintf(s->io->out, "%s\n", other);

@@ -232,6 +232,60 @@ static void test_update_is_the_whole_object(void **state _unused_)
         close_door(&f);
 }
 
+/* Nothing that was written is passed over, and nothing is called the same that was not compared. */
+static void test_update_of_any_key(void **state _unused_)
+{
+#define HEAD "{\"name\":\"plain\",\"host\":\"10.0.0.7\",\"port\":8080,\"isEnabled\":false"
+#define HEAD_OF \
+        "<TargetServer name=\"plain\"><Host>10.0.0.7</Host><Port>8080</Port><IsEnabled>false</IsEnabled>"
+        static const struct {
+                const char *sent, *says;
+                int exit;
+        } cases[] = {
+                { HEAD "}", "is as it should be", 10 },
+                { HEAD ",\"description\":\"a\"}", "description \"a\", is \"\"", 0 },
+                { HEAD ",\"description\":\"a\"}", "is as it should be", 10 },
+                { HEAD "}", "description \"\", is \"a\"", 0 },
+                { HEAD ",\"protocol\":\"HTTP\"}", "other protocol", 0 },
+                { HEAD ",\"protocol\":\"HTTP\"}", "is as it should be", 10 },
+                { HEAD ",\"sSLInfo\":{\"enabled\":\"false\",\"commonName\":{\"value\":\"a\"}}}",
+                  "other sSLInfo.commonName", 0 },
+                { HEAD ",\"sSLInfo\":{\"enabled\":false,\"commonName\":{\"value\":\"a\"}}}",
+                  "is as it should be", 10 },
+                { HEAD ",\"sSLInfo\":{\"enabled\":\"false\",\"commonName\":{\"value\":\"b\"}}}",
+                  "other sSLInfo.commonName", 0 },
+                { HEAD ",\"x-n\":7}", "\"x-n\" is no documented key", 0 },
+                { HEAD ",\"x-n\":\"7\"}", "is as it should be", 10 },
+                { HEAD ",\"x-n\":8}", "other x-n", 0 },
+                { HEAD_OF "<Description>d</Description></TargetServer>", "description \"d\"", 0 },
+                { HEAD_OF "<Description>d</Description></TargetServer>", "is as it should be", 10 },
+                { HEAD_OF
+                  "<SSLInfo><Enabled>false</Enabled><CommonName>a</CommonName></SSLInfo></TargetServer>",
+                  "CommonName, which cannot be compared", 0 },
+        };
+        Fixture f;
+        open_door(&f);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                put(&f, cases[i].sent);
+                expect(&f, "update @" ON, cases[i].exit, cases[i].says);
+        }
+        close_door(&f);
+}
+
+/* Edge takes it without a word, and talks without TLS then. */
+static void test_misspelt_keys(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f);
+        put(&f, "{\"name\":\"new1\",\"host\":\"h\",\"port\":80,\"sslInfo\":{\"enabled\":true}}");
+        expect(&f, "create @" ON, 2, "\"sslInfo\" is no key of a target server: it is written \"sSLInfo\"");
+        put(&f, "{\"name\":\"new1\",\"host\":\"h\",\"port\":80,\"x\":1,\"sSLInfo\":{\"keystore\":\"a\"}}");
+        expect(&f, "create @" ON, 2,
+               "\"sSLInfo.keystore\" is no key of a target server: it is written \"keyStore\"");
+        assert_int_equal(asked(&f, "POST"), 0);
+        close_door(&f);
+}
+
 static void test_a_switch_keeps_all_else(void **state _unused_)
 {
         Fixture f;
@@ -547,6 +601,8 @@ int main(void)
                 cmocka_unit_test(test_list_and_get),
                 cmocka_unit_test(test_create),
                 cmocka_unit_test(test_update_is_the_whole_object),
+                cmocka_unit_test(test_update_of_any_key),
+                cmocka_unit_test(test_misspelt_keys),
                 cmocka_unit_test(test_a_switch_keeps_all_else),
                 cmocka_unit_test(test_delete_asks),
                 cmocka_unit_test(test_a_full_environment),

@@ -48,6 +48,8 @@ def element_to_target(root):
             target["port"] = int(child.text)
         elif child.tag == "IsEnabled":
             target["isEnabled"] = boolean(child.text)
+        elif child.tag == "Description":
+            target["description"] = child.text
         elif child.tag == "SSLInfo":
             target["sSLInfo"] = element_to_ssl(child)
         else:
@@ -60,6 +62,8 @@ def target_to_xml(t):
     for tag, key in (("Host", "host"), ("Port", "port"), ("IsEnabled", "isEnabled")):
         value = t.get(key)
         xml.etree.ElementTree.SubElement(root, tag).text = str(value).lower() if isinstance(value, bool) else str(value)
+    if "description" in t:
+        xml.etree.ElementTree.SubElement(root, "Description").text = t["description"]
     if "sSLInfo" in t:
         ssl = xml.etree.ElementTree.SubElement(root, "SSLInfo")
         for key, value in t["sSLInfo"].items():
