@@ -445,6 +445,11 @@ static int cluster_check(CliRequest *rq, Err *err)
         return 0;
 }
 
+bool cli_why_named(const CliRequest *rq)
+{
+        return rq->why.n_changed > 0 || rq->why.expect_cert || rq->org || rq->env;
+}
+
 /* A roll for a reason is about all that the reason is about; what the reason is needs one. */
 static int why_check(CliRequest *rq, Err *err)
 {
@@ -452,8 +457,8 @@ static int why_check(CliRequest *rq, Err *err)
         bool rolls = rq->verb == VERB_RESTART || rq->verb == VERB_PLAN;
         if (!rolls)
                 return 0;
-        if (!w->on && (w->n_changed > 0 || w->expect_cert || rq->org || rq->env))
-                return err_set(err, -EINVAL, "--%s is for a roll with --why",
+        if (!w->on && cli_why_named(rq) && !(rq->if_needed && rq->cluster.on))
+                return err_set(err, -EINVAL, "--%s is for a roll over many nodes with --why or --if-needed",
                                w->n_changed > 0 ? "changed"
                                : w->expect_cert ? "expect-cert"
                                : rq->org        ? "org"

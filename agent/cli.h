@@ -124,6 +124,10 @@ typedef struct CliRequest {
         CliCluster cluster;
 } CliRequest;
 
+/* cli_why_named() - does it name something of Edge: an organisation, an environment, a change, a certificate?
+ */
+bool cli_why_named(const CliRequest *rq);
+
 /* verb_name() - "restart"; verb_from_name() - VERB_INVALID for NULL or an unknown name. */
 const char *verb_name(Verb verb);
 Verb verb_from_name(const char *name);

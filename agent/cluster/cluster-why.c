@@ -11,6 +11,7 @@
 #define MP     "message-processor"
 
 typedef struct ClusterWhy {
+        bool late; /* the time was over before everything that can speak for a restart was asked */
         SessionIo io;
         Session session;
         WhyRun run;
@@ -66,7 +67,8 @@ static size_t why_only(const ClusterWhy *w, const char *component, PlanOnly *lis
                 for (size_t i = 0; i < w->run.servers->n; i++) {
                         const Server *s = &w->run.servers->rows[i];
                         if (!why_wants(w->run.why, kinds[k].action, i) ||
-                            (strcmp(component, kinds[k].name) != 0 && strcmp(component, CLI_ALL) != 0))
+                            (strcmp(component, kinds[k].name) != 0 && strcmp(component, CLI_ALL) != 0 &&
+                             strcmp(component, CONFIG_RMP) != 0))
                                 continue;
                         (void) snprintf(list[n].component, sizeof(list[n].component), "%s", kinds[k].name);
                         (void) snprintf(list[n].uuid, sizeof(list[n].uuid), "%s", s->uuid);
@@ -88,17 +90,36 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
         with.n_only = why_only(w, rq->component, list);
         with.proof = why_proof;
         with.proof_userdata = w;
-        why_run_show(&w->run);
+        why_run_show(&w->run, false);
         if (with.n_only == 0 && why_strongest(w->run.why) >= WHY_MPS)
                 return session_end(&w->session, RESULT_NOT_NEEDED, NULL, "nothing of %s must be restarted",
                                    rq->component);
         if (with.n_only == 0)
                 return why_run_end(&w->run);
         if (survey_wanted(rq, config)) {
-                survey_estate(&w->session, w->run.estate, survey_until(&w->session), &edge);
+                survey_limit(&w->session, "target servers and what is deployed");
+                survey_estate(&w->session, w->run.estate, &edge);
+                survey_limit_over(&w->session);
                 with.edge = &edge;
         }
         return coord_restart(rq, config, nodes, &with);
+}
+
+bool cluster_why_about(const char *component)
+{
+        static const char *const all[] = { CLI_ALL, CONFIG_RMP, ROUTER, MP };
+        for (size_t i = 0; i < ELEMENTS(all); i++)
+                if (strcmp(component, all[i]) == 0)
+                        return true;
+        return false;
+}
+
+static int why_strange(ClusterWhy *w, const CliRequest *rq, const Config *config)
+{
+        w->session = (Session){ .rq = rq, .config = config, .io = &w->io };
+        return session_end(&w->session, RESULT_USAGE, NULL,
+                           "what is in Edge is about routers and message processors, not about \"%.40s\"",
+                           rq->component);
 }
 
 int cluster_why(const CliRequest *rq, const Config *config, Nodes *nodes, const CoordIo *io)
@@ -106,17 +127,78 @@ int cluster_why(const CliRequest *rq, const Config *config, Nodes *nodes, const 
         ClusterWhy w = { .io = { .out = io->out, .err = io->err, .in = io->in } };
         int status;
 
-        if (strcmp(rq->component, CLI_ALL) != 0 && strcmp(rq->component, ROUTER) != 0 &&
-            strcmp(rq->component, MP) != 0) {
-                w.session = (Session){ .rq = rq, .config = config, .io = &w.io };
-                return session_end(&w.session, RESULT_USAGE, NULL,
-                                   "--why is about routers and message processors, not about \"%.40s\"",
-                                   rq->component);
-        }
+        if (!cluster_why_about(rq->component) || strcmp(rq->component, CONFIG_RMP) == 0)
+                return why_strange(&w, rq, config);
         if (session_open(&w.session, rq, config, &w.io, &status) < 0)
                 return status;
         if (why_run(&w.run, &w.session, &status) >= 0)
                 status = why_roll(&w, rq, config, nodes, io);
+        why_run_done(&w.run);
+        session_done(&w.session);
+        return status;
+}
+
+/* ---- --if-needed ---- */
+
+/* Return: is it known? What speaks for a restart is told, and what is not known is in @edge. */
+static bool needed_ask(ClusterWhy *w, bool connected, Result *ret_result, char *hint, size_t size,
+                       PlanEdge *edge, Err *err)
+{
+        if (connected) {
+                survey_limit(&w->session, "what needs a restart, target servers and what is deployed");
+                connected = why_run_ask(&w->run, &w->session, ret_result, hint, size, err) >= 0;
+        }
+        if (!connected) {
+                survey_trouble(edge, hint,
+                               "what in Edge needs a restart is not known, and no target servers and lint "
+                               "errors: %.300s",
+                               err->text);
+                return false;
+        }
+        w->late = time_now() >= w->session.until;
+        why_run_show(&w->run, true);
+        survey_estate(&w->session, w->run.estate, edge);
+        survey_limit_over(&w->session);
+        return true;
+}
+
+static int needed_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, Nodes *nodes, CoordIo *with)
+{
+        _cleanup_(freep) PlanOnly *list = calloc(2 * w->run.servers->n + 1, sizeof(*list));
+        if (!list)
+                return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
+        with->needed = list;
+        with->n_needed = why_only(w, rq->component, list);
+        with->needed_unknown = w->late || w->run.estate->n_troubles > 0;
+        for (size_t i = 0; i < with->n_needed; i++)
+                if (strcmp(list[i].component, ROUTER) == 0) {
+                        with->proof = why_proof;
+                        with->proof_userdata = w;
+                }
+        return coord_restart(rq, config, nodes, with);
+}
+
+int cluster_if_needed(const CliRequest *rq, const Config *config, Nodes *nodes, const CoordIo *io)
+{
+        ClusterWhy w = { .io = { .out = io->out, .err = io->err, .in = -1 } };
+        CoordIo with = *io;
+        PlanEdge edge = { 0 };
+        Result result = RESULT_USAGE;
+        char hint[400];
+        Err err = { 0 };
+        int status;
+
+        if (!cluster_why_about(rq->component))
+                return why_strange(&w, rq, config);
+        bool connected = session_connect(&w.session, rq, config, &w.io, hint, sizeof(hint), &err) >= 0;
+        with.edge = &edge;
+        with.needed_unknown = true;
+        if (needed_ask(&w, connected, &result, hint, sizeof(hint), &edge, &err))
+                status = needed_roll(&w, rq, config, nodes, &with);
+        else if (cli_why_named(rq))
+                status = session_end(&w.session, result, hint, "%s", err.text);
+        else
+                status = coord_restart(rq, config, nodes, &with);
         why_run_done(&w.run);
         session_done(&w.session);
         return status;

@@ -84,7 +84,8 @@ struct Coord {
         /* the plan */
         PlanOverride overrides[CLI_OVERRIDES_MAX];
         PlanOptions plan_options;
-        PlanOnly *only;    /* of the roll that is resumed */
+        PlanOnly *only, *needed; /* of the roll that is resumed */
+        bool needed_unknown;
         CoordLocks *locks; /* whether ZooKeeper answers, where it is the lock */
         bool locks_asked;  /* behind the present look */
         Plan *plan;
@@ -202,9 +203,10 @@ cJSON *coord_roll_json(const Coord *c);
 /* coord_left_out() - is @node (PLAN_NONE: any) to be restarted and was not asked, because somebody has
  * overridden that it cannot be reached? What was asked for is not done then. NULL: no. */
 const PlanSkip *coord_left_out(const Coord *c, size_t node);
-void coord_add_who(cJSON *o);           /* by, host, pid: of this process */
-cJSON *coord_only_json(const Coord *c); /* what the roll is restricted to; NULL: nothing */
-int coord_only_from_record(Coord *c, const RollRecord *record, Err *err) _must_check_; /* "only"; 0: none */
+void coord_add_who(cJSON *o); /* by, host, pid: of this process */
+/* coord_lists_from_record() - which servers the roll is restricted to, and which need it: the plan's options.
+ */
+int coord_lists_from_record(Coord *c, const RollRecord *record, Err *err) _must_check_;
 int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err) _must_check_;
 
 /*

@@ -157,42 +157,51 @@ const PlanSkip *coord_left_out(const Coord *c, size_t node)
         return NULL;
 }
 
-cJSON *coord_only_json(const Coord *c)
+static void add_list(cJSON *o, const char *key, const PlanOnly *servers, size_t n)
 {
-        if (!c->plan_options.only)
-                return NULL;
-        cJSON *list = cJSON_CreateArray();
-        for (size_t i = 0; i < c->plan_options.n_only; i++) {
-                const PlanOnly *only = &c->plan_options.only[i];
+        if (!servers)
+                return;
+        cJSON *list = cJSON_AddArrayToObject(o, key);
+        for (size_t i = 0; i < n; i++) {
                 cJSON *row = cJSON_CreateObject();
-                cJSON_AddStringToObject(row, "component", only->component);
-                cJSON_AddStringToObject(row, "uuid", only->uuid);
-                cJSON_AddStringToObject(row, "name", only->name);
-                cJSON_AddItemToArray(list, row);
+                cJSON_AddStringToObject(row, "component", servers[i].component);
+                cJSON_AddStringToObject(row, "uuid", servers[i].uuid);
+                cJSON_AddStringToObject(row, "name", servers[i].name);
+                json_append(list, row);
         }
-        return list;
 }
 
-int coord_only_from_record(Coord *c, const RollRecord *record, Err *err)
+/* @ret: NULL when there is no such list. */
+static int get_list(const cJSON *o, const char *key, PlanOnly **ret, size_t *ret_n, Err *err)
 {
-        const cJSON *first = cJSON_GetArrayItem(record->events, 0), *row;
-        const cJSON *list = cJSON_GetObjectItemCaseSensitive(first, "only");
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(o, key), *row;
         if (!cJSON_IsArray(list))
                 return 0;
-        c->only = calloc((size_t) cJSON_GetArraySize(list) + 1, sizeof(*c->only));
-        if (!c->only)
+        *ret = calloc((size_t) cJSON_GetArraySize(list) + 1, sizeof(**ret));
+        if (!*ret)
                 return err_set(err, -ENOMEM, "out of memory");
         cJSON_ArrayForEach(row, list)
         {
-                PlanOnly *only = &c->only[c->plan_options.n_only++];
+                PlanOnly *only = &(*ret)[(*ret_n)++];
                 const char *component = get_text(row, "component"), *uuid = get_text(row, "uuid"),
                            *name = get_text(row, "name");
                 (void) snprintf(only->component, sizeof(only->component), "%s", component ? component : "");
                 (void) snprintf(only->uuid, sizeof(only->uuid), "%s", uuid ? uuid : "");
                 (void) snprintf(only->name, sizeof(only->name), "%s", name ? name : "");
         }
-        c->plan_options.only = c->only;
         return 0;
+}
+
+int coord_lists_from_record(Coord *c, const RollRecord *record, Err *err)
+{
+        const cJSON *first = cJSON_GetArrayItem(record->events, 0);
+        int r = get_list(first, "only", &c->only, &c->plan_options.n_only, err);
+        if (r >= 0)
+                r = get_list(first, "needed", &c->needed, &c->plan_options.n_needed, err);
+        c->plan_options.only = c->only;
+        c->plan_options.needed = c->needed;
+        c->needed_unknown = get_true(first, "needed_unknown");
+        return r;
 }
 
 cJSON *coord_roll_json(const Coord *c)
@@ -204,9 +213,9 @@ cJSON *coord_roll_json(const Coord *c)
         cJSON_AddStringToObject(o, "reason", c->rq->reason ? c->rq->reason : "");
         json_put(o, "options", coord_options_json(c->rq));
         add_pools(c, o);
-        cJSON *only = coord_only_json(c);
-        if (only)
-                cJSON_AddItemToObject(o, "only", only);
+        add_list(o, "only", c->plan_options.only, c->plan_options.n_only);
+        add_list(o, "needed", c->plan_options.needed, c->plan_options.n_needed);
+        add_true(o, "needed_unknown", c->needed_unknown);
         cJSON *nodes = cJSON_AddArrayToObject(o, "nodes");
         for (size_t i = 0; i < c->nodes->n; i++) {
                 const Node *node = &c->nodes->nodes[i];

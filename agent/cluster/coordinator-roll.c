@@ -310,7 +310,9 @@ static int restart_append(CoordStep *st, sd_bus_message *m)
                 return r;
         if (rq->now && (r = sd_bus_message_append(m, "{sv}", "now", "b", 1)) < 0)
                 return r;
-        return rq->if_needed ? sd_bus_message_append(m, "{sv}", "if-needed", "b", 1) : 0;
+        if (rq->if_needed && !step_plan(st)->needed)
+                return sd_bus_message_append(m, "{sv}", "if-needed", "b", 1);
+        return 0;
 }
 
 /*
@@ -536,6 +538,12 @@ static void roll_ended(Coord *c)
                 coord_end(c, RESULT_AGENT_UNREACHABLE, "",
                           "%zu of %zu restarted, and %s was left out: %.300s", done, all,
                           coord_node_name(c, left_out->node), left_out->why);
+                return;
+        }
+        if (result == RESULT_NOT_NEEDED && c->needed_unknown) {
+                coord_end(c, RESULT_PROBLEMS, "edge-roll why tells what could not be looked at",
+                          "nothing that was seen needs a restart, but not everything could be asked of the "
+                          "Management Server");
                 return;
         }
         if (result == RESULT_DONE || result == RESULT_NOT_NEEDED) {

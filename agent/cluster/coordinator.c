@@ -712,6 +712,11 @@ static int coord_options(Coord *c, Err *err)
                 o->only = c->io->only;
                 o->n_only = c->io->n_only;
         }
+        if (c->io->needed) {
+                o->needed = c->io->needed;
+                o->n_needed = c->io->n_needed;
+        }
+        c->needed_unknown = c->needed_unknown || c->io->needed_unknown;
         o->edge = c->io->edge;
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
         o->since = c->since;
@@ -777,6 +782,7 @@ int coord_run(Coord *c)
         c->plan = plan_free(c->plan);
         c->log = roll_log_free(c->log);
         free(TAKE_PTR(c->only));
+        free(TAKE_PTR(c->needed));
         c->table = table_free(c->table);
         sd_event_source_unref(c->tick);
         sd_event_source_unref(c->again);

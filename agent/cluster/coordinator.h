@@ -29,6 +29,11 @@ typedef struct CoordIo {
         /* Of a roll that is for a reason (--why): only these servers of what is selected; NULL: all of it. */
         const struct PlanOnly *only;
         size_t n_only;
+        /* --if-needed: these servers are restarted whatever their agents say of it; the others where their
+         * agents say so. @needed_unknown: not all that could speak for a restart is known. */
+        const struct PlanOnly *needed;
+        size_t n_needed;
+        bool needed_unknown;
         const struct PlanEdge *edge; /* for the plan; NULL: not asked */
         /* Behind a roll that is done, before that is told; NULL: nothing. @text, @hint: to be written when it
          * is not as it should be. Return: the result of the whole. */

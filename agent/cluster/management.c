@@ -18,7 +18,8 @@ typedef struct Management {
 
 static void management_done(Management *m)
 {
-        (void) api_free(m->api);
+        if (!m->o->api)
+                (void) api_free(m->api);
         (void) sd_event_unref(m->event);
 }
 
@@ -122,6 +123,10 @@ int management_fetch(Servers **ret, const ManagementOptions *options, char *hint
                 Management m = { .o = options, .hint = hint, .hint_size = size, .err = err };
 
         *hint = '\0';
+        if (options->api) {
+                m.api = options->api;
+                return management_ask(&m, ret);
+        }
         m.event = sd_event_ref(options->event);
         int r = m.event ? 0 : sd_event_new(&m.event);
         if (r < 0)

@@ -27,6 +27,8 @@ typedef struct ManagementOptions {
         Usec connect_usec;         /* limits of one request; 0: 5 s and 30 s */
         Usec total_usec;
         sd_event *event; /* run meanwhile instead of one of its own; NULL */
+        struct Api *api; /* asked instead of one of its own, with the limits that it has; of the options above
+                            only `region` counts then; NULL */
 } ManagementOptions;
 
 /*

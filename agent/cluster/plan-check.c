@@ -554,24 +554,31 @@ static int check_management(PlanMaker *m)
         return plan_add(m, PLAN_C_MANAGEMENT, PLAN_WARNING, NULL, NULL, e->trouble_hint, "%s", e->trouble);
 }
 
+/* Those of @list that are of a component of this plan and on no node. */
+static void list_missing(const PlanMaker *m, const PlanOnly *list, size_t n, PlanList *missing)
+{
+        for (size_t i = 0; i < n; i++) {
+                bool found = false, asked = false;
+                for (size_t c = 0; c < m->n_components; c++) {
+                        asked = asked || strcmp(m->components[c], list[i].component) == 0;
+                        for (size_t k = 0; k < m->plan->n_nodes; k++)
+                                found = found || plan_listed(m, list, n, c, k) == i;
+                }
+                if (asked && !found)
+                        plan_list_add(missing, "%.60s %.60s", list[i].component, list[i].name);
+        }
+}
+
 /* What the roll is restricted to, and no node is known for: it would be left as it is, and the roll be
- * "done". */
+ * "done". What only needs it among others is told. */
 static int check_only(PlanMaker *m)
 {
         PlanList missing = { 0 };
-        for (size_t i = 0; i < m->o->n_only; i++) {
-                bool found = false, asked = false;
-                for (size_t c = 0; c < m->n_components; c++) {
-                        asked = asked || strcmp(m->components[c], m->o->only[i].component) == 0;
-                        for (size_t k = 0; k < m->plan->n_nodes; k++)
-                                found = found || plan_only(m, c, k) == i;
-                }
-                if (asked && !found)
-                        plan_list_add(&missing, "%.60s %.60s", m->o->only[i].component, m->o->only[i].name);
-        }
+        list_missing(m, m->o->only, m->o->n_only, &missing);
+        list_missing(m, m->o->needed, m->o->n_needed, &missing);
         if (missing.n == 0)
                 return 0;
-        return plan_add(m, PLAN_C_UNREACHABLE, PLAN_REFUSE, NULL, NULL,
+        return plan_add(m, PLAN_C_UNREACHABLE, m->o->only ? PLAN_REFUSE : PLAN_WARNING, NULL, NULL,
                         "they are missing among the nodes, or do not tell their server id",
                         "%zu of those that must be restarted are on no known node: %s", missing.n,
                         missing.text);

@@ -43,9 +43,9 @@ int plan_no_memory(Err *err);
 void plan_places(PlanMaker *m);
 int plan_pools(PlanMaker *m) _must_check_;
 
-/* plan_only() - which of the servers that the roll is restricted to is this: by the id that its agent tells,
- * else by its source's. Return: n_only: none. */
-size_t plan_only(const PlanMaker *m, size_t component, size_t node);
+/* plan_listed() - which of the servers in @list is this: by the id that its agent tells, else by its
+ * source's. Return: @n: none. */
+size_t plan_listed(const PlanMaker *m, const PlanOnly *list, size_t n, size_t component, size_t node);
 
 PlanPlace *plan_place(const PlanMaker *m, size_t component, size_t node);
 

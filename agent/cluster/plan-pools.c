@@ -123,15 +123,14 @@ static void places_find_twins(PlanMaker *m)
                 }
 }
 
-size_t plan_only(const PlanMaker *m, size_t component, size_t node)
+size_t plan_listed(const PlanMaker *m, const PlanOnly *list, size_t n, size_t component, size_t node)
 {
         const char *name = m->components[component];
         const NodeLook *look = plan_place(m, component, node)->look;
         const NodeServer *server = nodes_server(m->plan->nodes[node].node, name);
         const char *uuid = look && *look->uuid ? look->uuid : server ? server->uuid : "";
         size_t i = 0;
-        while (i < m->o->n_only && (strcmp(m->o->only[i].component, name) != 0 || !*uuid ||
-                                    strcmp(m->o->only[i].uuid, uuid) != 0))
+        while (i < n && (strcmp(list[i].component, name) != 0 || !*uuid || strcmp(list[i].uuid, uuid) != 0))
                 i++;
         return i;
 }
@@ -150,7 +149,8 @@ void plan_places(PlanMaker *m)
                         p->pool = p->twin = PLAN_NONE;
                         p->state = place_state(n, p->look, p->why, sizeof(p->why));
                         p->selected = p->here && n->node->selected && !place_elsewhere(m, c, i) &&
-                                      (!m->o->only || plan_only(m, c, i) < m->o->n_only);
+                                      (!m->o->only ||
+                                       plan_listed(m, m->o->only, m->o->n_only, c, i) < m->o->n_only);
                 }
         places_find_twins(m);
 }

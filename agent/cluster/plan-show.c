@@ -174,8 +174,9 @@ static void show_steps(const Plan *p, FILE *out)
                         (void) time_format((Usec) (s->took * (double) USEC_PER_SEC), took, sizeof(took));
                 else
                         (void) snprintf(took, sizeof(took), "?");
-                (void) fprintf(out, "  %3zu  %-*s  %8s  %s%s\n", i + 1, width, node_name(p, s->node), took,
-                               s->canary ? "canary; " : "", s->why);
+                (void) fprintf(out, "  %3zu  %-*s  %8s  %s%s%s\n", i + 1, width, node_name(p, s->node), took,
+                               s->canary ? "canary; " : "", s->needed ? "needed by what is in Edge; " : "",
+                               s->why);
         }
 }
 
@@ -311,6 +312,7 @@ static cJSON *json_step(const Plan *p, size_t at)
         cJSON_AddNumberToObject(o, "at_once", p->stages[s->stage].at_once);
         cJSON_AddBoolToObject(o, "canary", s->canary);
         cJSON_AddBoolToObject(o, "out", s->sick);
+        cJSON_AddBoolToObject(o, "needed", s->needed);
         if (s->took > 0)
                 cJSON_AddNumberToObject(o, "took", s->took);
         else

@@ -218,6 +218,8 @@ static int step_add(PlanMaker *m, size_t node, const char *component, size_t c, 
         (void) snprintf(s->component, sizeof(s->component), "%s", component);
         s->sick = place->state != PLAN_SERVING || (other && other->state != PLAN_SERVING);
         s->took = place->look->took;
+        s->needed = plan_listed(m, m->o->needed, m->o->n_needed, c, node) < m->o->n_needed ||
+                    (other && plan_listed(m, m->o->needed, m->o->n_needed, c2, node) < m->o->n_needed);
         if (s->sick)
                 (void) snprintf(s->why, sizeof(s->why), "is out, so nobody is taken out: %.160s",
                                 place->state != PLAN_SERVING ? place->why : other->why);

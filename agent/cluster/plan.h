@@ -149,6 +149,8 @@ typedef struct PlanOptions {
         const char *router_retry; /* --router-retry; NULL: from the routers' agents */
         const PlanOnly *only;     /* of what is selected only these; NULL: all of it */
         size_t n_only;
+        const PlanOnly *needed; /* --if-needed: these need it, whatever their agents say */
+        size_t n_needed;
         const PlanEdge *edge; /* NULL: not asked */
 } PlanOptions;
 
@@ -215,6 +217,7 @@ typedef struct PlanStep {
         size_t pool, pool2; /* pool2: of the message processor of an rmp; else PLAN_NONE */
         size_t stage;
         bool canary, sick;
+        bool needed;         /* it is one of `needed`: its agent is not asked */
         double took;         /* expected seconds; 0: not known */
         char why[LOOK_TEXT]; /* why at this place */
 } PlanStep;

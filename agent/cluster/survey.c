@@ -33,19 +33,22 @@ static void limit_words(const Config *config, char *buf, size_t size)
                         time_format(config->cluster_management_usec, text, sizeof(text)));
 }
 
-Usec survey_until(Session *s)
+void survey_limit(Session *s, const char *what)
 {
-        Usec until = time_add(time_now(), s->config->cluster_management_usec);
         char words[80];
         limit_words(s->config, words, sizeof(words));
-        api_until(s->api, until, words);
-        return until;
+        session_tell(s, "asking %s about %s, for %s at most", api_url(s->api), what, words);
+        s->until = time_add(time_now(), s->config->cluster_management_usec);
+        api_until(s->api, s->until, words);
 }
 
-/* The first that is not known is told; it is one line, whatever else there is. */
-static void survey_trouble(PlanEdge *ret, const char *hint, const char *fmt, ...) _printf_(3, 4);
+void survey_limit_over(Session *s)
+{
+        s->until = 0;
+        api_until(s->api, 0, "");
+}
 
-static void survey_trouble(PlanEdge *ret, const char *hint, const char *fmt, ...)
+void survey_trouble(PlanEdge *ret, const char *hint, const char *fmt, ...)
 {
         va_list ap;
         if (*ret->trouble)
@@ -58,11 +61,11 @@ static void survey_trouble(PlanEdge *ret, const char *hint, const char *fmt, ...
 
 /* ---- target servers ---- */
 
-static void survey_targets(Session *s, const Estate *estate, Usec until, PlanEdge *ret)
+static void survey_targets(Session *s, const Estate *estate, PlanEdge *ret)
 {
         TargetsDown down;
         Err err = { 0 };
-        if (targets_down(s->event, estate, s->config->targets_names, until, &down, ret->targets_text,
+        if (targets_down(s->event, estate, s->config->targets_names, s->until, &down, ret->targets_text,
                          sizeof(ret->targets_text), &err) < 0) {
                 survey_trouble(ret, "", "whether target servers answer is not known: %.300s", err.text);
                 return;
@@ -126,21 +129,21 @@ static int survey_lint_env(Session *s, Survey *v, Err *err)
         return r < 0 ? r : 0;
 }
 
-static void survey_lint(Session *s, const Estate *estate, Usec until, PlanEdge *ret)
+static void survey_lint(Session *s, const Estate *estate, PlanEdge *ret)
 {
-        Survey v = { .ret = ret, .until = until };
+        Survey v = { .ret = ret, .until = s->until };
         char words[80];
         Err err = { 0 };
         int r = 0;
 
-        for (size_t i = 0; i < estate->n && r >= 0 && time_now() < until; i++) {
+        for (size_t i = 0; i < estate->n && r >= 0 && time_now() < s->until; i++) {
                 v.env = &estate->envs[i];
                 if (v.env->deployments)
                         r = survey_lint_env(s, &v, &err);
         }
         ret->lint = r >= 0 || r == -ETIME;
         limit_words(s->config, words, sizeof(words));
-        if (time_now() >= until)
+        if (time_now() >= s->until)
                 survey_trouble(ret,
                                "it may take longer with a larger management_limit, or see edge-roll lint",
                                "not everything that is deployed could be looked at within %s", words);
@@ -155,10 +158,14 @@ static void survey_lint(Session *s, const Estate *estate, Usec until, PlanEdge *
 
 /* ---- both ---- */
 
-void survey_estate(Session *s, const Estate *estate, Usec until, PlanEdge *ret)
+void survey_estate(Session *s, const Estate *estate, PlanEdge *ret)
 {
-        survey_targets(s, estate, until, ret);
-        survey_lint(s, estate, until, ret);
+        if (estate->n_troubles > 0)
+                survey_trouble(ret, "", "%zu thing%s could not be read: %.350s", estate->n_troubles,
+                               estate->n_troubles == 1 ? "" : "s",
+                               estate->troubles[0] ? estate->troubles[0] : "out of memory");
+        survey_targets(s, estate, ret);
+        survey_lint(s, estate, ret);
 }
 
 void survey_take(Session *s, PlanEdge *ret)
@@ -168,14 +175,10 @@ void survey_take(Session *s, PlanEdge *ret)
         _cleanup_(estate_freep) Estate *estate = NULL;
         const Component *mp = config_component(s->config, "message-processor");
         EstateSelect select = { .kinds = SURVEY_KINDS };
-        Usec until = survey_until(s);
-        char words[80];
         Err err = { 0 };
         int r = 0;
 
-        limit_words(s->config, words, sizeof(words));
-        session_tell(s, "asking %s about target servers and what is deployed, for %s at most",
-                     api_url(s->api), words);
+        survey_limit(s, "target servers and what is deployed");
         if (mp && *mp->organizations) {
                 r = edge_list_from_words(mp->organizations, &orgs, &err);
                 select.orgs = orgs;
@@ -188,9 +191,5 @@ void survey_take(Session *s, PlanEdge *ret)
                                r < 0 ? err.text : answer.text);
                 return;
         }
-        if (estate->n_troubles > 0)
-                survey_trouble(ret, "", "%zu thing%s could not be read: %.350s", estate->n_troubles,
-                               estate->n_troubles == 1 ? "" : "s",
-                               estate->troubles[0] ? estate->troubles[0] : "out of memory");
-        survey_estate(s, estate, until, ret);
+        survey_estate(s, estate, ret);
 }

@@ -13,6 +13,7 @@ typedef struct Hands {
         Http *http;
         Handshake *list;
         size_t n, next, running;
+        Usec until; /* 0: no limit */
         Err *err;
         int r;
 } Hands;
@@ -40,7 +41,7 @@ static void hand_on_result(const HttpResult *result, void *userdata)
         hands_fill(h);
 }
 
-static int hand_start(Hands *h, size_t at)
+static int hand_start(Hands *h, size_t at, Usec limit)
 {
         const Handshake *s = &h->list[at];
         char url[160];
@@ -51,8 +52,8 @@ static int hand_start(Hands *h, size_t at)
                 .certificate = true,
                 .server_name = s->name,
                 .may_block = true,
-                .connect_usec = HANDSHAKE_USEC,
-                .total_usec = HANDSHAKE_USEC,
+                .connect_usec = limit,
+                .total_usec = limit,
         };
         (void) snprintf(url, sizeof(url), "https://%s%.100s%s:%u", v6 ? "[" : "", s->address, v6 ? "]" : "",
                         s->port);
@@ -69,18 +70,25 @@ static int hand_start(Hands *h, size_t at)
 static void hands_fill(Hands *h)
 {
         while (h->r >= 0 && h->next < h->n && h->running < HANDSHAKE_AT_ONCE) {
-                h->r = hand_start(h, h->next++);
+                Usec now = time_now(), left = h->until > now ? h->until - now : 0;
+                if (h->until > 0 && left == 0) {
+                        (void) snprintf(h->list[h->next].text, sizeof(h->list[h->next].text),
+                                        "not asked, because the time for all was over");
+                        h->next++;
+                        continue;
+                }
+                h->r = hand_start(h, h->next++, h->until > 0 ? MIN(HANDSHAKE_USEC, left) : HANDSHAKE_USEC);
                 h->running += h->r >= 0;
         }
 }
 
-int handshake_all(sd_event *event, Handshake *list, size_t n, Err *err)
+int handshake_all(sd_event *event, Handshake *list, size_t n, Usec until, Err *err)
 {
         _cleanup_(http_freep) Http *http = NULL;
         int r = http_new(&http, event, err);
         if (r < 0)
                 return r;
-        Hands h = { .http = http, .list = list, .n = n, .err = err };
+        Hands h = { .http = http, .list = list, .n = n, .until = until, .err = err };
         hands_fill(&h);
         while (h.running > 0) {
                 r = sd_event_run(event, UINT64_MAX);

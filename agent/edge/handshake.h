@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
+#include "base/time.h"
 
 #define HANDSHAKE_AT_ONCE 64
 
@@ -24,6 +25,6 @@ typedef struct Handshake {
         char text[200];                     /* else why not */
 } Handshake;
 
-/* handshake_all() - all of them, several at once, each for 5 s at the most; runs the loop meanwhile.
- * Return: 0; -ENOMEM; -ELIBACC; what sd_event_run(3) says. */
-int handshake_all(sd_event *event, Handshake *list, size_t n, Err *err) _must_check_;
+/* handshake_all() - all of them, several at once, each for 5 s at the most, and all until @until (monotonic;
+ * 0: no limit); runs the loop meanwhile. Return: 0; -ENOMEM; -ELIBACC; what sd_event_run(3) says. */
+int handshake_all(sd_event *event, Handshake *list, size_t n, Usec until, Err *err) _must_check_;

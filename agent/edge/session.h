@@ -25,6 +25,7 @@ typedef struct Session {
         const SessionIo *io;
         sd_event *event;
         Api *api;
+        Usec until;  /* what is asked of others than the API ends by then, too; 0: no limit */
         bool warned; /* something was told that a person should know */
 } Session;
 

@@ -187,7 +187,7 @@ static int run_shake(const WhyRun *run, Handshake **ret, size_t *ret_n, Err *err
         if (!list)
                 return err_set(err, -ENOMEM, "Out of memory for %zu handshakes", n);
         (void) run_hands(run, list);
-        int r = handshake_all(run->session->event, list, n, err);
+        int r = handshake_all(run->session->event, list, n, run->session->until, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(list);
@@ -273,38 +273,32 @@ int why_run_served(WhyRun *run, size_t *ret_bad, Err *err)
 static int run_servers(WhyRun *run, char *hint, size_t size, Err *err)
 {
         const Session *s = run->session;
-        ManagementOptions options = {
-                .url = api_url(s->api),
-                .user = s->config->cluster_management_user,
-                .password_file = s->config->cluster_management_password_file,
-                .ca_file = s->config->cluster_management_ca,
-                .region = s->rq->cluster.region,
-                .event = s->event,
-        };
+        ManagementOptions options = { .api = s->api, .region = s->rq->cluster.region };
         return management_fetch(&run->servers, &options, hint, size, err);
 }
 
-int why_run(WhyRun *run, Session *session, int *ret_exit)
+int why_run_ask(WhyRun *run, Session *session, Result *ret_result, char *hint, size_t size, Err *err)
 {
         _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
-        char hint[400] = "", *orgs[] = { (char *) (uintptr_t) session->rq->org, NULL };
+        char *orgs[] = { (char *) (uintptr_t) session->rq->org, NULL };
         EstateSelect select = { .orgs = orgs[0] ? orgs : NULL, .env = session->rq->env, .kinds = ESTATE_ALL };
-        Err err = { 0 };
 
         *run = (WhyRun){ .session = session };
-        int r = run_words(run, &err);
+        hint[0] = '\0';
+        int r = run_words(run, err);
         if (r >= 0)
-                r = run_servers(run, hint, sizeof(hint), &err);
+                r = run_servers(run, hint, size, err);
         if (r >= 0)
-                r = estate_walk(session->api, &select, &run->estate, &answer, &err);
+                r = estate_walk(session->api, &select, &run->estate, &answer, err);
         if (r >= 0 && !run->estate) {
-                *ret_exit = session_end_answer(session, &answer, NULL);
-                return answer.code;
+                *ret_result = api_kind_result(answer.kind);
+                (void) snprintf(hint, size, "%s", answer.hint);
+                return api_answer_err(&answer, err);
         }
         if (r >= 0)
-                r = run_vhosts(run, &err);
+                r = run_vhosts(run, err);
         if (r >= 0)
-                r = run_served(run, &err);
+                r = run_served(run, err);
         WhyInput in = { .estate = run->estate,
                         .servers = run->servers,
                         .vhosts = run->vhosts,
@@ -312,14 +306,21 @@ int why_run(WhyRun *run, Session *session, int *ret_exit)
                         .changed = run->changed,
                         .n_changed = run->n_changed };
         if (r >= 0)
-                r = why_judge(&run->why, &in, &err);
+                r = why_judge(&run->why, &in, err);
         if (r < 0)
-                *ret_exit = session_end(session,
-                                        r == -EINVAL   ? RESULT_USAGE
-                                        : r == -ENOMEM ? RESULT_FAILED
-                                                       : RESULT_REFUSED,
-                                        hint, "%s", err.text);
+                *ret_result = r == -EINVAL ? RESULT_USAGE : r == -ENOMEM ? RESULT_FAILED : RESULT_REFUSED;
         return r < 0 ? r : 0;
+}
+
+int why_run(WhyRun *run, Session *session, int *ret_exit)
+{
+        Result result = RESULT_FAILED;
+        char hint[400];
+        Err err = { 0 };
+        int r = why_run_ask(run, session, &result, hint, sizeof(hint), &err);
+        if (r < 0)
+                *ret_exit = session_end(session, result, hint, "%s", err.text);
+        return r;
 }
 
 void why_run_done(WhyRun *run)
@@ -376,11 +377,13 @@ static size_t count_wanted(const Why *w, WhyAction action)
         return n;
 }
 
-void why_run_show(const WhyRun *run)
+void why_run_show(const WhyRun *run, bool reasons)
 {
-        for (size_t i = 0; i < run->why->n; i++)
-                (run->session->rq->json ? show_json : show_text)(run->session, run->why,
-                                                                 &run->why->findings[i]);
+        for (size_t i = 0; i < run->why->n; i++) {
+                const WhyFinding *f = &run->why->findings[i];
+                if (!reasons || f->unknown || f->action > WHY_NOTHING)
+                        (run->session->rq->json ? show_json : show_text)(run->session, run->why, f);
+        }
 }
 
 int why_run_end(const WhyRun *run)
@@ -417,7 +420,7 @@ int why_main(const CliRequest *rq, const Config *config, const SessionIo *io)
         if (session_open(&s, rq, config, io, &status) < 0)
                 return status;
         if (why_run(&run, &s, &status) >= 0) {
-                why_run_show(&run);
+                why_run_show(&run, false);
                 status = why_run_end(&run);
         }
         why_run_done(&run);

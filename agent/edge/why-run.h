@@ -27,6 +27,12 @@ typedef struct WhyRun {
 int why_run(WhyRun *ret, Session *session, int *ret_exit);
 void why_run_done(WhyRun *run);
 
+/* why_run_ask() - the same without a word: @ret_result and @hint (@size bytes) say how to end after a
+ * failure.
+ */
+int why_run_ask(WhyRun *ret, Session *session, Result *ret_result, char *hint, size_t size,
+                Err *err) _must_check_;
+
 /*
  * why_run_served() - shakes hands with all routers again, and tells each that serves another certificate than
  * before, or than it should. @ret_bad: how many serve another one than they should. Return: 0; errors of
@@ -34,8 +40,9 @@ void why_run_done(WhyRun *run);
  */
 int why_run_served(WhyRun *run, size_t *ret_bad, Err *err) _must_check_;
 
-/* why_run_show() - the findings, for people or programs. */
-void why_run_show(const WhyRun *run);
+/* why_run_show() - the findings, for people or programs. @reasons: only what something must be done for, and
+ * what is not known. */
+void why_run_show(const WhyRun *run, bool reasons);
 
 /* why_run_end() - of a run after which nothing is done: what it came to. Return: the exit status. */
 int why_run_end(const WhyRun *run);

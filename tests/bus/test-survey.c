@@ -6,6 +6,7 @@
  */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -298,6 +299,178 @@ static void who_cannot_be_asked_at_all_is_told_in_one_line(void **state)
         world_done(&w);
 }
 
+/* ---- --if-needed ---- */
+
+#define ON(status, type, n)                            \
+        "{\"status\":\"" status "\",\"type\":[\"" type \
+        "\"],\"uUID\":\"00000000-0000-0000-0000-00000000000" n "\"}"
+#define LISTED(type, n)                                                            \
+        "{\"uUID\":\"00000000-0000-0000-0000-00000000000" n "\",\"type\":[\"" type \
+        "\"],\"pod\":\"gateway\",\"region\":\"dc-a\",\"internalIP\":\"10.0.0." n "\"}"
+#define ID(n) "\"00000000-0000-0000-0000-00000000000" n "\""
+
+/* n1 and n2 are routers, n3 and n4 message processors, and there is a router that is no node; no agent sees a
+ * reason for a restart. */
+static Standin *four(World *w, const char *deployed)
+{
+        char text[1500];
+        world_new(w, "aaAA");
+        for (size_t i = 0; i < w->n; i++)
+                fake_agent_script(w->agent[i])->not_needed = true;
+        (void) snprintf(
+                text, sizeof(text),
+                "{\"acme\":{\"prod\":{\"servers\":[" ID("3") "," ID(
+                        "4") "],"
+                             "\"keystores\":{\"trusted\":{}},\"targetservers\":{\"t\":{\"name\":\"t\",\"host\":\"127.0.0.1\","
+                             "\"port\":1,\"isEnabled\":false,\"sSLInfo\":{\"enabled\":\"true\",\"trustStore\":\"trusted\"}}},"
+                             "\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[%s],"
+                             "\"files\":{}}]}}}",
+                deployed);
+        Standin *s = standin_new(text, "[" LISTED("router", "1") "," LISTED("router", "2") "," LISTED(
+                                               "message-processor", "3") "," LISTED("message-processor",
+                                                                                    "4") "," LISTED("router",
+                                                                                                    "5") "]");
+        configure(w, s, "");
+        return s;
+}
+
+#define IF_NEEDED "edge-roll restart all --nodes n[1:4] --yes --if-needed"
+
+static void what_edge_or_an_agent_says_is_needed_is_restarted(void **state)
+{
+        static World w;
+        (void) state;
+        if (!standin_have())
+                skip();
+        Standin *s =
+                four(&w, ON("deployed", "message-processor", "3") "," ON("error", "message-processor", "4"));
+        world_ends(&w, IF_NEEDED, RESULT_DONE);
+        assert_string_equal(w.order, "n4");
+        world_says(&w, "1 deployment is not as it should be there");
+        world_says(&w, "needed by what is in Edge; ");
+
+        /* One of each. */
+        world_again(&w);
+        fake_agent_script(w.agent[0])->not_needed = false;
+        world_ends(&w, IF_NEEDED " --json", RESULT_DONE);
+        assert_string_equal(w.order, "n4 n1");
+        world_says(&w, "\"event\":\"why\",\"action\":\"message-processors\"");
+        world_says(&w, "\"needed\":true");
+        /* Of that component only. */
+        world_again(&w);
+        world_ends(&w, "edge-roll restart router --nodes n[1:4] --yes --if-needed", RESULT_DONE);
+        assert_string_equal(w.order, "n1");
+
+        /* The agents alone, as without a Management Server. */
+        world_again(&w);
+        fake_agent_script(w.agent[0])->not_needed = true;
+        configure(&w, s, "management_checks = off\n");
+        world_ends(&w, IF_NEEDED, RESULT_NOT_NEEDED);
+        assert_string_equal(w.order, "");
+        (void) standin_free(s);
+        world_done(&w);
+}
+
+static void what_somebody_says_was_changed_is_looked_up(void **state)
+{
+        static World w;
+        (void) state;
+        if (!standin_have())
+                skip();
+        Standin *s = four(&w, "");
+        world_ends(&w, IF_NEEDED, RESULT_NOT_NEEDED);
+        world_ends(&w, IF_NEEDED " --changed truststore:trusted@prod=uploaded", RESULT_DONE);
+        assert_string_equal(w.order, "n3 n4");
+        world_again(&w);
+        world_ends(&w, IF_NEEDED " --changed truststore:nothing@prod", RESULT_REFUSED);
+        world_says(&w, "There is no truststore nothing");
+        world_ends(&w, IF_NEEDED " --changed nonsense", RESULT_USAGE);
+        world_ends(&w,
+                   "edge-roll restart other --nodes n1 --yes --if-needed --changed truststore:trusted@prod",
+                   RESULT_USAGE);
+        /* It cannot be looked up, so it is not known that nothing must be done. */
+        standin_write(s, "mode", "500");
+        world_ends(&w, IF_NEEDED " --changed truststore:trusted@prod=uploaded", RESULT_REFUSED);
+        assert_string_equal(w.order, "");
+        /* Asked for by name it is asked whatever the configuration says. */
+        standin_write(s, "mode", NULL);
+        configure(&w, s, "management_checks = off\n");
+        world_ends(&w, IF_NEEDED " --changed truststore:trusted@prod=uploaded", RESULT_DONE);
+        assert_string_equal(w.order, "n3 n4");
+        (void) standin_free(s);
+        world_done(&w);
+}
+
+static void where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_said(void **state)
+{
+        static const char *const modes[] = { "500",         "hang", "403", "cut-json", "500 deployments",
+                                             "hang servers" };
+        static World w;
+        (void) state;
+        if (!standin_have())
+                skip();
+        for (size_t i = 0; i < ELEMENTS(modes); i++) {
+                Standin *s = four(&w, "");
+                configure(&w, s, strncmp(modes[i], "hang", 4) == 0 ? "management_limit = 500ms\n" : "");
+                standin_write(s, "mode", modes[i]);
+                Usec before = time_now();
+                world_ends(&w, IF_NEEDED, RESULT_PROBLEMS);
+                if (strncmp(modes[i], "hang", 4) == 0)
+                        assert_true(time_now() - before < 5 * USEC_PER_SEC);
+                world_says(&w, "nothing that was seen needs a restart, but not everything could be asked");
+                assert_string_equal(w.order, "");
+                fake_agent_script(w.agent[1])->not_needed = false;
+                world_again(&w);
+                world_ends(&w, IF_NEEDED, RESULT_DONE);
+                assert_string_equal(w.order, "n2");
+                (void) standin_free(s);
+                world_done(&w);
+        }
+}
+
+static void press_at_n4(World *w, size_t node, const char *member)
+{
+        if (w->done_once || strcmp(member, "Go") != 0 || node != 3)
+                return;
+        w->done_once = true;
+        (void) kill(getpid(), SIGINT);
+}
+
+static void what_edge_has_said_counts_in_a_resume(void **state)
+{
+        static World w;
+        char line[256];
+        (void) state;
+        if (!standin_have())
+                skip();
+        Standin *s = four(&w, ON("error", "message-processor", "4") "," ON("error", "router", "1"));
+        w.on_call = press_at_n4;
+        world_ends(&w, IF_NEEDED, RESULT_INTERRUPTED);
+        assert_string_equal(w.order, "n4");
+        const char *at = strstr(w.lines, "edge-roll resume 2");
+        assert_non_null(at);
+        (void) snprintf(line, sizeof(line), "%.*s --yes", (int) strcspn(at, "\n"), at);
+        s = standin_free(s);
+        world_again(&w);
+        world_ends(&w, line, RESULT_DONE);
+        assert_string_equal(w.order, "n1");
+        world_done(&w);
+}
+
+static void a_server_that_needs_it_and_is_on_no_node_is_told(void **state)
+{
+        static World w;
+        (void) state;
+        if (!standin_have())
+                skip();
+        Standin *s = four(&w, ON("error", "router", "1") "," ON("error", "router", "5"));
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --yes --if-needed", RESULT_DONE);
+        world_says(&w, "1 of those that must be restarted are on no known node: router 10.0.0.5");
+        assert_string_equal(w.order, "n1");
+        (void) standin_free(s);
+        world_done(&w);
+}
+
 int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
@@ -305,6 +478,11 @@ int main(int argc, char **argv)
                 cmocka_unit_test(whatever_the_management_server_does_a_roll_goes_on),
                 cmocka_unit_test(what_was_found_before_the_time_was_over_is_shown),
                 cmocka_unit_test(who_cannot_be_asked_at_all_is_told_in_one_line),
+                cmocka_unit_test(what_edge_or_an_agent_says_is_needed_is_restarted),
+                cmocka_unit_test(what_somebody_says_was_changed_is_looked_up),
+                cmocka_unit_test(where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_said),
+                cmocka_unit_test(what_edge_has_said_counts_in_a_resume),
+                cmocka_unit_test(a_server_that_needs_it_and_is_on_no_node_is_told),
         };
         if (argc > 1)
                 cmocka_set_test_filter(argv[1]);

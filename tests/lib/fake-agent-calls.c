@@ -144,7 +144,7 @@ static int call_status(FakeAgent *a, sd_bus_message *m)
 /* What a caller may say besides. */
 typedef struct FakeOptions {
         uint64_t lease, partner, step, expires, ttl, wait, job;
-        bool has_lease, has_step, has_expires, has_job, await_go, accept_out, members_force;
+        bool has_lease, has_step, has_expires, has_job, await_go, accept_out, members_force, if_needed;
         char pool[96], roll[96], reason[96];
 } FakeOptions;
 
@@ -181,6 +181,8 @@ static int options_read(sd_bus_message *m, FakeOptions *o)
                         o->ttl = number;
                 else if (strcmp(key, "await-go") == 0)
                         o->await_go = flag;
+                else if (strcmp(key, "if-needed") == 0)
+                        o->if_needed = flag;
                 else if (strcmp(key, "accept-out") == 0)
                         o->accept_out = flag;
                 else if (strcmp(key, "members-force") == 0)
@@ -360,6 +362,7 @@ static int call_begin(FakeAgent *a, sd_bus_message *m, const char *kind)
         j->lease = o.lease;
         j->partner_lease = o.partner;
         j->await_go = o.await_go;
+        j->if_needed = o.if_needed;
         (void) snprintf(j->roll, sizeof(j->roll), "%s", o.roll);
         (void) snprintf(j->reason, sizeof(j->reason), "%s", o.reason);
         (void) snprintf(j->by, sizeof(j->by), "uid 0 (root)");

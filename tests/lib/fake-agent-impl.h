@@ -35,7 +35,7 @@ typedef struct FakeJob {
         uint64_t id;
         char component[32], kind[32], by[96], reason[96], roll[96];
         uint64_t step, lease, partner_lease;
-        bool await_go, gone_ahead, resumed, cancelled;
+        bool await_go, gone_ahead, resumed, cancelled, if_needed;
         Phase phase;
         unsigned progress;
         bool over;

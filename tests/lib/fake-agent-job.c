@@ -315,6 +315,10 @@ void fake_job_step(FakeAgent *a)
                 job_end(a, text_of(a->s.result), text_of(a->s.reason));
                 return;
         }
+        if (j->phase == PHASE_PREFLIGHT && j->if_needed && a->s.not_needed) {
+                job_end(a, "not-needed", "nothing speaks for a restart");
+                return;
+        }
         if ((next = phase_after(j)) != PHASE_END) {
                 job_enter(a, next);
                 return;

@@ -58,6 +58,7 @@ typedef struct FakeScript {
         Usec all_phases_usec;         /* 0: 1 ms */
         Phase fail_phase;             /* jobs end there, with `result` */
         const char *result;           /* how jobs end; NULL: "done" */
+        bool not_needed;              /* ... asked with if-needed: in preflight, not-needed */
         const char *reason, *hint;
         unsigned progress; /* events in each phase */
         bool no_signals;   /* nothing is told unasked */

@@ -244,8 +244,13 @@ static void many_nodes_and_how_a_roll_over_them_goes(void **state)
         assert_string_equal(GOOD("edge-roll plan restart --why").component, "all");
         BAD("edge-roll restart router --why", "--why is for many nodes");
         BAD("edge-roll restart router --cluster --changed keystore:a@b",
-            "--changed is for a roll with --why");
-        BAD("edge-roll restart router --cluster --env prod", "--env is for a roll with --why");
+            "--changed is for a roll over many nodes with --why or --if-needed");
+        BAD("edge-roll restart router --cluster --env prod",
+            "--env is for a roll over many nodes with --why");
+        rq = GOOD("edge-roll restart router --cluster --if-needed --changed keystore:a@b --org acme");
+        assert_true(rq.if_needed && !rq.why.on && rq.why.n_changed == 1);
+        BAD("edge-roll restart router --if-needed --changed keystore:a@b",
+            "--changed is for a roll over many nodes");
         BAD("edge-roll restart router --cluster --why --if-needed", "take one of them");
         BAD("edge-roll restart --cluster", "needs a component");
         BAD("edge-roll restart all", "rmp");

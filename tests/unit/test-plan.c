@@ -305,6 +305,33 @@ static void test_only_some_servers(void **state _unused_)
         finish(&c);
 }
 
+/* --if-needed: all are asked, and these are restarted whatever their agents say. */
+static void test_servers_that_need_it(void **state _unused_)
+{
+        Cluster c;
+        start(&c, "router");
+        routers(&c, 3);
+        make(&c);
+        for (size_t i = 0; i < c.plan->n_steps; i++)
+                assert_false(c.plan->steps[i].needed);
+        PlanOnly needed[2] = { { .component = "router", .name = "10.0.0.2" },
+                               { .component = "message-processor", .uuid = "no", .name = "10.0.0.9" } };
+        (void) snprintf(needed[0].uuid, sizeof(needed[0].uuid), "%s", c.looks[1][0].uuid);
+        c.options.needed = needed;
+        c.options.n_needed = 2;
+        make(&c);
+        assert_int_equal(c.plan->n_steps, 3);
+        for (size_t i = 0; i < c.plan->n_steps; i++)
+                assert_int_equal(c.plan->steps[i].needed, c.plan->steps[i].node == 1);
+        assert_false(c.plan->refused);
+        /* One that is nowhere is told, and is no obstacle. */
+        (void) snprintf(needed[0].uuid, sizeof(needed[0].uuid), "gone");
+        make(&c);
+        expect(&c, PLAN_C_UNREACHABLE, PLAN_WARNING, "on no known node: router 10.0.0.2");
+        assert_false(c.plan->refused);
+        finish(&c);
+}
+
 static void test_what_is_known_of_edge(void **state _unused_)
 {
         static const PlanEdge good = { .targets = true, .targets_all = 3, .lint = true, .lint_revisions = 7 };
@@ -1331,6 +1358,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_healthy_pool),
                 cmocka_unit_test(test_only_some_servers),
+                cmocka_unit_test(test_servers_that_need_it),
                 cmocka_unit_test(test_what_is_known_of_edge),
                 cmocka_unit_test(test_everything_of_two_regions),
                 cmocka_unit_test(test_only_the_routers),
