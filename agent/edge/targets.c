@@ -237,6 +237,8 @@ static int sent_findings(Targets *t, const EdgeXml *xml, Err *err)
         return 0;
 }
 
+#define STRANGE_MAX 20
+
 /* JSON: Edge takes any key, and a misspelt one has no effect. */
 static int sent_keys(Targets *t, const Target *target, Err *err)
 {
@@ -247,6 +249,9 @@ static int sent_keys(Targets *t, const Target *target, Err *err)
                         return err_set(err, -EINVAL,
                                        "\"%s\" is no key of a target server: it is written \"%s\"", key,
                                        meant);
+                if (i == STRANGE_MAX)
+                        return err_set(err, -EINVAL, "it has more than %d keys that no target server has",
+                                       STRANGE_MAX);
                 session_warn(&t->session,
                              "\"%s\" is no documented key of a target server: it is sent as it is", key);
         }

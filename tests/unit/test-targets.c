@@ -282,6 +282,12 @@ static void test_misspelt_keys(void **state _unused_)
         put(&f, "{\"name\":\"new1\",\"host\":\"h\",\"port\":80,\"x\":1,\"sSLInfo\":{\"keystore\":\"a\"}}");
         expect(&f, "create @" ON, 2,
                "\"sSLInfo.keystore\" is no key of a target server: it is written \"keyStore\"");
+        char many[600] = "{\"name\":\"new1\",\"host\":\"h\",\"port\":80";
+        for (size_t i = 0; i < 21; i++)
+                (void) snprintf(many + strlen(many), sizeof(many) - strlen(many), ",\"x%zu\":1%s", i,
+                                i < 20 ? "" : "}");
+        put(&f, many);
+        expect(&f, "create @" ON, 2, "more than 20 keys");
         assert_int_equal(asked(&f, "POST"), 0);
         close_door(&f);
 }
