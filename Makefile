@@ -140,7 +140,7 @@ KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
-FUZZ_TARGETS += edge-objects edge-xml
+FUZZ_TARGETS += bundle edge-objects edge-xml
 FUZZ_TARGETS += check-wire
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)

@@ -94,9 +94,9 @@ static int zip_trouble(Reading *rd, const Zip *z, const char *path, const char *
         return tell(rd, path, e.text);
 }
 
-/* The whole entry or a problem; its size is what comes out, not what its header says. @ret: -1: a problem was
- * told. */
-static int zip_entry_text(Reading *rd, const Zip *z, const char *shown, ssize_t *ret, Err *err)
+/* The whole entry or a problem; its size is what comes out, not what its header says. @total: what comes out
+ * is added, read or not. @ret: -1: it is not read, and a problem was told, unless @total is too much. */
+static int zip_entry_text(Reading *rd, const Zip *z, const char *shown, size_t *total, ssize_t *ret, Err *err)
 {
         size_t n = 0;
         int r = reading_buffer(rd, err);
@@ -110,6 +110,9 @@ static int zip_entry_text(Reading *rd, const Zip *z, const char *shown, ssize_t 
                 if (got == 0)
                         break;
                 n += (size_t) got;
+                *total += (size_t) got;
+                if (*total > BUNDLE_XML_MAX)
+                        return 0;
                 if (n > BUNDLE_DOCUMENT_MAX)
                         return tell(rd, shown, "it unpacks to more than 1 MiB and is not read");
         }
@@ -135,13 +138,12 @@ static int zip_entry(Reading *rd, const Zip *z, const char *path, struct archive
                 return 0;
         if (z->dl->entry_is_data_encrypted(entry))
                 return tell(rd, shown, "it is encrypted and cannot be read");
-        int r = zip_entry_text(rd, z, shown, &len, err);
-        if (r < 0 || len < 0)
-                return r;
-        *total += (size_t) len;
-        if (*total > BUNDLE_XML_MAX)
+        int r = zip_entry_text(rd, z, shown, total, &len, err);
+        if (r >= 0 && *total > BUNDLE_XML_MAX)
                 return tell(rd, shown,
                             "the bundle has more than 64 MiB of XML; this and what follows is not read");
+        if (r < 0 || len < 0)
+                return r;
         rd->documents++;
         return rd->handlers->document(shown, rd->buffer, (size_t) len, rd->userdata);
 }
@@ -207,7 +209,7 @@ static int zip_file_read(Reading *rd, int fd, const char *path, Err *err)
 {
         struct stat st;
         if (fstat(fd, &st) < 0 || st.st_size > BUNDLE_ZIP_MAX)
-                return tell(rd, path, "this zip is larger than 256 MiB and is not read");
+                return tell(rd, path, "this zip is larger than 32 MiB and is not read");
         return zip_read(rd, fd, path, err);
 }
 

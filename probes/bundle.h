@@ -9,7 +9,8 @@
  *
  * Anybody's zip is safe here: only the format zip, by its directory at the end; what an entry unpacks to is
  * counted while it unpacks, whatever its header says; names that leave the bundle are problems, not paths. In
- * folders no symbolic link is followed.
+ * folders no symbolic link is followed. Memory is at most some 4 times BUNDLE_ZIP_MAX: libarchive keeps the
+ * directory of a zip, which can be all of it.
  *
  * Source: Apigee "API proxy configuration reference" (layout of a bundle); libarchive(3).
  */
@@ -19,13 +20,13 @@
 
 #include "base/err.h"
 
-#define BUNDLE_DOCUMENT_MAX (1024 * 1024)       /* bytes of one XML document */
-#define BUNDLE_XML_MAX      (64 * 1024 * 1024)  /* ... of all that are read of one zip */
-#define BUNDLE_ZIP_MAX      (256 * 1024 * 1024) /* bytes of a zip file */
-#define BUNDLE_ENTRIES_MAX  20000               /* entries of one zip */
-#define BUNDLE_FILES_MAX    1000000             /* files below a folder */
-#define BUNDLE_DEPTH_MAX    32                  /* folders in folders */
-#define BUNDLE_PATH_MAX     1024                /* bytes of a path that is reported, cut */
+#define BUNDLE_DOCUMENT_MAX (1024 * 1024)      /* bytes of one XML document */
+#define BUNDLE_XML_MAX      (64 * 1024 * 1024) /* ... of all that are unpacked of one zip */
+#define BUNDLE_ZIP_MAX      (32 * 1024 * 1024) /* bytes of a zip file; Edge itself takes 15 MB */
+#define BUNDLE_ENTRIES_MAX  20000              /* entries of one zip */
+#define BUNDLE_FILES_MAX    1000000            /* files below a folder */
+#define BUNDLE_DEPTH_MAX    32                 /* folders in folders */
+#define BUNDLE_PATH_MAX     1024               /* bytes of a path that is reported, cut */
 
 typedef struct BundleHandlers {
         /*

@@ -10,7 +10,7 @@
 #include "probes/bundle.h"
 #include "probes/deployments-json.h"
 
-#define DEPLOYED_BUNDLE_MAX (32 * 1024 * 1024) /* bytes of one bundle; Edge itself takes 15 MB */
+#define DEPLOYED_BUNDLE_MAX BUNDLE_ZIP_MAX /* bytes of one bundle */
 
 /*
  * deployed_read() - the bundle of every revision that is deployed in @env, several at once, in the order in

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +25,7 @@
 /* ---- what is read ---- */
 
 typedef struct Seen {
-        char documents[2000], problems[4000]; /* a line each, without the folder of the test */
+        char documents[4000], problems[8000]; /* a line each, without the folder of the test */
         size_t n, skip;
         int answer; /* of each document */
 } Seen;
@@ -111,10 +113,14 @@ typedef struct Entry {
         unsigned type;
 } Entry;
 
+static bool stored; /* the next ones are not compressed */
+
 static void zip(const char *name, const Entry *entries, size_t n)
 {
         struct archive *a = archive_write_new();
         assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
+        if (stored)
+                assert_int_equal(archive_write_zip_set_compression_store(a), ARCHIVE_OK);
         assert_int_equal(archive_write_open_filename(a, at(name)), ARCHIVE_OK);
         for (size_t i = 0; i < n; i++) {
                 size_t len = entries[i].len ? entries[i].len : strlen(entries[i].text);
@@ -216,6 +222,29 @@ static void test_more_xml_than_is_read(void **state _unused_)
         free(blanks);
 }
 
+/* Each of them unpacks to more than is read of one; unpacked they were all the same. */
+static void test_many_bombs(void **state _unused_)
+{
+        static Entry entries[70];
+        static char names[70][40];
+        size_t len = BUNDLE_DOCUMENT_MAX + 1;
+        char *blanks = malloc(len);
+        assert_non_null(blanks);
+        memset(blanks, ' ', len);
+        for (size_t i = 0; i < ELEMENTS(entries); i++) {
+                (void) snprintf(names[i], sizeof(names[i]), "apiproxy/targets/%zu.xml", i);
+                entries[i] = (Entry){ names[i], blanks, len, 0 };
+        }
+        zip("b.zip", entries, ELEMENTS(entries));
+        Seen s = seen("b.zip", 0);
+        assert_non_null(strstr(s.problems,
+                               "b.zip/apiproxy/targets/62.xml: it unpacks to more than 1 MiB and is not"));
+        assert_non_null(
+                strstr(s.problems, "b.zip/apiproxy/targets/63.xml: the bundle has more than 64 MiB of XML"));
+        assert_null(strstr(s.problems, "64.xml"));
+        free(blanks);
+}
+
 /* Every cut of a zip, and every byte of it changed: no crash, no more documents than there are, and a cut one
  * is told. */
 static void test_broken_zips(void **state _unused_)
@@ -305,11 +334,153 @@ static void test_a_file_that_is_too_large(void **state _unused_)
         Seen s = seen("targets", 1);
         assert_string_equal(s.documents, "targets/b.xml=<b/>\n");
         assert_non_null(strstr(s.problems, "targets/a.xml: it is larger than 1 MiB"));
-        put("b.zip", "PK\003\004");
-        assert_int_equal(truncate(at("b.zip"), BUNDLE_ZIP_MAX + 1L), 0);
-        s = seen("b.zip", 0);
-        assert_non_null(strstr(s.problems, "larger than 256 MiB"));
 }
+
+/* ---- limits: the last that is read, and the first that is not ---- */
+
+/* A zip of exactly @size bytes: an entry that is not wanted and not packed takes up what is left. */
+static void zip_of_size(const char *name, size_t size)
+{
+        char *filler = calloc(1, size);
+        Entry entries[] = { { "targets/a.xml", "<a/>", 0, 0 }, { "filler", filler, 1, 0 } };
+        struct stat st;
+
+        assert_non_null(filler);
+        stored = true;
+        zip(name, entries, ELEMENTS(entries));
+        assert_int_equal(stat(at(name), &st), 0);
+        entries[1].len = size - (size_t) st.st_size + 1;
+        zip(name, entries, ELEMENTS(entries));
+        stored = false;
+        assert_int_equal(stat(at(name), &st), 0);
+        assert_int_equal(st.st_size, size);
+        free(filler);
+}
+
+static void zip_of_entries(const char *name, size_t n)
+{
+        Entry *entries = calloc(n, sizeof(*entries));
+        char(*names)[40] = calloc(n, sizeof(*names));
+
+        assert_true(entries && names);
+        for (size_t i = 0; i < n; i++) {
+                (void) snprintf(names[i], sizeof(names[i]), i == n - 1 ? "targets/%zu.xml" : "other/%zu", i);
+                entries[i] = (Entry){ names[i], "<a/>", 0, 0 };
+        }
+        zip(name, entries, n);
+        free(names);
+        free(entries);
+}
+
+static void zip_of_xml(const char *name, size_t bytes)
+{
+        static char names[70][40];
+        char *blanks = malloc(BUNDLE_DOCUMENT_MAX);
+        Entry entries[ELEMENTS(names)];
+        size_t n = 0;
+
+        assert_non_null(blanks);
+        memset(blanks, ' ', BUNDLE_DOCUMENT_MAX);
+        for (; bytes > 0; n++) {
+                size_t len = bytes < BUNDLE_DOCUMENT_MAX ? bytes : BUNDLE_DOCUMENT_MAX;
+                (void) snprintf(names[n], sizeof(names[n]), "targets/%zu.xml", n);
+                entries[n] = (Entry){ names[n], blanks, len, 0 };
+                bytes -= len;
+        }
+        zip(name, entries, n);
+        free(blanks);
+}
+
+static void zip_of_document(const char *name, size_t bytes)
+{
+        char *blanks = malloc(bytes);
+        assert_non_null(blanks);
+        memset(blanks, ' ', bytes);
+        zip(name, &(Entry){ "targets/a.xml", blanks, bytes, 0 }, 1);
+        free(blanks);
+}
+
+static void file_of_size(const char *name, size_t bytes)
+{
+        put(name, "");
+        assert_int_equal(truncate(at(name), (off_t) bytes), 0);
+}
+
+/* Folders below the one that is read. */
+static void folder_of_depth(const char *name, size_t depth)
+{
+        char path[400];
+        size_t n = (size_t) snprintf(path, sizeof(path), "%s", name);
+        for (size_t i = 1; i < depth; i++)
+                n += (size_t) snprintf(path + n, sizeof(path) - n, "/d");
+        (void) snprintf(path + n, sizeof(path) - n, "/targets/a.xml");
+        put(path, "<a/>");
+}
+
+static void test_limits(void **state _unused_)
+{
+        static const struct {
+                const char *name;
+                void (*make)(const char *name, size_t n);
+                size_t limit;
+                int at, over;        /* documents that are read */
+                const char *refusal; /* one over */
+        } limits[] = {
+                { "a.xml", file_of_size, BUNDLE_DOCUMENT_MAX, 1, 0, "larger than 1 MiB and is not read" },
+                { "b.zip", zip_of_document, BUNDLE_DOCUMENT_MAX, 1, 0, "unpacks to more than 1 MiB" },
+                { "c.zip", zip_of_xml, BUNDLE_XML_MAX, 64, 64, "more than 64 MiB of XML" },
+                { "d.zip", zip_of_size, BUNDLE_ZIP_MAX, 1, 0, "larger than 32 MiB" },
+                { "e.zip", zip_of_entries, BUNDLE_ENTRIES_MAX, 1, 0, "more than 20000 entries" },
+                { "f", folder_of_depth, BUNDLE_DEPTH_MAX, 1, 1, "more than 32 folders deep" },
+        };
+        for (size_t i = 0; i < ELEMENTS(limits); i++) {
+                limits[i].make(limits[i].name, limits[i].limit);
+                Seen s = seen(limits[i].name, limits[i].at);
+                if (*s.problems)
+                        fail_msg("%s at its limit: %s", limits[i].name, s.problems);
+                limits[i].make(limits[i].name, limits[i].limit + 1);
+                s = seen(limits[i].name, limits[i].over);
+                if (!strstr(s.problems, limits[i].refusal))
+                        fail_msg("%s beyond its limit: %s", limits[i].name, s.problems);
+        }
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* it keeps what is freed */
+/* The directory of a zip is kept by libarchive, and nothing else is in this one. */
+static void test_memory_of_a_directory(void **state _unused_)
+{
+        static const char line[46 + 1] =
+                "PK\001\002\036\003\024\0\0\0\0\0\0\0!\0\0\0\0\0\0\0\0\0\0\0\0\0\001\0\0\0\0\0\0\0\0\0\0\0\244\201";
+        char end[22] = "PK\005\006\0\0\0\0\377\377\377\377";
+        uint32_t n = (BUNDLE_ZIP_MAX - sizeof(end)) / sizeof(line), size = n * (uint32_t) sizeof(line);
+        struct rusage before, after;
+
+        FILE *f = fopen(at("b.zip"), "we");
+        assert_non_null(f);
+        for (uint32_t i = 0; i < n; i++) {
+                char one[sizeof(line)];
+                memcpy(one, line, sizeof(line));
+                memcpy(one + 42, &i, sizeof(i)); /* where it is: else they were all one */
+                one[46] = 'a';
+                assert_int_equal(fwrite(one, sizeof(one), 1, f), 1);
+        }
+        memcpy(end + 12, &size, sizeof(size));
+        assert_int_equal(fwrite(end, sizeof(end), 1, f), 1);
+        assert_int_equal(fclose(f), 0);
+        /* The peak of what was before is forgotten (proc(5)). */
+        f = fopen("/proc/self/clear_refs", "we");
+        assert_non_null(f);
+        assert_true(fputs("5", f) >= 0);
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+        Seen s = seen("b.zip", 0);
+        assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+        assert_true(s.problems[0]);
+        long grown = after.ru_maxrss - before.ru_maxrss;
+        if (grown > 5L * BUNDLE_ZIP_MAX / 1024)
+                fail_msg("%ld KB more for a zip of %d KB", grown, BUNDLE_ZIP_MAX / 1024);
+}
+#endif
 
 static void test_what_is_nothing(void **state _unused_)
 {
@@ -368,11 +539,16 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_paths_that_leave, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_bomb, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_more_xml_than_is_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_many_bombs, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_broken_zips, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_zip_that_is_none, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_file_that_is_too_large, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+#ifndef __SANITIZE_ADDRESS__
+                cmocka_unit_test_setup_teardown(test_memory_of_a_directory, setup, teardown),
+#endif
                 cmocka_unit_test_setup_teardown(test_what_is_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_handler_ends_it, setup, teardown),
                 cmocka_unit_test(test_wants),
