@@ -122,6 +122,7 @@ bool job_place_lost(Job *job)
         return true;
 }
 
+/* model: BOTH-LEASE-ENDED */
 void job_lease_ended(Job *job, const char *component)
 {
         bool partner = job->partner && strcmp(job->partner->component->name, component) == 0;
@@ -191,7 +192,7 @@ static void place_enter(Job *job)
                 job_progress(job, "waiting for the word of %s", job->options.roll);
                 return;
         }
-        /* The own lease first, then the place: never the other way. */
+        /* The own lease first, then the place: never the other way. model: BOTH-LEASE-FIRST */
         if (job->options.covered) {
                 (void) snprintf(job->lock_text, sizeof(job->lock_text),
                                 "the place was taken with that of the router");
@@ -200,6 +201,7 @@ static void place_enter(Job *job)
                 job_place_without(job);
 }
 
+/* model: BOTH-WITHOUT */
 void job_place_without(Job *job)
 {
         char text[300];

@@ -328,7 +328,7 @@ static void on_gone_out(ZkAnswer answer, const ZkReply *reply, uint64_t tag, voi
         } else if (answer == ZK_NO_PERMISSION)
                 place_fail(p, "no permission to go out of the pool %s: see lock_auth_file", p->options.pool);
         else {
-                /* Somebody went out first, the size was changed, or our node is gone. */
+                /* Somebody went out first, the size was changed, or our node is gone. model: PLACE-AGAIN */
                 p->state = PLACE_WAITING;
                 p->answers = true;
                 place_look(p);
