@@ -112,13 +112,12 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
 {
         Err err = { 0 };
         if (agent_leaving(a))
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
-                                        "the agent is just leaving; call again");
+                return bus_refuse(error, BUS_ERROR_PREFIX "Leaving", "the agent is just leaving; call again");
         if (n_calls >= CALLS_MAX)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Busy",
-                                        "others are asking about places in ZooKeeper; call again");
+                return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
+                                  "others are asking about places in ZooKeeper; call again");
         if (agent_reload(a, &err) < 0)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+                return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "%s", err.text);
         const Component *c = bus_component(a, name, error);
         if (!c)
                 return -EINVAL;

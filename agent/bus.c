@@ -11,6 +11,9 @@
 #include "base/words.h"
 #include "probes/json.h"
 
+/* The function itself. */
+#undef bus_refuse
+
 #define CREDS_USEC (2 * USEC_PER_SEC) /* for the bus to say who somebody is */
 #define GIDS_MAX   1024
 #define PEOPLE_MAX 512 /* connections that have introduced their caller; the oldest are forgotten first */

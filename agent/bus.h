@@ -63,6 +63,7 @@ int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret,
  * answer.
  */
 int bus_refuse(sd_bus_error *error, const char *name, const char *fmt, ...) _printf_(3, 4);
+#define bus_refuse(...) err_negative((bus_refuse) (__VA_ARGS__))
 int bus_reply_refusal(sd_bus_message *m, const char *name, const char *fmt, ...) _printf_(3, 4);
 
 /* bus_error() - @r and @err as an error of ours: Busy or Failed. */

@@ -76,9 +76,39 @@ static bool errno_gone(int r)
  */
 typedef int (*WalkFn)(int fd, const char *path, void *userdata);
 
-static int walk(int fd, char *path, size_t path_len, dev_t dev, unsigned depth, WalkFn fn, void *userdata)
+typedef struct Walk {
+        WalkFn fn;
+        void *userdata;
+        dev_t dev; /* another file system is not looked into */
+        char path[PATH_MAX];
+} Walk;
+
+static int walk(Walk *w, int fd, size_t path_len, unsigned depth);
+
+static int walk_entry(Walk *w, int fd, size_t path_len, unsigned depth, const struct dirent *entry)
 {
-        int r = fn(fd, path, userdata);
+        if ((entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) || strcmp(entry->d_name, ".") == 0 ||
+            strcmp(entry->d_name, "..") == 0)
+                return 0;
+        size_t n = strlen(entry->d_name);
+        if (path_len + n + 2 > sizeof(w->path))
+                return 0;
+        _cleanup_(closep) int sub = openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (sub < 0)
+                return errno_gone(-errno) || errno == ELOOP ? 0 : -errno;
+        struct stat st;
+        if (fstat(sub, &st) < 0 || st.st_dev != w->dev)
+                return 0;
+        w->path[path_len] = '/';
+        memcpy(w->path + path_len + 1, entry->d_name, n + 1);
+        int r = walk(w, sub, path_len + 1 + n, depth);
+        w->path[path_len] = '\0';
+        return r;
+}
+
+static int walk(Walk *w, int fd, size_t path_len, unsigned depth)
+{
+        int r = w->fn(fd, w->path, w->userdata);
         if (r != 0)
                 return r;
         if (depth == 0)
@@ -98,26 +128,7 @@ static int walk(int fd, char *path, size_t path_len, dev_t dev, unsigned depth, 
                 const struct dirent *entry = readdir(dir);
                 if (!entry)
                         return errno == 0 || errno_gone(-errno) ? 0 : -errno;
-                if ((entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||
-                    strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                        continue;
-                size_t n = strlen(entry->d_name);
-                if (path_len + n + 2 > PATH_MAX)
-                        continue;
-                _cleanup_(closep) int sub =
-                        openat(fd, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (sub < 0) {
-                        if (errno_gone(-errno) || errno == ELOOP)
-                                continue;
-                        return -errno;
-                }
-                struct stat st;
-                if (fstat(sub, &st) < 0 || st.st_dev != dev)
-                        continue;
-                path[path_len] = '/';
-                memcpy(path + path_len + 1, entry->d_name, n + 1);
-                r = walk(sub, path, path_len + 1 + n, dev, depth - 1, fn, userdata);
-                path[path_len] = '\0';
+                r = walk_entry(w, fd, path_len, depth - 1, entry);
                 if (r != 0)
                         return r;
         }
@@ -125,12 +136,13 @@ static int walk(int fd, char *path, size_t path_len, dev_t dev, unsigned depth, 
 
 static int walk_from(int fd, WalkFn fn, void *userdata)
 {
-        char path[PATH_MAX] = "";
+        Walk w = { .fn = fn, .userdata = userdata };
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        return walk(fd, path, 0, st.st_dev, CGROUP_DEPTH, fn, userdata);
+        w.dev = st.st_dev;
+        return walk(&w, fd, 0, CGROUP_DEPTH);
 }
 
 typedef struct Wanted {

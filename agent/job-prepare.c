@@ -538,10 +538,10 @@ int job_setup(Job *job, Err *err)
         const Component *c = job->component;
         const Facts *f = &job->facts;
 
-        BlockPlan before = job->plan; /* a resumed job knows its routers */
-        job->plan = facts_plan(f, c);
-        job->plan.n_from = before.n_from;
-        memcpy(job->plan.from, before.from, sizeof(before.from));
+        BlockPlan plan = facts_plan(f, c);
+        plan.n_from = job->plan.n_from; /* a resumed job knows its routers */
+        memcpy(plan.from, job->plan.from, sizeof(plan.from));
+        job->plan = plan;
         /* The one it will have: refused before anybody can listen on it. */
         if (job->next_health_port)
                 (void) job_ports_refuse(&job->plan, job->next_health_port);

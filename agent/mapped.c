@@ -37,7 +37,7 @@ static bool cut_deleted(char *path)
 bool mapped_line(char *line, MappedLine *ret)
 {
         /* address perms offset dev inode path: five words, then blanks, then the rest of the line. */
-        char *p = line, *perms = NULL;
+        char *p = line, *perms = line;
         line[strcspn(line, "\n")] = '\0';
         for (int word = 0; word < 5; word++) {
                 p += strspn(p, " ");

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
+#include "base/words.h"
 #include "probes/json.h"
 
 static void closedirp(DIR **d)
@@ -295,10 +296,7 @@ int state_set_aside(const char *dir, const char *name, const char *aside, Err *e
 
 char **state_list_free(char **list)
 {
-        for (char **name = list; name && *name; name++)
-                free(*name);
-        free(list);
-        return NULL;
+        return words_free(list);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -5,6 +5,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* The functions themselves. */
+#undef err_set
+#undef err_errno
+
 static int err_code(int code)
 {
         if (code == 0)

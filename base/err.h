@@ -10,6 +10,8 @@
  * "still busy") is not an error: it comes through a documented out-parameter.
  */
 
+#include <errno.h>
+
 #include "base/cleanup.h"
 
 typedef struct Err {
@@ -18,17 +20,29 @@ typedef struct Err {
 } Err;
 
 /*
+ * err_negative() - a number of which it is known that it is negative, and now to the compiler as well: gcc
+ * -fanalyzer sees no function of another file, and would follow each caller with an error that reads as
+ * success.
+ */
+static inline int err_negative(int code)
+{
+        return code < 0 ? code : -EIO;
+}
+
+/*
  * err_set() - record an error.
  * @e: may be NULL (the sentence is then dropped). @code: negative errno (a positive one is negated, 0 becomes
  * -EIO, so that a failure never reads as success). @fmt: the sentence; anything but printable ASCII becomes
  * '?'. Return: the negative errno, so that `return err_set(...)` is the idiom.
  */
 int err_set(Err *e, int code, const char *fmt, ...) _printf_(3, 4);
+#define err_set(...) err_negative((err_set) (__VA_ARGS__))
 
 /*
  * err_errno() - the same, with ": " and strerror(code) behind the sentence.
  */
 int err_errno(Err *e, int code, const char *fmt, ...) _printf_(3, 4);
+#define err_errno(...) err_negative((err_errno) (__VA_ARGS__))
 
 /*
  * err_prefix() - put a prefix and ": " before the recorded sentence. @e: may be NULL.

@@ -87,7 +87,7 @@ static void step_tell(Coord *c, const PlanStep *p)
         const NodeLook *look = step_look(c, p);
         const RollNode *told =
                 c->record ? roll_record_node(c->record, coord_node_name(c, p->node), p->component) : NULL;
-        if (!told || roll_result_good(told->result) || strcmp(look->last_roll, c->id) != 0)
+        if (!look || !told || roll_result_good(told->result) || strcmp(look->last_roll, c->id) != 0)
                 return;
         cJSON *o = roll_log_event("node"), *result;
         cJSON_AddStringToObject(o, "node", coord_node_name(c, p->node));

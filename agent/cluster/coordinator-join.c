@@ -248,6 +248,14 @@ static bool join_begin(Coord *c, const char *dir, const RollRecord *record, cons
         return true;
 }
 
+/* Return: the rolls of @pool that have not ended; NULL: none, or not to be read. */
+static char **join_candidates(const char *dir, const char *pool)
+{
+        char **ids;
+        Err err = { 0 };
+        return *pool && roll_log_unfinished(dir, pool, &ids, &err) >= 0 ? ids : NULL;
+}
+
 bool coord_joins(Coord *c)
 {
         _cleanup_(freep) char *dir = NULL;
@@ -256,16 +264,12 @@ bool coord_joins(Coord *c)
             roll_log_dir(c->config->cluster_journal_dir, &dir, &err) < 0)
                 return false;
         for (size_t i = 0; i < c->plan->n_pools; i++) {
-                _cleanup_(roll_ids_freep) char **ids = NULL;
-                if (!*c->plan->pools[i].name ||
-                    roll_log_unfinished(dir, c->plan->pools[i].name, &ids, &err) < 0)
-                        continue;
+                _cleanup_(roll_ids_freep) char **ids = join_candidates(dir, c->plan->pools[i].name);
                 for (size_t k = 0; ids && ids[k]; k++) {
                         _cleanup_(roll_record_freep) RollRecord *record = NULL;
-                        if (roll_log_read(dir, ids[k], &record, &err) < 0 || !record->running ||
-                            !join_same_way(c, record) || (!c->rq->if_needed && !join_same_servers(c, record)))
-                                continue;
-                        return join_begin(c, dir, record, ids[k]);
+                        if (roll_log_read(dir, ids[k], &record, &err) >= 0 && record->running &&
+                            join_same_way(c, record) && (c->rq->if_needed || join_same_servers(c, record)))
+                                return join_begin(c, dir, record, ids[k]);
                 }
         }
         return false;

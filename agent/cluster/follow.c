@@ -136,13 +136,15 @@ static bool follow_tell(Follow *f, const char *json)
         if (f->h.event)
                 f->h.event(json, f->userdata);
         f->telling = false;
-        bool goes_on = !result && !f->doomed;
-        if (f->doomed)
+        if (f->doomed) {
                 follow_release(f);
-        else if (result)
+                cJSON_Delete(o);
+                return false;
+        }
+        if (result)
                 follow_ended(f, o);
         cJSON_Delete(o);
-        return goes_on;
+        return !result;
 }
 
 /* ---- what the agent has written down ---- */

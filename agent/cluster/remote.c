@@ -63,11 +63,10 @@ RemoteWatch *remote_watch_free(RemoteWatch *w)
         if (!w)
                 return NULL;
         Remote *r = w->remote;
-        for (RemoteWatch **p = &r->watches; *p; p = &(*p)->next)
-                if (*p == w) {
-                        *p = w->next;
-                        break;
-                }
+        RemoteWatch **p = &r->watches;
+        while (*p != w)
+                p = &(*p)->next;
+        *p = w->next;
         if (r->watch_next == w)
                 r->watch_next = w->next;
         if (w != &r->first)
