@@ -45,6 +45,11 @@ LDOPT := -fsanitize=fuzzer,address,undefined
 else ifeq ($(VARIANT),coverage)
 OPT := -O0 -g --coverage
 LDOPT := --coverage
+else ifeq ($(VARIANT),analyze)
+# As it is written: what -O2 has inlined gcc 12 takes for uninitialised. Leaks are off: to gcc 12 all that is kept in an
+# element of an array leaks there, as in `list[n++] = strdup(s)` (41 reports, each looked at, none true); check-asan and
+# `make oom` look after those.
+OPT := -O0 -fanalyzer -Wno-analyzer-malloc-leak -Werror
 else
 OPT := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LDOPT := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
@@ -368,6 +373,7 @@ lint:
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)printf '%s\n' $(SOURCES) agent/main.c | xargs -P "$$(nproc)" -n 8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null' clang-tidy
+	$(Q)$(MAKE) --no-print-directory analyze
 
 # base <- {drain, probes} <- agent <- tests: nobody includes upwards or sideways.
 lint-deps:
@@ -401,8 +407,12 @@ lint-model:
 	@diff build/model-tags.code build/model-tags.model || \
 		{ echo 'a tag stands only in the code (<) or only in a model (>): see tests/model/README.md' >&2; false; }
 
+# gcc -fanalyzer; a file anew only when it has changed.
+ANALYZE_CC ?= gcc
 analyze:
-	$(Q)$(MAKE) --no-print-directory VARIANT=analyze CFLAGS="-fanalyzer" all
+	$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j"$$(nproc)") VARIANT=analyze CC="$(ANALYZE_CC)" analyzed
+.PHONY: analyzed
+analyzed: $(B)/agent/main.o $(OBJECTS)
 
 format:
 	$(Q)clang-format -i $(C_FILES)
