@@ -63,22 +63,34 @@ Lookouts *lookouts_free(Lookouts *l)
 
 /* ---- the end of one ---- */
 
-/* @trouble: NULL: all was told. */
-static void lookout_end(Lookout *o, const char *trouble, const char *hint)
+/* @trouble, @hint: NULL: there is none; the link's own words are copied before it goes. */
+static void lookout_end(Lookout *o, Result result, const char *trouble, const char *hint)
 {
         char text[512], what[400];
         if (o->ended)
                 return;
         o->ended = true;
-        o->call = remote_call_cancel(o->call);
+        (void) snprintf(text, sizeof(text), "%s", trouble ? trouble : "");
         (void) snprintf(what, sizeof(what), "%s", hint ? hint : "");
-        if (trouble)
-                (void) snprintf(text, sizeof(text), "%s", trouble);
+        words_clean(text);
         words_clean(what);
-        if (trouble)
-                words_clean(text);
+        o->call = remote_call_cancel(o->call);
         o->remote = remote_free(o->remote);
-        o->all->h.ended(o->index, trouble ? text : NULL, what, o->all->userdata);
+        o->all->h.ended(o->index, result, text, what, o->all->userdata);
+}
+
+/* Whatever it was, but for the permission. */
+static void lookout_fail(Lookout *o, const char *trouble, const char *hint)
+{
+        lookout_end(o, RESULT_AGENT_UNREACHABLE, *trouble ? trouble : "no reason was given", hint);
+}
+
+static void lookout_trouble(Lookout *o, RemoteTrouble kind, const char *trouble, const char *hint)
+{
+        if (kind == REMOTE_PERMISSION)
+                lookout_end(o, RESULT_NO_PERMISSION, trouble, hint);
+        else
+                lookout_fail(o, trouble, hint);
 }
 
 /* One that says what makes no sense is not asked again: it would say it again. */
@@ -87,7 +99,7 @@ static void lookout_lies(Lookout *o, const char *how)
         char text[400], hint[100];
         (void) snprintf(text, sizeof(text), "its answers cannot be believed: %.300s", how);
         (void) snprintf(hint, sizeof(hint), "install the same release of edge-roll on %.40s", o->node->name);
-        lookout_end(o, text, hint);
+        lookout_fail(o, text, hint);
 }
 
 /* ---- question and answers ---- */
@@ -118,7 +130,7 @@ static void lookout_ask(Lookout *o)
         Err err = { 0 };
         int r = lookout_question(o, &question, &err);
         if (r == 0) {
-                lookout_end(o, NULL, NULL);
+                lookout_end(o, RESULT_DONE, NULL, NULL);
                 return;
         }
         if (r > 0)
@@ -126,7 +138,7 @@ static void lookout_ask(Lookout *o)
                                 "CheckTargets", ANSWER_USEC, lookout_on_answer, o, &err, "s", question);
         /* A link that goes just now is told by itself. */
         if (r < 0 && r != -ENOTCONN)
-                lookout_end(o, err.text, NULL);
+                lookout_fail(o, err.text, NULL);
 }
 
 static void lookout_refused(Lookout *o, const char *error, const char *text)
@@ -134,7 +146,7 @@ static void lookout_refused(Lookout *o, const char *error, const char *text)
         SshTrouble trouble;
         char old[200];
         if (!remote_error(o->remote, error, text, &trouble)) {
-                lookout_end(o, text, NULL);
+                lookout_fail(o, text, NULL);
                 return;
         }
         if (trouble.kind == REMOTE_OTHER_VERSION) {
@@ -142,9 +154,9 @@ static void lookout_refused(Lookout *o, const char *error, const char *text)
                 (void) snprintf(old, sizeof(old),
                                 "edge-roll%s%.40s there is too old: it cannot check target servers",
                                 *version ? " " : "", version);
-                lookout_end(o, old, trouble.hint);
+                lookout_fail(o, old, trouble.hint);
         } else
-                lookout_end(o, trouble.text, trouble.hint);
+                lookout_trouble(o, trouble.kind, trouble.text, trouble.hint);
 }
 
 static size_t lookout_owes(const Lookout *o)
@@ -169,11 +181,11 @@ static void lookout_on_answer(int r, sd_bus_message *m, const char *error, const
                         return;
                 (void) snprintf(how, sizeof(how), "the connection was lost %d times while it checked",
                                 ASK_TRIES);
-                lookout_end(o, how, "look at its journal: is something there ended, or out of memory?");
+                lookout_fail(o, how, "look at its journal: is something there ended, or out of memory?");
         } else if (r == -EREMOTE)
                 lookout_refused(o, error, text);
         else if (r < 0)
-                lookout_end(o, text, NULL);
+                lookout_fail(o, text, NULL);
         else if (owed > 0) {
                 (void) snprintf(how, sizeof(how), "%zu of %zu checks have no answer", owed, asked);
                 lookout_lies(o, how);
@@ -191,7 +203,7 @@ static void lookout_on_line(Lookout *o, const char *line)
         Err err = { 0 };
         int r = check_line_read(line, strlen(line), o->n_asked, &id, &checked, &err);
         if (r == -ENOMEM) {
-                lookout_end(o, "out of memory", NULL);
+                lookout_fail(o, "out of memory", NULL);
                 return;
         }
         if (r < 0) {
@@ -223,9 +235,8 @@ static void lookout_on_down(Remote *r, RemoteTrouble trouble, const char *text, 
 {
         Lookout *o = userdata;
         (void) r;
-        (void) trouble;
         if (!again)
-                lookout_end(o, text, hint);
+                lookout_trouble(o, trouble, text, hint);
 }
 
 static void lookout_on_signal(Remote *r, sd_bus_message *m, void *userdata)
@@ -273,7 +284,7 @@ static int lookouts_on_begin(sd_event_source *s, void *userdata)
         for (size_t i = 0; i < l->n; i++) {
                 Err err = { 0 };
                 if (lookout_connect(&l->nodes[i], &err) < 0)
-                        lookout_end(&l->nodes[i], err.text, NULL);
+                        lookout_fail(&l->nodes[i], err.text, NULL);
         }
         return 0;
 }

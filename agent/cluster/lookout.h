@@ -10,6 +10,7 @@
 #include "agent/cluster/nodes.h"
 #include "agent/config.h"
 #include "agent/edge/checking.h"
+#include "base/result.h"
 
 typedef struct Lookouts Lookouts;
 
@@ -17,10 +18,11 @@ typedef struct LookoutHandlers {
         /* At most once for each of the servers. @node: its place in the list. */
         void (*checked)(size_t node, size_t index, const Checked *checked, void *userdata);
         /*
-         * Once for each node; nothing comes from it any more. @trouble: why not all was told; NULL: it was.
-         * @hint: what to do about that, or "". Both printable ASCII.
+         * Once for each node; nothing comes from it any more. @result: RESULT_DONE: all was told; else
+         * RESULT_NO_PERMISSION, or RESULT_AGENT_UNREACHABLE for everything else. @trouble: why, @hint: what
+         * to do about that; both printable ASCII, or "".
          */
-        void (*ended)(size_t node, const char *trouble, const char *hint, void *userdata);
+        void (*ended)(size_t node, Result result, const char *trouble, const char *hint, void *userdata);
         /* Instead of ssh, for tests: a connected socket, or a negative errno. */
         int (*connect)(const Node *node, void *userdata);
 } LookoutHandlers;

@@ -198,11 +198,11 @@ static int end_of(const CheckTable *t, const Sums *s, const char *from, const ch
         if (s->silent > 1)
                 (void) snprintf(more, sizeof(more), ", nor could %zu more", s->silent - 1);
         if (s->silent > 0 && s->silent == t->n_points)
-                return session_end(t->session, RESULT_AGENT_UNREACHABLE, s->silent_first->hint,
+                return session_end(t->session, s->silent_first->result, s->silent_first->hint,
                                    "%s could not check: %s%s", s->silent_first->name,
                                    s->silent_first->trouble, more);
         if (s->silent > 0)
-                return session_end(t->session, RESULT_AGENT_UNREACHABLE, s->silent_first->hint,
+                return session_end(t->session, s->silent_first->result, s->silent_first->hint,
                                    "%s could not check: %s%s; of what was told, %zu of %zu target servers of "
                                    "%s/%s do not answer%s",
                                    s->silent_first->name, s->silent_first->trouble, more, s->down, t->rows->n,
@@ -228,7 +228,7 @@ int check_table_end(const CheckTable *t)
                 const CheckPoint *p = &t->points[i];
                 names_put(&from, p->name);
                 told += p->done;
-                if (*p->trouble && sums.silent++ == 0)
+                if (p->result != RESULT_DONE && sums.silent++ == 0)
                         sums.silent_first = p;
         }
         for (size_t i = 0; i < t->rows->n; i++)

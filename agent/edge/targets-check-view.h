@@ -14,8 +14,8 @@ typedef struct CheckPoint {
         Checked *results; /* by row */
         bool *has;        /* ... is there one? */
         size_t done, bad;
-        bool ended;
-        char trouble[512], hint[400]; /* why it has not told everything; "" */
+        Result result;                /* RESULT_DONE: it has told everything, or is about to */
+        char trouble[512], hint[400]; /* else: why not */
 } CheckPoint;
 
 typedef struct CheckTable {

@@ -169,7 +169,6 @@ static void here_on_checked(size_t index, const Checked *checked, void *userdata
 static void here_on_done(void *userdata)
 {
         Checks *c = userdata;
-        c->points[c->n_nodes].ended = true;
         c->under_way--;
 }
 
@@ -179,13 +178,13 @@ static void node_on_checked(size_t node, size_t index, const Checked *checked, v
         point_put(c, &c->points[node], c->row_of[index], checked);
 }
 
-static void node_on_end(size_t node, const char *trouble, const char *hint, void *userdata)
+static void node_on_end(size_t node, Result result, const char *trouble, const char *hint, void *userdata)
 {
         Checks *c = userdata;
         CheckPoint *p = &c->points[node];
-        p->ended = true;
+        p->result = result;
         c->under_way--;
-        if (!trouble)
+        if (result == RESULT_DONE)
                 return;
         (void) snprintf(p->trouble, sizeof(p->trouble), "%s", trouble);
         (void) snprintf(p->hint, sizeof(p->hint), "%s", hint);

@@ -47,6 +47,7 @@ typedef struct Seen {
         bool fresh; /* one has just come */
         unsigned ended;
         bool good;
+        Result result;
         char text[512], hint[400];
 } Seen;
 
@@ -207,14 +208,16 @@ static void on_checked(size_t node, size_t index, const Checked *checked, void *
         s->fresh = true;
 }
 
-static void on_ended(size_t node, const char *trouble, const char *hint, void *userdata)
+static void on_ended(size_t node, Result result, const char *trouble, const char *hint, void *userdata)
 {
         World *w = userdata;
         Seen *s = &w->seen[node];
         assert_int_equal(s->ended, 0);
         s->ended++;
-        s->good = !trouble;
-        (void) snprintf(s->text, sizeof(s->text), "%s", trouble ? trouble : "");
+        s->good = result == RESULT_DONE;
+        assert_int_equal(s->good, !*trouble);
+        s->result = result;
+        (void) snprintf(s->text, sizeof(s->text), "%s", trouble);
         (void) snprintf(s->hint, sizeof(s->hint), "%s", hint);
         for (const char *c = s->text; *c; c++)
                 assert_true(*c >= ' ' && (unsigned char) *c < 0x7f);
@@ -349,6 +352,8 @@ static void liars_are_given_up(void **state _unused_)
                 world_make(&w, manners, ELEMENTS(manners));
                 world_run(&w);
                 const Seen *s = &w.seen[0];
+                assert_int_equal(s->result, liars[i].manner == MANNER_REFUSES ? RESULT_NO_PERMISSION
+                                                                              : RESULT_AGENT_UNREACHABLE);
                 if (s->good || !strstr(s->text, liars[i].text) || !strstr(s->hint, liars[i].hint))
                         fail_msg("%zu: %s (%s)", i, s->text, s->hint);
                 for (size_t k = 0; k < SERVERS; k++) {

@@ -161,6 +161,11 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll restart router --unprotected", "--unprotected needs a value: REASON");
         BAD("edge-roll restart router --unprotected=", "needs the reason");
         BAD("edge-roll agent --json", "agent does not take --json");
+        BAD("edge-roll targets list --from m1 --org a --env b", "--from is for targets check");
+        BAD("edge-roll targets rotation --inventory x --org a --env b", "--inventory is for targets check");
+        BAD("edge-roll targets check --inventory x --org a --env b", "say which, or --from all");
+        BAD("edge-roll targets check --from= --org a --env b", "accepted: NODE");
+        BAD("edge-roll restart router --from m1", "restart does not take --from");
         BAD("edge-roll targets list --no-check --org a --env b", "--no-check is for targets rotation");
 }
 

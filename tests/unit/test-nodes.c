@@ -136,6 +136,34 @@ static void test_words_beside_an_inventory(void **state _unused_)
         (void) nodes_free(n);
 }
 
+/* The same with groups and patterns of it; a word that is none of them is a name. */
+static void test_chosen(void **state _unused_)
+{
+        static const struct {
+                const char *words, *selected;
+        } rows[] = {
+                { "mp", "m1 m2" }, { "mp,r3", "r3 m1 m2" },     { "r[1:2],m1", "r1 r2 m1" },
+                { "*1", "r1 m1" }, { "all", "r1 r2 r3 m1 m2" }, { "m1,bob@m2:22,m9", "m1 m2 m9" },
+        };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                Nodes *n = from_inventory("[router]\nr[1:3]\n[mp]\nm[1:2] ansible_user=apigee\n");
+                Err err = { 0 };
+                if (nodes_choose(n, "--from", rows[i].words, &err) < 0)
+                        fail_msg("%s: %s", rows[i].words, err.text);
+                expect_selected(n, rows[i].selected);
+                (void) nodes_free(n);
+        }
+        Nodes *n = from_inventory("[mp]\nm[1:2] ansible_user=apigee\n");
+        Err err = { 0 };
+        assert_int_equal(nodes_choose(n, "--from", "bob@m2:22", &err), 0);
+        expect_reach(n, "m2", "ssh -p 22 bob@m2");
+        assert_int_equal(nodes_choose(n, "--from", "x*", &err), -EINVAL);
+        assert_non_null(strstr(err.text, "--from: \"x*\" cannot be the name of a host"));
+        assert_int_equal(nodes_choose(n, "--from", ",", &err), -EINVAL);
+        assert_non_null(strstr(err.text, "--from names no node"));
+        (void) nodes_free(n);
+}
+
 static void test_servers(void **state _unused_)
 {
         Nodes *n = from_servers(
@@ -326,6 +354,7 @@ int main(void)
                 cmocka_unit_test(test_words),
                 cmocka_unit_test(test_bad_words),
                 cmocka_unit_test(test_words_beside_an_inventory),
+                cmocka_unit_test(test_chosen),
                 cmocka_unit_test(test_servers),
                 cmocka_unit_test(test_servers_beside_an_inventory),
                 cmocka_unit_test(test_hints_of_groups),
