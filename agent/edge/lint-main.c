@@ -66,6 +66,10 @@ int lint_main(const CliRequest *rq, const Config *config, const SessionIo *io)
                 if (session_open(&s, rq, config, io, &status) < 0 || deployed_env_open(&e, &s, &status) < 0)
                         return status;
                 run.servers = &e.servers;
+                for (size_t i = 0; i < e.rows->n; i++)
+                        if (!e.rows->rows[i].target)
+                                session_warn(&s, "target server %s cannot be read: %s", e.rows->rows[i].name,
+                                             e.rows->rows[i].trouble);
         }
         status = rq->paths ? lint_paths(&s, &run) : lint_deployed(&s, &run);
         if (status >= 0)
@@ -73,5 +77,7 @@ int lint_main(const CliRequest *rq, const Config *config, const SessionIo *io)
         if (run.sums.documents == 0 && run.sums.errors == 0)
                 return nothing_there(&s);
         lint_counts(&run.sums, counts, sizeof(counts));
-        return session_end(&s, lint_result(&run), NULL, "%s", counts);
+        /* What was said of those that could not be read is not all. */
+        Result result = e.rows && e.rows->n_troubles > 0 ? RESULT_PROBLEMS : lint_result(&run);
+        return session_end(&s, result, NULL, "%s", counts);
 }

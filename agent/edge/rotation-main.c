@@ -24,12 +24,12 @@ typedef struct Kept {
 
 typedef struct Show {
         Session *session;
-        const LintServers *servers; /* NULL: not known */
-        RotationChecks *checks;     /* NULL: nobody is asked, and each document is shown as it comes */
-        Kept *kept, **kept_end;     /* in the order in which they came */
+        const DeployedEnv *env; /* NULL: not known */
+        RotationChecks *checks; /* NULL: nobody is asked, and each document is shown as it comes */
+        Kept *kept, **kept_end; /* in the order in which they came */
         size_t kept_bytes;
         bool colour;
-        size_t n, n_nobody, n_problems;
+        size_t n, n_nobody, n_problems, n_unread;
         Err err;
 } Show;
 
@@ -60,7 +60,7 @@ static int show_connection(Show *show, const char *path, const EdgeXml *x, const
         _cleanup_(rotation_done) Rotation ro = { 0 };
         FILE *out = show->session->io->out;
 
-        int r = rotation_of(&x->connection, show->servers, checks, &ro);
+        int r = rotation_of(&x->connection, show->env ? &show->env->servers : NULL, checks, &ro);
         if (r < 0)
                 return err_set(&show->err, r, "Out of memory");
         if (show->session->rq->json) {
@@ -74,6 +74,14 @@ static int show_connection(Show *show, const char *path, const EdgeXml *x, const
         }
         show->n++;
         show->n_nobody += ro.nobody;
+        for (size_t i = 0; i < ro.n; i++) {
+                if (ro.servers[i].stand != ROTATION_UNREAD)
+                        continue;
+                const TargetRow *row =
+                        &show->env->rows->rows[ro.servers[i].server - show->env->servers.items];
+                session_warn(show->session, "target server %s cannot be read: %s", row->name, row->trouble);
+                show->n_unread++;
+        }
         return 0;
 }
 
@@ -148,9 +156,15 @@ static const BundleHandlers handlers = { .document = on_document, .problem = on_
 static int show_end(const Show *show)
 {
         Session *s = show->session;
-        if (show->n_problems > 0)
+        if (show->n_problems > 0 && show->n_nobody == 0)
                 return session_end(s, RESULT_PROBLEMS, NULL, "%zu of what is there could not be read",
                                    show->n_problems);
+        if (show->n_problems > 0)
+                return session_end(
+                        s, RESULT_PROBLEMS, NULL,
+                        "%zu of %zu load balancers have no server left: every request fails; and %zu "
+                        "of what is there could not be read",
+                        show->n_nobody, show->n, show->n_problems);
         if (show->n_nobody > 0)
                 return session_end(s, RESULT_PROBLEMS, NULL,
                                    "%zu of %zu load balancers have no server left: every request fails",
@@ -160,6 +174,10 @@ static int show_end(const Show *show)
                                    "bundles have them in apiproxy/targets and apiproxy/policies",
                                    "there is no LoadBalancer in %s%s", s->rq->paths[0],
                                    s->rq->paths[1] ? " and the others" : "");
+        if (show->n_unread > 0)
+                return session_end(s, RESULT_PROBLEMS, NULL,
+                                   "%zu load balancer%s; %zu of their servers could not be read", show->n,
+                                   show->n == 1 ? "" : "s", show->n_unread);
         return session_end(s, RESULT_DONE, NULL, "%zu load balancer%s", show->n, show->n == 1 ? "" : "s");
 }
 
@@ -192,7 +210,7 @@ static int rotation_run(Session *s, const DeployedEnv *env)
 {
         _cleanup_(show_done) Show show = {
                 .session = s,
-                .servers = env ? &env->servers : NULL,
+                .env = env,
                 .colour = client_mode(fileno(s->io->out), s->rq->json, false).live,
         };
 

@@ -53,7 +53,7 @@ static bool json_server(cJSON *list, const RotationServer *s)
                                  : cJSON_AddNullToObject(o, "share"));
         if (ok && s->ref->weight.set)
                 ok = cJSON_AddNumberToObject(o, "weight", (double) s->ref->weight.value);
-        if (ok && s->server)
+        if (ok && s->server && s->server->host.line)
                 ok = cJSON_AddStringToObject(o, "host", text_or(&s->server->host, "")) &&
                      cJSON_AddNumberToObject(o, "port", (double) edge_number(s->server->port, 0));
         return ok && json_check(o, s->check);
@@ -115,6 +115,7 @@ static const struct {
         [ROTATION_FAILING] = { COLOUR_BAD, "does not answer, and stays in rotation" },
         [ROTATION_OUT] = { COLOUR_BAD, "does not answer: out of rotation" },
         [ROTATION_DISABLED] = { COLOUR_WARN, "disabled" },
+        [ROTATION_UNREAD] = { COLOUR_WARN, "not known: it could not be read" },
         [ROTATION_UNKNOWN] = { COLOUR_BAD, "no such target server in this environment" },
 };
 _Static_assert(ELEMENTS(stands) == ROTATION_STAND_COUNT, "every stand has a text");
@@ -160,7 +161,7 @@ static void text_servers(FILE *f, const Rotation *ro, bool colour)
                 put_colour(f, colour, stands[s->stand].colour);
                 (void) fputs(stands[s->stand].text, f);
                 put_plain(f, colour);
-                if (s->server) {
+                if (s->server && s->server->host.line) {
                         (void) fputs("  ", f);
                         put_clean(f, text_or(&s->server->host, "?"));
                         (void) fprintf(f, ":%" PRId64, edge_number(s->server->port, 0));

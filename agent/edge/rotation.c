@@ -15,16 +15,18 @@ const char *rotation_stand_name(RotationStand stand)
                 [ROTATION_FAILING] = "failing",
                 [ROTATION_OUT] = "out",
                 [ROTATION_DISABLED] = "disabled",
+                [ROTATION_UNREAD] = "unread",
                 [ROTATION_UNKNOWN] = "unknown",
         };
         _Static_assert(ELEMENTS(names) == ROTATION_STAND_COUNT, "every stand has a name");
         return stand >= 0 && stand < ROTATION_STAND_COUNT ? names[stand] : "invalid";
 }
 
-/* Requests go to it, whether it answers or not. */
+/* Requests go to it, whether it answers or not, or as far as is known. */
 static bool serves(RotationStand stand)
 {
-        return stand == ROTATION_IN || stand == ROTATION_FAILING || stand == ROTATION_FALLBACK;
+        return stand == ROTATION_IN || stand == ROTATION_FAILING || stand == ROTATION_FALLBACK ||
+               stand == ROTATION_UNREAD;
 }
 
 bool rotation_enabled(const EdgeServerRef *ref, const EdgeTargetServer *server)
@@ -36,6 +38,8 @@ static RotationStand stand_of(const Rotation *ro, const RotationServer *s, const
 {
         if (servers && !s->server)
                 return ROTATION_UNKNOWN;
+        if (s->server && !s->server->host.line)
+                return edge_flag(s->ref->enabled, true) ? ROTATION_UNREAD : ROTATION_DISABLED;
         if (!rotation_enabled(s->ref, s->server))
                 return ROTATION_DISABLED;
         if (s->check && s->check->down)
@@ -82,6 +86,8 @@ static double share_of(const Rotation *ro, const RotationServer *s)
                 if (!has_part(ro, other))
                         continue;
                 parts++;
+                if (other->stand == ROTATION_UNREAD)
+                        return ROTATION_SHARE_UNKNOWN;
                 if (b->algorithm == EDGE_WEIGHTED && !other->ref->weight.set && !ro->fallback)
                         return ROTATION_SHARE_UNKNOWN;
                 weights += (double) edge_number(other->ref->weight, 0);

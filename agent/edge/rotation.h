@@ -27,6 +27,7 @@ typedef enum RotationStand {
         ROTATION_FAILING,  /* does not answer now, and stays in: MaxFailures is 0 */
         ROTATION_OUT,      /* does not answer now: out, as every request or check of it fails */
         ROTATION_DISABLED,
+        ROTATION_UNREAD,  /* the environment has it, and did not say what it is */
         ROTATION_UNKNOWN, /* the environment has no such target server */
         ROTATION_STAND_COUNT,
 } RotationStand;

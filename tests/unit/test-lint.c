@@ -246,7 +246,7 @@ static Said call(const char *line, const char *path, const Config *config)
 }
 
 /* The verb over a document of its own. */
-static Said call_on(const char *line, const char *xml)
+static Said call_on(const char *line, const char *xml, const Config *config)
 {
         char folder[] = "/tmp/edge-roll-lint.XXXXXX", path[64];
         assert_non_null(mkdtemp(folder));
@@ -255,7 +255,7 @@ static Said call_on(const char *line, const char *xml)
         assert_non_null(f);
         assert_true(fputs(xml, f) >= 0);
         (void) fclose(f);
-        Said said = call(line, path, NULL);
+        Said said = call(line, path, config);
         (void) unlink(path);
         (void) rmdir(folder);
         return said;
@@ -289,7 +289,7 @@ static void test_exit(void **state _unused_)
                 for (int json = 0; json < 2; json++) {
                         char line[200], last[40];
                         (void) snprintf(line, sizeof(line), "%s%s", cases[i].line, json ? " --json" : "");
-                        _cleanup_(said_done) Said said = call_on(line, cases[i].xml);
+                        _cleanup_(said_done) Said said = call_on(line, cases[i].xml, NULL);
                         if (said.exit != cases[i].exit)
                                 fail_msg("%s: exit %d\n%s%s", line, said.exit, said.out, said.err);
                         (void) snprintf(last, sizeof(last), "\"exit\":%d", cases[i].exit);
@@ -301,7 +301,7 @@ static void test_exit(void **state _unused_)
 
 static void test_text(void **state _unused_)
 {
-        _cleanup_(said_done) Said said = call_on("lint", ONE_ERROR);
+        _cleanup_(said_done) Said said = call_on("lint", ONE_ERROR, NULL);
         assert_non_null(
                 strstr(said.out,
                        "/default.xml:1: error: there is no Server in it [balancer-empty]\n    why: "));
@@ -313,7 +313,8 @@ static void test_text(void **state _unused_)
 static void test_explained_once(void **state _unused_)
 {
         static const char twice[] = TARGET("<Server name=\"b\"/><Server name=\"b\"/><Server name=\"b\"/>");
-        _cleanup_(said_done) Said text = call_on("lint", twice), json = call_on("lint --json", twice);
+        _cleanup_(said_done) Said text = call_on("lint", twice, NULL),
+                                  json = call_on("lint --json", twice, NULL);
         const char *first = strstr(text.out, "    why: ");
         assert_non_null(strstr(text.out, "2 warnings"));
         assert_non_null(first);
@@ -326,7 +327,7 @@ static void test_explained_once(void **state _unused_)
 /* A name from a document must not reach the terminal as it is. */
 static void test_escapes(void **state _unused_)
 {
-        _cleanup_(said_done) Said said = call_on("lint", TARGET("<Server name=\"b&#x9b;31m\"/>"));
+        _cleanup_(said_done) Said said = call_on("lint", TARGET("<Server name=\"b&#x9b;31m\"/>"), NULL);
         assert_null(strstr(said.out, "\xc2\x9b"));
         assert_non_null(strstr(said.out, "[name-forbidden]"));
 }
@@ -407,14 +408,47 @@ static void test_what_is_deployed(void **state _unused_)
         (void) standin_free(s);
 }
 
+/* A target server that the server does not show is not one of which nothing bad is known. */
+static void test_a_server_that_is_not_shown(void **state _unused_)
+{
+        static const char document[] =
+                TARGET("<Server name='one'/><Server name='two'><IsEnabled>false</IsEnabled></Server>");
+        Standin *s = standin_new(EDGE, "[]");
+        _cleanup_(config_freep) Config *config = config_of(s);
+
+        standin_write(s, "mode", "500 targetservers/");
+        _cleanup_(said_done) Said lint = call_on("lint --org acme --env prod", document, config);
+        assert_int_equal(lint.exit, 20);
+        assert_non_null(strstr(lint.err, "warning: target server one cannot be read: "));
+
+        _cleanup_(said_done) Said rotation =
+                call_on("targets rotation --no-check --org acme --env prod", document, config);
+        assert_int_equal(rotation.exit, 20);
+        assert_non_null(strstr(rotation.err, "warning: target server one cannot be read: "));
+        assert_non_null(strstr(rotation.out, "  one         ?  not known: it could not be read\n"));
+        assert_non_null(strstr(rotation.out, "  two         -  disabled\n"));
+
+        standin_write(s, "mode", NULL);
+        _cleanup_(said_done) Said good =
+                call_on("targets rotation --no-check --org acme --env prod", document, config);
+        assert_int_equal(good.exit, 0);
+        (void) standin_free(s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_cases),          cmocka_unit_test(test_every_rule_has_a_case),
-                cmocka_unit_test(test_rules_by_name),  cmocka_unit_test(test_too_many_servers),
-                cmocka_unit_test(test_exit),           cmocka_unit_test(test_text),
-                cmocka_unit_test(test_explained_once), cmocka_unit_test(test_escapes),
-                cmocka_unit_test(test_nothing_there),  cmocka_unit_test(test_what_is_deployed),
+                cmocka_unit_test(test_cases),
+                cmocka_unit_test(test_every_rule_has_a_case),
+                cmocka_unit_test(test_rules_by_name),
+                cmocka_unit_test(test_too_many_servers),
+                cmocka_unit_test(test_exit),
+                cmocka_unit_test(test_text),
+                cmocka_unit_test(test_explained_once),
+                cmocka_unit_test(test_escapes),
+                cmocka_unit_test(test_nothing_there),
+                cmocka_unit_test(test_what_is_deployed),
+                cmocka_unit_test(test_a_server_that_is_not_shown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,7 +255,8 @@ static const Case cases[] = {
           .servers = "off disabled 0 -, missing unknown 0 -, good in 100 ok" },
         { .what = "one that the API told in no usable way",
           .xml = DOCUMENT(SERVER("odd") SERVER("good") MOST("1"), ""),
-          .servers = "odd in 50 here, good in 50 ok",
+          .status = 20,
+          .servers = "odd unread ? here, good in ? ok",
           .text = { "it could not be asked: ", "port" } },
         { .what = "a TCPMonitor with its own limit",
           .xml = DOCUMENT(SERVER("full") SERVER("good") MOST("2"), MONITOR("true", "5", TCP)),
@@ -325,10 +326,11 @@ static void servers_text(const cJSON *rotation, char *buf, size_t size)
         {
                 const cJSON *check = cJSON_GetObjectItemCaseSensitive(server, "check"),
                             *share = cJSON_GetObjectItemCaseSensitive(server, "share");
-                assert_true(cJSON_IsNumber(share));
-                n += (size_t) snprintf(buf + n, size - n, "%s%s %s %.0f %s", n ? ", " : "",
-                                       json_text(server, "name"), json_text(server, "stand"),
-                                       share->valuedouble * 100,
+                char percent[16] = "?";
+                if (!cJSON_IsNull(share))
+                        (void) snprintf(percent, sizeof(percent), "%.0f", share->valuedouble * 100);
+                n += (size_t) snprintf(buf + n, size - n, "%s%s %s %s %s", n ? ", " : "",
+                                       json_text(server, "name"), json_text(server, "stand"), percent,
                                        cJSON_IsNull(check) ? "-" : json_text(check, "layer"));
         }
 }

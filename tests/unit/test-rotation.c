@@ -158,7 +158,7 @@ static size_t environment(const Case *c, const EdgeXml *x, EdgeTargetServer *ret
                 if (named(c->unknown, name))
                         continue;
                 ret[n] = (EdgeTargetServer){ .name.value = name,
-                                             .host.value = "10.1.1.1",
+                                             .host = { .value = "10.1.1.1", .line = 1 },
                                              .port = { .set = true, .value = 80 } };
                 if (named(c->disabled, name))
                         ret[n].enabled = (EdgeFlag){ .set = true };
