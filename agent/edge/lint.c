@@ -147,7 +147,7 @@ static void rule_reader(Lint *l)
 /* ---- the load balancer ---- */
 
 typedef struct Servers {
-        size_t active, fallbacks, enabled;
+        size_t active, fallbacks, standby, enabled;
 } Servers;
 
 static Servers servers_of(const Lint *l, const EdgeBalancer *b)
@@ -157,6 +157,7 @@ static Servers servers_of(const Lint *l, const EdgeBalancer *b)
                 bool enabled = ref_enabled(l, &b->servers[i]),
                      fallback = edge_flag(b->servers[i].fallback, false);
                 s.fallbacks += fallback;
+                s.standby += enabled && fallback;
                 s.enabled += enabled;
                 s.active += enabled && !fallback;
         }
@@ -172,7 +173,7 @@ static void rule_max_failures(Lint *l, const EdgeConnection *c)
                 c->monitor.line == 0 ? "there is no HealthMonitor" : "its HealthMonitor does nothing";
 
         if (most > 0 && !monitor_works(&c->monitor)) {
-                if (s.active <= 1 && s.fallbacks == 0 && b->n_servers > 0)
+                if (s.active <= 1 && s.standby == 0 && b->n_servers > 0)
                         found(l, LINT_MAX_FAILURES_ONE_SERVER, b->max_failures.line,
                               "MaxFailures is %" PRId64 " with a single server in rotation, and %s", most,
                               monitor);
