@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/edge/deployed.h"
 #include "agent/edge/fetch.h"
 #include "probes/edge-json.h"
+#include "probes/edge-xml.h"
 #include "probes/pem.h"
 
 /* One environment being walked. */
@@ -33,6 +35,13 @@ static void estate_trouble(Walk *w, const char *fmt, ...)
         e->n_troubles++;
 }
 
+static void endpoint_done(EstateEndpoint *e)
+{
+        free(e->where);
+        free(e->key_store);
+        free(e->trust_store);
+}
+
 static void env_done(EstateEnv *env)
 {
         for (size_t i = 0; i < env->n_vhosts; i++)
@@ -42,6 +51,9 @@ static void env_done(EstateEnv *env)
         edge_list_free(env->stores);
         targets_rows_free(env->targets);
         deployments_free(env->deployments);
+        for (size_t i = 0; i < env->n_endpoints; i++)
+                endpoint_done(&env->endpoints[i]);
+        free(env->endpoints);
         edge_list_free(env->servers);
 }
 
@@ -196,7 +208,65 @@ static int env_servers(Walk *w)
         return env_names(w, "servers", &path, &w->env->servers);
 }
 
-static int estate_walk_env(Walk *w, unsigned kinds)
+/* Is TLS with these stores spoken there? What only a request knows may be. */
+static bool endpoint_has_tls(const EdgeSsl *ssl)
+{
+        return edge_flag(ssl->enabled, ssl->enabled.line > 0);
+}
+
+static int endpoint_add(EstateEnv *env, const char *where, const EdgeSsl *ssl)
+{
+        EstateEndpoint *more = realloc(env->endpoints, (env->n_endpoints + 1) * sizeof(*more));
+        if (!more)
+                return -ENOMEM;
+        env->endpoints = more;
+        EstateEndpoint one = { .where = strdup(where),
+                               .key_store = strdup(ssl->key_store.value ? ssl->key_store.value : ""),
+                               .trust_store = strdup(ssl->trust_store.value ? ssl->trust_store.value : "") };
+        if (!one.where || !one.key_store || !one.trust_store) {
+                endpoint_done(&one);
+                return -ENOMEM;
+        }
+        more[env->n_endpoints++] = one;
+        return 0;
+}
+
+static int on_document(const char *path, const char *text, size_t len, void *userdata)
+{
+        _cleanup_(edge_xml_freep) EdgeXml *x = NULL;
+        Walk *w = userdata;
+        Err why = { 0 };
+        int r = edge_xml_read(text, len, &x, &why);
+        if (r == -ENOMEM || r == -ELIBACC)
+                return err_set(w->err, r, "%s", why.text);
+        if (r < 0) {
+                estate_trouble(w, "%.200s: %s", path, why.text);
+                return 0;
+        }
+        const EdgeSsl *ssl = &x->connection.ssl;
+        if ((x->kind != EDGE_XML_TARGET_ENDPOINT && x->kind != EDGE_XML_SERVICE_CALLOUT) ||
+            !endpoint_has_tls(ssl) || (!ssl->key_store.value && !ssl->trust_store.value))
+                return 0;
+        r = endpoint_add(w->env, path, ssl);
+        return r < 0 ? err_set(w->err, r, "Out of memory for endpoints") : 0;
+}
+
+static int on_problem(const char *path, const char *problem, void *userdata)
+{
+        estate_trouble(userdata, "%.200s: %.400s", path, problem);
+        return 0;
+}
+
+static int env_endpoints(Walk *w)
+{
+        static const BundleHandlers handlers = { .document = on_document, .problem = on_problem };
+        if (!w->env->deployments)
+                return 0; /* told already */
+        int r = deployed_revisions(w->api, w->env->org, w->env->deployments, &handlers, w, w->err);
+        return r < 0 ? r : 0;
+}
+
+static int estate_walk_env(Walk *w, const EstateSelect *select)
 {
         static const struct {
                 EstateKind kind;
@@ -208,8 +278,10 @@ static int estate_walk_env(Walk *w, unsigned kinds)
         };
         int r = 0;
         for (size_t i = 0; i < ELEMENTS(steps) && r >= 0; i++)
-                if (kinds & steps[i].kind)
+                if (select->kinds & steps[i].kind)
                         r = steps[i].ask(w);
+        if (r >= 0 && select->endpoints && select->endpoints(w->env, select->userdata))
+                r = env_endpoints(w);
         return r < 0 ? r : 0;
 }
 
@@ -279,7 +351,7 @@ int estate_walk(Api *api, const EstateSelect *select, Estate **ret, ApiAnswer *a
                 return err_set(err, -ENOENT, "No organisation has an environment %.80s", env);
         for (size_t i = 0; i < e->n && r >= 0; i++) {
                 Walk w = { .api = api, .estate = e, .env = &e->envs[i], .err = err };
-                r = estate_walk_env(&w, select->kinds);
+                r = estate_walk_env(&w, select);
         }
         if (r < 0)
                 return r;

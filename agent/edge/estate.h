@@ -8,6 +8,8 @@
  * another thing than not there.
  */
 
+#include <stdbool.h>
+
 #include "agent/edge/api.h"
 #include "agent/edge/targets.h"
 #include "probes/deployments-json.h"
@@ -17,16 +19,25 @@
 #define ESTATE_ENVS_MAX     500
 #define ESTATE_TROUBLES_MAX 100 /* sentences that are kept; more are counted */
 
+/* Stores that a TargetEndpoint or a ServiceCallout of a deployed revision names itself, for TLS to its
+ * target. */
+typedef struct EstateEndpoint {
+        char *where;                   /* "orders:7/apiproxy/targets/default.xml" */
+        char *key_store, *trust_store; /* as they are written; never NULL; "": none */
+} EstateEndpoint;
+
 typedef struct EstateEnv {
         char org[256], env[256];
         Vhost **vhosts;
         size_t n_vhosts;
         StoreReference *references;
         size_t n_references;
-        char **stores;            /* names of keystores and truststores, sorted; NULL: not known */
-        TargetRows *targets;      /* NULL: not known */
-        Deployments *deployments; /* NULL: not known */
-        char **servers;           /* server ids of its message processors; NULL: not known */
+        char **stores;             /* names of keystores and truststores, sorted; NULL: not known */
+        TargetRows *targets;       /* NULL: not known */
+        Deployments *deployments;  /* NULL: not known */
+        EstateEndpoint *endpoints; /* those with a store; only where they were asked for */
+        size_t n_endpoints;
+        char **servers; /* server ids of its message processors; NULL: not known */
 } EstateEnv;
 
 typedef struct Estate {
@@ -51,6 +62,10 @@ typedef struct EstateSelect {
         char *const *orgs; /* only these, NULL-terminated; NULL: all */
         const char *env;   /* only those of this name; NULL: all */
         unsigned kinds;    /* bits of EstateKind; what is not asked for is as if it were not known */
+        /* Of which environments the deployed revisions are fetched and read for their endpoints, besides
+         * ESTATE_DEPLOYMENTS; NULL: of none. */
+        bool (*endpoints)(const EstateEnv *env, void *userdata);
+        void *userdata;
 } EstateSelect;
 
 /*

@@ -277,11 +277,27 @@ static int run_servers(WhyRun *run, char *hint, size_t size, Err *err)
         return management_fetch(&run->servers, &options, hint, size, err);
 }
 
+/* Only a store that somebody says was changed can be one that a proxy names. */
+static bool run_endpoints(const EstateEnv *env, void *userdata)
+{
+        const WhyRun *run = userdata;
+        for (size_t i = 0; i < run->n_changed; i++)
+                if ((run->changed[i].kind == WHY_KEYSTORE || run->changed[i].kind == WHY_TRUSTSTORE ||
+                     run->changed[i].kind == WHY_REFERENCE) &&
+                    strcmp(run->changed[i].env, env->env) == 0)
+                        return true;
+        return false;
+}
+
 int why_run_ask(WhyRun *run, Session *session, Result *ret_result, char *hint, size_t size, Err *err)
 {
         _cleanup_(api_answer_done) ApiAnswer answer = { 0 };
         char *orgs[] = { (char *) (uintptr_t) session->rq->org, NULL };
-        EstateSelect select = { .orgs = orgs[0] ? orgs : NULL, .env = session->rq->env, .kinds = ESTATE_ALL };
+        EstateSelect select = { .orgs = orgs[0] ? orgs : NULL,
+                                .env = session->rq->env,
+                                .kinds = ESTATE_ALL,
+                                .endpoints = run_endpoints,
+                                .userdata = run };
 
         *run = (WhyRun){ .session = session };
         hint[0] = '\0';

@@ -96,10 +96,10 @@ static const char *const change_names[] = {
 _Static_assert(ELEMENTS(change_names) == WHY_CHANGE_COUNT, "every change has a name");
 
 static const char *const use_names[] = {
-        [WHY_VHOST_KEYS] = "the keystore of virtual host",
-        [WHY_VHOST_TRUST] = "the truststore of virtual host",
-        [WHY_TARGET_KEYS] = "the keystore of target server",
-        [WHY_TARGET_TRUST] = "the truststore of target server",
+        [WHY_VHOST_KEYS] = "the keystore",
+        [WHY_VHOST_TRUST] = "the truststore",
+        [WHY_TARGET_KEYS] = "the keystore",
+        [WHY_TARGET_TRUST] = "the truststore",
 };
 _Static_assert(ELEMENTS(use_names) == WHY_USE_COUNT, "every use has a name");
 

@@ -31,7 +31,8 @@ typedef enum WhyChange {
 const char *why_change_name(WhyChange change);
 WhyChange why_change_from_name(const char *name);
 
-/* What uses the store. */
+/* What uses the store: a target is a target server, or what a TargetEndpoint or ServiceCallout calls itself.
+ */
 typedef enum WhyUse {
         WHY_VHOST_KEYS, /* the certificate that routers serve */
         WHY_VHOST_TRUST,
@@ -41,7 +42,7 @@ typedef enum WhyUse {
         WHY_USE_INVALID = -EINVAL,
 } WhyUse;
 
-/* why_use_name() - "the keystore of a virtual host", ... */
+/* why_use_name() - "the keystore", "the truststore". */
 const char *why_use_name(WhyUse use);
 
 /* In the order of how much is done. */

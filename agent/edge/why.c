@@ -311,9 +311,9 @@ static void changed_about(const WhyChanged *c, const EstateEnv *env, char *buf, 
                         env->env);
 }
 
-/* One use of a store, by the table. @who: the virtual host or target server that uses it. */
+/* One use of a store, by the table. @kind, @who: the virtual host, target server or proxy that uses it. */
 static void judge_use(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyChange how, StoreNaming naming,
-                      WhyUse use, const char *who, const Vhost *vhost)
+                      WhyUse use, const char *kind, const char *who, const Vhost *vhost)
 {
         const WhyRow *row = why_look_up(naming, how, use);
         const WhyVhost *seen = vhost && use == WHY_VHOST_KEYS ? find_vhost(j, env, vhost) : NULL;
@@ -324,11 +324,13 @@ static void judge_use(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyCh
                 return;
         changed_about(c, env, about, sizeof(about));
         if (row->action == WHY_ROUTERS && serving == SERVING_EXPECTED) {
-                add(j, WHY_NOTHING, about, "%s %.100s: every router serves the expected certificate already",
-                    why_use_name(use), who);
+                add(j, WHY_NOTHING, about,
+                    "%s of %s %.100s: every router serves the expected certificate already",
+                    why_use_name(use), kind, who);
                 return;
         }
-        WhyFinding *f = add(j, row->action, about, "%s %.100s: %s", why_use_name(use), who, row->reason);
+        WhyFinding *f =
+                add(j, row->action, about, "%s of %s %.200s: %s", why_use_name(use), kind, who, row->reason);
         f->documented = row->documented;
         if (row->action == WHY_ROUTERS && serving == SERVING_OTHER)
                 vhost_add_others(j, f, seen);
@@ -355,6 +357,30 @@ static const char *text_of(EdgeText t)
         return t.value ? t.value : "";
 }
 
+/* A store that an endpoint of a proxy names itself. Return: may it be that which was changed? */
+static bool judge_endpoint(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyChange how,
+                           const EstateEndpoint *e, WhyUse use)
+{
+        const char *written = use == WHY_TARGET_KEYS ? e->key_store : e->trust_store;
+        char about[700];
+        StoreNaming naming;
+        if (means(env, written, c, &naming)) {
+                judge_use(j, env, c, how, naming, use, "proxy", e->where, NULL);
+                return true;
+        }
+        /* Which one a variable names only a request knows. A new one of any name needs nothing. */
+        const WhyRow *row = naming == STORE_BY_VARIABLE ? why_look_up(naming, how, use) : NULL;
+        if (!row || row->action == WHY_NOTHING || c->kind == WHY_REFERENCE)
+                return false;
+        changed_about(c, env, about, sizeof(about));
+        add(j, WHY_NOTHING, about,
+            "%s of proxy %.200s is named by the flow variable %.100s: if it names this one, message processors "
+            "must be restarted",
+            why_use_name(use), e->where, written)
+                ->unknown = true;
+        return true;
+}
+
 /* Everything in the environment that uses a store or a reference. Return: how many. */
 static size_t judge_users(Judge *j, const EstateEnv *env, const WhyChanged *c)
 {
@@ -367,9 +393,9 @@ static size_t judge_users(Judge *j, const EstateEnv *env, const WhyChanged *c)
                 if (!v->tls.enabled)
                         continue;
                 if (means(env, v->tls.key_store, c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_VHOST_KEYS, v->name, v);
+                        judge_use(j, env, c, how, naming, WHY_VHOST_KEYS, "virtual host", v->name, v);
                 if (means(env, v->tls.trust_store, c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_VHOST_TRUST, v->name, v);
+                        judge_use(j, env, c, how, naming, WHY_VHOST_TRUST, "virtual host", v->name, v);
         }
         for (size_t i = 0; env->targets && i < env->targets->n; i++) {
                 const TargetRow *row = &env->targets->rows[i];
@@ -377,9 +403,13 @@ static size_t judge_users(Judge *j, const EstateEnv *env, const WhyChanged *c)
                         continue;
                 const EdgeSsl *ssl = &row->target->server.ssl;
                 if (means(env, text_of(ssl->key_store), c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_TARGET_KEYS, row->name, NULL);
+                        judge_use(j, env, c, how, naming, WHY_TARGET_KEYS, "target server", row->name, NULL);
                 if (means(env, text_of(ssl->trust_store), c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_TARGET_TRUST, row->name, NULL);
+                        judge_use(j, env, c, how, naming, WHY_TARGET_TRUST, "target server", row->name, NULL);
+        }
+        for (size_t i = 0; i < env->n_endpoints; i++) {
+                n += judge_endpoint(j, env, c, how, &env->endpoints[i], WHY_TARGET_KEYS);
+                n += judge_endpoint(j, env, c, how, &env->endpoints[i], WHY_TARGET_TRUST);
         }
         return n;
 }
@@ -403,7 +433,7 @@ static bool judge_store(Judge *j, const EstateEnv *env, const WhyChanged *c)
                 return false;
         changed_about(c, env, about, sizeof(about));
         if (users == 0)
-                add(j, WHY_NOTHING, about, "no virtual host and no target server uses it");
+                add(j, WHY_NOTHING, about, "no virtual host, no target server and no deployed proxy uses it");
         return true;
 }
 
@@ -428,9 +458,9 @@ static bool judge_target(Judge *j, const EstateEnv *env, const WhyChanged *c)
         StoreNaming trust = tls ? store_naming(text_of(ssl->trust_store), &name) : STORE_NONE;
         WhyChange how = c->how < 0 ? WHY_NEW_STORE : c->how;
         if (keys != STORE_NONE)
-                judge_use(j, env, c, how, keys, WHY_TARGET_KEYS, row->name, NULL);
+                judge_use(j, env, c, how, keys, WHY_TARGET_KEYS, "target server", row->name, NULL);
         if (trust != STORE_NONE)
-                judge_use(j, env, c, how, trust, WHY_TARGET_TRUST, row->name, NULL);
+                judge_use(j, env, c, how, trust, WHY_TARGET_TRUST, "target server", row->name, NULL);
         if (keys == STORE_NONE && trust == STORE_NONE)
                 add(j, WHY_NOTHING, about,
                     "a target server without stores of its own takes effect without a restart and without a deployment");
@@ -454,10 +484,10 @@ static bool judge_changed_vhost(Judge *j, const EstateEnv *env, const WhyChanged
         WhyChange how = c->how >= 0 ? c->how : WHY_NEW_STORE;
         if (keys != STORE_NONE)
                 judge_use(j, env, c, c->how < 0 && keys == STORE_BY_REFERENCE ? WHY_TO_REFERENCE : how, keys,
-                          WHY_VHOST_KEYS, v->name, v);
+                          WHY_VHOST_KEYS, "virtual host", v->name, v);
         if (trust != STORE_NONE)
                 judge_use(j, env, c, c->how < 0 && trust == STORE_BY_REFERENCE ? WHY_TO_REFERENCE : how,
-                          trust, WHY_VHOST_TRUST, v->name, v);
+                          trust, WHY_VHOST_TRUST, "virtual host", v->name, v);
         if (keys == STORE_NONE && trust == STORE_NONE) {
                 changed_about(c, env, about, sizeof(about));
                 WhyFinding *f =

@@ -185,6 +185,8 @@ static void whatever_the_management_server_does_a_roll_goes_on(void **state)
                 { "half", "the answer stopped before its end" },
                 { "half targetservers", "acme/prod: targetservers: " },
                 { "cut-json", "Not JSON" },
+                { "cut-json revisions", "8 things of what is deployed could not be read: " },
+                { "half revisions", "8 things of what is deployed could not be read: " },
                 { "cut-json targetservers", "acme/prod: target" },
                 { "cut-json deployments", "acme/prod: deployments: " },
                 { "html", "HTML" },
@@ -324,7 +326,7 @@ static Standin *four(World *w, const char *deployed)
                              "\"keystores\":{\"trusted\":{}},\"targetservers\":{\"t\":{\"name\":\"t\",\"host\":\"127.0.0.1\","
                              "\"port\":1,\"isEnabled\":false,\"sSLInfo\":{\"enabled\":\"true\",\"trustStore\":\"trusted\"}}},"
                              "\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[%s],"
-                             "\"files\":{}}]}}}",
+                             "\"files\":{\"apiproxy/p.xml\":\"<APIProxy/>\"}}]}}}",
                 deployed);
         Standin *s = standin_new(text, "[" LISTED("router", "1") "," LISTED("router", "2") "," LISTED(
                                                "message-processor", "3") "," LISTED("message-processor",

@@ -162,7 +162,7 @@ static const char edge_json[] =
                                                                     "\"bare\":{\"name\":\"bare\",\"host\":\"h\",\"port\":80,\"isEnabled\":true}},"
                                                                     "\"servers\":[\"mp-1\",\"mp-2\"],"
                                                                     "\"deployments\":[{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[" ON(
-                                                                            "mp-1") "," ON("mp-2") "]}%s]"
+                                                                            "mp-1") "," ON("mp-2") "],\"files\":{\"apiproxy/p.xml\":\"<APIProxy/>\"}}%s]"
                                                                                                    "},\"test\":{}}}";
 
 static const char direct_vhost[] =
@@ -437,7 +437,8 @@ static void test_changes_by_the_table(void **state _unused_)
                 { "truststore:ts@prod=new", 0, "redeploy", "deployed again", "" },
                 { "keystore:ks3@prod=recreated", 0, "message-processors", "two-way TLS", "mp-1,mp-2" },
                 { "keystore:ks3@prod", 0, "message-processors", "two-way TLS", "mp-1,mp-2" },
-                { "keystore:unused@prod", 10, "nothing", "no virtual host and no target server uses it", "" },
+                { "keystore:unused@prod", 10, "nothing",
+                  "no virtual host, no target server and no deployed proxy uses it", "" },
                 { "targetserver:bare@prod", 10, "nothing", "without stores", "" },
                 { "targetserver:var@prod", 10, "nothing", "flow variable", "" },
                 { "targetserver:ref@prod", 10, "nothing", "reference", "" },
@@ -460,6 +461,97 @@ static void test_changes_by_the_table(void **state _unused_)
                 expect(&f, line, rows[i].status);
                 finds(&f, rows[i].action, about, rows[i].reason, rows[i].servers);
         }
+        close_door(&f);
+}
+
+#define ENDPOINT(root, keys, trust)                                                       \
+        "<" root "><HTTPTargetConnection><SSLInfo><Enabled>true</Enabled><KeyStore>" keys \
+        "</KeyStore><TrustStore>" trust                                                   \
+        "</TrustStore></SSLInfo><URL>https://h</URL></HTTPTargetConnection></" root ">"
+
+/* A proxy may name stores itself, in its TargetEndpoint or in a ServiceCallout. */
+static void test_stores_that_proxies_name_themselves(void **state _unused_)
+{
+        static const char deployed[] = ",{\"proxy\":\"own\",\"revision\":\"7\",\"state\":\"deployed\",\"server\":[" ON(
+                "mp-1") "],\"files\":{"
+                        "\"apiproxy/targets/a.xml\":\"" ENDPOINT(
+                                "TargetEndpoint", "ks3",
+                                "ref://tref") "\","
+                                              "\"apiproxy/targets/off.xml\":\"<TargetEndpoint><HTTPTargetConnection><SSLInfo><Enabled>false</Enabled>"
+                                              "<TrustStore>unused</TrustStore></SSLInfo></HTTPTargetConnection></TargetEndpoint>\","
+                                              "\"apiproxy/policies/c.xml\":\"" ENDPOINT(
+                                                      "ServiceCallout", "",
+                                                      "own-ts") "\"}},"
+                                                                "{\"proxy\":\"gone\",\"revision\":\"1\",\"state\":\"undeployed\",\"server\":[],\"files\":{"
+                                                                "\"apiproxy/targets/a.xml\":\"" ENDPOINT(
+                                                                        "TargetEndpoint", "unused",
+                                                                        "unused") "\"}}";
+        static const char variable[] =
+                ",{\"proxy\":\"own\",\"revision\":\"7\",\"state\":\"deployed\",\"server\":[" ON(
+                        "mp-1") "],\"files\":{"
+                                "\"apiproxy/targets/a.xml\":\"" ENDPOINT("TargetEndpoint", "{flow.ks}",
+                                                                         "") "\"}}";
+        static const char damaged[] =
+                ",{\"proxy\":\"own\",\"revision\":\"7\",\"state\":\"deployed\",\"server\":[" ON(
+                        "mp-1") "],\"files\":{"
+                                "\"apiproxy/targets/a.xml\":\"<TargetEndpoint><HTTP\"}}";
+        static const struct {
+                const char *changed;
+                int status;
+                const char *action, *reason, *servers;
+        } rows[] = {
+                { "keystore:ks3@prod=recreated", 0, "message-processors",
+                  "the keystore of proxy own:7/apiproxy/targets/a.xml: ", "mp-1,mp-2" },
+                { "truststore:own-ts@prod=uploaded", 0, "message-processors",
+                  "the truststore of proxy own:7/apiproxy/policies/c.xml: ", "mp-1,mp-2" },
+                { "truststore:own-ts@prod=new", 0, "redeploy", "own:7/apiproxy/policies/c.xml", "" },
+                { "reference:tref@prod", 10, "nothing",
+                  "the truststore of proxy own:7/apiproxy/targets/a.xml", "" },
+                { "truststore:ts2@prod=uploaded", 0, "message-processors", "own:7/apiproxy/targets/a.xml",
+                  "mp-1,mp-2" },
+                { "keystore:unused@prod", 10, "nothing", "no deployed proxy uses it", "" },
+        };
+        Fixture f;
+        open_door(&f, "old", "old");
+        edge_is(&f, "", "old", deployed);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char line[200], about[200];
+                const char *at = strchr(rows[i].changed, '@');
+                (void) snprintf(line, sizeof(line), "--json --changed %s", rows[i].changed);
+                (void) snprintf(about, sizeof(about), "%.*s@acme/prod", (int) (at - rows[i].changed),
+                                rows[i].changed);
+                print_message("%s\n", rows[i].changed);
+                expect(&f, line, rows[i].status);
+                finds(&f, rows[i].action, about, rows[i].reason, rows[i].servers);
+        }
+        /* Bundles are fetched for a store only, and of its environment. */
+        standin_write(f.standin, "log", NULL);
+        expect(&f, "--json --changed targetserver:bare@prod", 10);
+        expect(&f, "--json", 10);
+        _cleanup_(freep) char *log = standin_read(f.standin, "log");
+        assert_null(strstr(log, "format=bundle"));
+
+        /* Which store a variable names only a request knows. */
+        edge_is(&f, "", "old", variable);
+        expect(&f, "--json --changed keystore:ks1@prod=new", 10);
+        expect(&f, "--json --changed keystore:unused@prod=recreated", 20);
+        finds(&f, "unknown", "keystore:unused@acme/prod", "the flow variable {flow.ks}", "");
+        expect(&f, "--json --changed keystore:unused@prod", 10);
+
+        /* What cannot be read is not known. */
+        edge_is(&f, "", "old", damaged);
+        expect(&f, "--json --changed keystore:unused@prod", 20);
+        finds(&f, "unknown", "", "acme/prod: own:7/apiproxy/targets/a.xml: ", "");
+        edge_is(&f, "", "old", deployed);
+        standin_write(f.standin, "mode", "500 revisions");
+        expect(&f, "--json --changed keystore:unused@prod", 20);
+        finds(&f, "unknown", "", "acme/prod: own:7: ", "");
+        standin_write(f.standin, "mode", "half revisions");
+        expect(&f, "--json --changed keystore:unused@prod", 20);
+        finds(&f, "unknown", "", "acme/prod: own:7: ", "");
+        standin_write(f.standin, "mode", "cut-json revisions");
+        expect(&f, "--json --changed keystore:unused@prod", 20);
+        finds(&f, "unknown", "", "acme/prod: own:7: ", "");
         close_door(&f);
 }
 
@@ -554,6 +646,7 @@ int main(void)
                 cmocka_unit_test(test_what_cannot_be_seen),
                 cmocka_unit_test(test_proof_behind_a_restart),
                 cmocka_unit_test(test_changes_by_the_table),
+                cmocka_unit_test(test_stores_that_proxies_name_themselves),
                 cmocka_unit_test(test_a_direct_store_that_is_not_served_yet),
                 cmocka_unit_test(test_partial_deployments),
                 cmocka_unit_test(test_bad_calls),

@@ -152,7 +152,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "done-cut":
             self.cut()
         elif isinstance(answer, bytes):
-            self.answer(status, answer, "application/zip" if answer[:2] == b"PK" else "application/x-pem-file")
+            kind = "application/zip" if answer[:2] == b"PK" else "application/x-pem-file"
+            cut = answer[: len(answer) // 2] if mode in ("half", "cut-json") else answer
+            self.answer(status, cut, kind, len(answer) if mode == "half" else None)
         elif mode == "xml" and isinstance(answer, dict) and "host" in answer:
             self.answer(status, edge_store.target_to_xml(answer), "application/xml")
         else:

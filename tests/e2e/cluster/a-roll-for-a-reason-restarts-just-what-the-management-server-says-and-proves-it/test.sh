@@ -9,7 +9,8 @@ deployed() { printf '{"status": "%s", "type": ["message-processor"], "uUID": "%s
 edge_is() {
         jq -n --argjson m1 "$(deployed deployed m1)" --argjson m2 "$(deployed "$1" m2)" \
                 '{acme: {prod: {servers: [$m1.uUID, $m2.uUID], targetservers: {t1: {name: "t1", host: "10.0.0.7", port: 80, isEnabled: true}},
-                  deployments: [{proxy: "orders", revision: "7", state: "deployed", server: [$m1, $m2]}]}}}' >"$LAB/ms/edge.json"
+                  deployments: [{proxy: "orders", revision: "7", state: "deployed", server: [$m1, $m2],
+                                 files: {"apiproxy/orders.xml": "<APIProxy/>"}}]}}}' >"$LAB/ms/edge.json"
 }
 
 edge_is error
