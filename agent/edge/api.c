@@ -29,7 +29,8 @@ struct Api {
         size_t n_running, n_left;
         Usec deadline; /* of all; 0: none */
         char deadline_words[80];
-        sd_event_source *late; /* ends those that wait behind it */
+        unsigned silent;       /* requests in a row that ended without an answer in time */
+        sd_event_source *late; /* ends those that wait when no more are sent */
 };
 
 struct ApiCall {
@@ -431,6 +432,17 @@ static bool api_is_late(const Api *api)
         return api->deadline > 0 && time_now() >= api->deadline;
 }
 
+/* As many as are under way at once: a server that hangs is not asked 500 times for 30 s. */
+static bool api_is_silent(const Api *api)
+{
+        return api->silent >= API_AT_ONCE;
+}
+
+static bool api_is_over(const Api *api)
+{
+        return api_is_late(api) || api_is_silent(api);
+}
+
 static void api_end(ApiCall *call, const ApiAnswer *answer)
 {
         ApiFn fn = call->fn;
@@ -450,6 +462,7 @@ static void api_on_result(const HttpResult *result, void *userdata)
         ApiAnswer answer;
         call->http = NULL;
         answer_judge(&answer, call, result);
+        call->api->silent = answer.code == -ETIMEDOUT ? call->api->silent + 1 : 0;
         api_end(call, &answer);
 }
 
@@ -488,16 +501,26 @@ static int api_on_late(sd_event_source *source, void *userdata)
 {
         Api *api = userdata;
         (void) source;
+        /* One that was under way may have been answered since. */
+        if (!api_is_over(api))
+                api_fill(api);
         /* Callbacks may begin others: those come here again. */
-        for (size_t n = api->n_left - api->n_running; n > 0 && !TAILQ_EMPTY(&api->waiting); n--) {
+        for (size_t n = api->n_left - api->n_running;
+             n > 0 && api_is_over(api) && !TAILQ_EMPTY(&api->waiting); n--) {
                 ApiCall *call = TAILQ_FIRST(&api->waiting);
                 ApiAnswer answer = { 0 };
                 TAILQ_REMOVE(&api->waiting, call, entry);
                 TAILQ_INSERT_TAIL(&api->running, call, entry);
                 api->n_running++;
-                answer_bad(&answer, API_CUT, -ETIME, "",
-                           "%.200s: not asked, because the time for all, %s, is over", call->url,
-                           api->deadline_words);
+                if (api_is_late(api))
+                        answer_bad(&answer, API_CUT, -ETIME, "",
+                                   "%.200s: not asked, because the time for all, %s, is over", call->url,
+                                   api->deadline_words);
+                else
+                        answer_bad(&answer, API_UNREACHED, -ETIME,
+                                   "it may be overloaded: look at its system.log",
+                                   "%.200s: not asked, because the last %u requests had no answer", call->url,
+                                   api->silent);
                 api_end(call, &answer);
         }
         return 0;
@@ -519,7 +542,7 @@ void api_until(Api *api, Usec deadline, const char *words)
 /* Begin what waits, as far as there is room. What cannot be begun ends as unreached. */
 static void api_fill(Api *api)
 {
-        if (api_is_late(api)) {
+        if (api_is_over(api)) {
                 api_give_up_waiting(api);
                 return;
         }
@@ -560,7 +583,7 @@ int api_start(Api *api, const ApiRequest *rq, ApiFn fn, void *userdata, Err *err
                 return r;
         api->n_left++;
         TAILQ_INSERT_TAIL(&api->waiting, call, entry);
-        if (api_is_late(api))
+        if (api_is_over(api))
                 api_give_up_waiting(api);
         else if (api->n_running < API_AT_ONCE && TAILQ_FIRST(&api->waiting) == call) {
                 /* The first failure is the caller's, not a callback from within. */
@@ -586,6 +609,7 @@ int api_run(Api *api, Err *err)
                 if (r < 0)
                         return err_errno(err, r, "Cannot wait for the Management Server");
         }
+        api->silent = 0;
         return 0;
 }
 

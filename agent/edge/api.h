@@ -3,8 +3,8 @@
 
 /*
  * Edge's management API: requests to the Management Server on an event loop, a bounded number at once, each
- * bounded in time and size. Whatever comes back that is not a good answer has a kind, a sentence and a way
- * on.
+ * bounded in time and size; when as many in a row as run at once had no answer in time, those that wait are
+ * not sent. Whatever comes back that is not a good answer has a kind, a sentence and a way on.
  *
  * The password is sent with each request to the Management Server and to nobody else: no redirect is
  * followed. Nothing is tried again by itself: what may be repeated is for the caller to know.
