@@ -91,11 +91,8 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
         with.proof = why_proof;
         with.proof_userdata = w;
         why_run_show(&w->run, false);
-        if (with.n_only == 0 && why_strongest(w->run.why) >= WHY_MPS)
-                return session_end(&w->session, RESULT_NOT_NEEDED, NULL, "nothing of %s must be restarted",
-                                   rq->component);
         if (with.n_only == 0)
-                return why_run_end(&w->run);
+                return why_run_end(&w->run, strcmp(rq->component, CLI_ALL) == 0 ? NULL : rq->component);
         if (survey_wanted(rq, config)) {
                 survey_limit(&w->session, "target servers and what is deployed");
                 survey_estate(&w->session, w->run.estate, &edge);

@@ -377,9 +377,9 @@ static void show_text(Session *s, const Why *w, const WhyFinding *f)
 {
         (void) fprintf(s->io->out, "%-18s  %s%s%s\n", f->unknown ? "not known" : why_action_name(f->action),
                        f->about, *f->about ? ": " : "", f->reason);
-        if (f->n_servers == 0)
+        if (f->n_servers == 0 && f->action < WHY_MPS)
                 return;
-        (void) fprintf(s->io->out, "%-18s  ->", "");
+        (void) fprintf(s->io->out, "%-18s  ->%s", "", f->n_servers == 0 ? " no server for it is known" : "");
         for (size_t i = 0; i < f->n_servers; i++)
                 (void) fprintf(s->io->out, " %s", why_server_name(&w->servers->rows[f->servers[i]]));
         (void) fputc('\n', s->io->out);
@@ -402,29 +402,45 @@ void why_run_show(const WhyRun *run, bool reasons)
         }
 }
 
-int why_run_end(const WhyRun *run)
+/* Is it about restarting that component? Both where none is named. */
+static bool restarts(WhyAction action, const char *component)
+{
+        return action >= WHY_MPS &&
+               (!component || strcmp(component, action == WHY_ROUTERS ? "router" : "message-processor") == 0);
+}
+
+int why_run_end(const WhyRun *run, const char *component)
 {
         Session *s = run->session;
         const Why *w = run->why;
-        size_t routers = count_wanted(w, WHY_ROUTERS), mps = count_wanted(w, WHY_MPS), redeploy = 0;
-        for (size_t i = 0; i < w->n; i++)
+        size_t routers = restarts(WHY_ROUTERS, component) ? count_wanted(w, WHY_ROUTERS) : 0;
+        size_t mps = restarts(WHY_MPS, component) ? count_wanted(w, WHY_MPS) : 0;
+        size_t redeploy = 0, nobody = 0;
+        for (size_t i = 0; i < w->n; i++) {
                 redeploy += w->findings[i].action == WHY_REDEPLOY;
+                nobody += restarts(w->findings[i].action, component) && w->findings[i].n_servers == 0;
+        }
         if (routers > 0 || mps > 0)
                 return session_end(s, RESULT_DONE, "edge-roll restart --cluster --why restarts just these",
-                                   "%zu router%s and %zu message processor%s must be restarted%s", routers,
+                                   "%zu router%s and %zu message processor%s must be restarted%s%s", routers,
                                    routers == 1 ? "" : "s", mps, mps == 1 ? "" : "s",
-                                   redeploy ? ", and proxies deployed again" : "");
+                                   redeploy ? ", and proxies deployed again" : "",
+                                   nobody ? ", and more, of which no server is known" : "");
+        if (nobody > 0)
+                return session_end(
+                        s, RESULT_PROBLEMS,
+                        "are the servers of the environment (GET /v1/o/ORG/e/ENV/servers) in /v1/servers?",
+                        "something must be restarted, and no server for it is known");
         if (redeploy > 0)
                 return session_end(s, RESULT_DONE, NULL,
-                                   "nothing must be restarted; proxies must be deployed again");
-        if (why_strongest(w) > WHY_NOTHING)
-                return session_end(s, RESULT_PROBLEMS, NULL,
-                                   "something must be restarted, and no server for it is known");
+                                   "nothing%s must be restarted; proxies must be deployed again",
+                                   why_unknown(w) ? " that was seen" : "");
         if (why_unknown(w))
                 return session_end(
                         s, RESULT_PROBLEMS, NULL,
                         "nothing that was seen needs a restart, but not everything could be looked at");
-        return session_end(s, RESULT_NOT_NEEDED, NULL, "nothing must be restarted");
+        return session_end(s, RESULT_NOT_NEEDED, NULL, "nothing%s%s must be restarted",
+                           component ? " of " : "", component ? component : "");
 }
 
 int why_main(const CliRequest *rq, const Config *config, const SessionIo *io)
@@ -437,7 +453,7 @@ int why_main(const CliRequest *rq, const Config *config, const SessionIo *io)
                 return status;
         if (why_run(&run, &s, &status) >= 0) {
                 why_run_show(&run, false);
-                status = why_run_end(&run);
+                status = why_run_end(&run, NULL);
         }
         why_run_done(&run);
         session_done(&s);

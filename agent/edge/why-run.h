@@ -44,8 +44,9 @@ int why_run_served(WhyRun *run, size_t *ret_bad, Err *err) _must_check_;
  * what is not known. */
 void why_run_show(const WhyRun *run, bool reasons);
 
-/* why_run_end() - of a run after which nothing is done: what it came to. Return: the exit status. */
-int why_run_end(const WhyRun *run);
+/* why_run_end() - of a run after which nothing is done: what it came to. @component: the only one that it is
+ * about, "router" or "message-processor"; NULL: both. Return: the exit status. */
+int why_run_end(const WhyRun *run, const char *component);
 
 /* why_main() - Return: the exit status. */
 int why_main(const CliRequest *rq, const Config *config, const SessionIo *io);

@@ -586,14 +586,6 @@ bool why_wants(const Why *w, WhyAction action, size_t at)
         return false;
 }
 
-WhyAction why_strongest(const Why *w)
-{
-        WhyAction strongest = WHY_NOTHING;
-        for (size_t i = 0; i < w->n; i++)
-                strongest = MAX(strongest, w->findings[i].action);
-        return strongest;
-}
-
 bool why_unknown(const Why *w)
 {
         for (size_t i = 0; i < w->n; i++)

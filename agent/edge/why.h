@@ -94,8 +94,7 @@ DEFINE_CLEANUP(Why, why_free);
  */
 bool why_wants(const Why *w, WhyAction action, size_t at);
 
-/* why_strongest() - of what is known. why_unknown() - is there something that could not be looked at? */
-WhyAction why_strongest(const Why *w);
+/* why_unknown() - is there something that could not be looked at? */
 bool why_unknown(const Why *w);
 
 /*

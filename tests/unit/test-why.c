@@ -28,10 +28,10 @@
 #include "probes/pem.h"
 #include "tests/lib/ns.h"
 #include "tests/lib/standin.h"
+#include "tests/lib/why-door.h"
 
-#define NGINX     "/usr/sbin/nginx"
-#define WORDS_MAX 24
-#define ROUTERS   2
+#define NGINX   "/usr/sbin/nginx"
+#define ROUTERS 2
 
 static char certs[64]; /* a folder with old.pem, new.pem, their keys and fingerprints */
 static char old_print[SHA256_TEXT_SIZE], new_print[SHA256_TEXT_SIZE];
@@ -170,11 +170,8 @@ static const char direct_vhost[] =
                                                                                                     "ts") "}";
 
 typedef struct Fixture {
-        Standin *standin;
-        Config *config;
+        WhyDoor door;
         Router routers[ROUTERS];
-        char conf[128];
-        char *out, *err;
 } Fixture;
 
 static char *pem_json(const char *name)
@@ -197,22 +194,14 @@ static void edge_is(const Fixture *f, const char *vhosts, const char *stored, co
 {
         _cleanup_(freep) char *pem = pem_json(stored), *edge = NULL;
         assert_true(asprintf(&edge, edge_json, vhosts, pem, pem, deployments) > 0);
-        standin_write(f->standin, "edge.json", edge);
+        standin_write(f->door.standin, "edge.json", edge);
 }
 
 static void open_door(Fixture *f, const char *served1, const char *served2)
 {
-        Err err = { 0 };
-        *f = (Fixture){ .standin = standin_new("{}", servers_json) };
+        why_door_open(&f->door, "{}", servers_json);
         f->routers[0] = router_start(addresses[0], served1);
         f->routers[1] = router_start(addresses[1], served2);
-        (void) snprintf(f->conf, sizeof(f->conf), "%s/edge-roll.conf", standin_dir(f->standin));
-        FILE *file = fopen(f->conf, "we");
-        assert_non_null(file);
-        (void) fprintf(file, "[cluster]\nmanagement_url = %s\n", standin_url(f->standin));
-        assert_int_equal(fclose(file), 0);
-        if (config_load(&f->config, f->conf, "/nonexistent", &err) < 0)
-                fail_msg("%s", err.text);
         edge_is(f, "", "old", "");
 }
 
@@ -220,73 +209,21 @@ static void close_door(Fixture *f)
 {
         for (size_t i = 0; i < ROUTERS; i++)
                 router_stop(&f->routers[i]);
-        (void) unlink(f->conf);
-        free(f->out);
-        free(f->err);
-        (void) config_free(f->config);
-        (void) standin_free(f->standin);
+        why_door_close(&f->door);
 }
 
-static int call(Fixture *f, const char *line)
-{
-        char text[512], program[] = "edge-roll", verb[] = "why";
-        char *argv[WORDS_MAX + 1] = { program, verb };
-        int argc = 2, status = 2;
-        size_t out_size, err_size;
-        CliRequest rq;
-        Err why = { 0 };
-
-        (void) snprintf(text, sizeof(text), "%s", line);
-        for (char *word = strtok(text, " "); word && argc < WORDS_MAX; word = strtok(NULL, " "))
-                argv[argc++] = word;
-        free(f->out);
-        free(f->err);
-        SessionIo io = { .out = open_memstream(&f->out, &out_size),
-                         .err = open_memstream(&f->err, &err_size),
-                         .in = -1 };
-        if (cli_parse(argc, argv, &rq, &why) < 0)
-                (void) fprintf(io.err, "%s\n", why.text);
-        else
-                status = why_main(&rq, f->config, &io);
-        assert_int_equal(fclose(io.out), 0);
-        assert_int_equal(fclose(io.err), 0);
-        return status;
-}
-
+/* @line: behind "edge-roll why". */
 static void expect(Fixture *f, const char *line, int status)
 {
-        int got = call(f, line);
-        if (got != status)
-                fail_msg("%s: exit %d, expected %d\n%s%s", line, got, status, f->out, f->err);
+        char whole[512];
+        (void) snprintf(whole, sizeof(whole), "why %s", line);
+        why_door_expect(&f->door, whole, status);
 }
 
-/* Is there a finding of that action, about that, with these words in its reason, for just these servers? */
 static void finds(const Fixture *f, const char *action, const char *about, const char *reason,
                   const char *servers)
 {
-        _cleanup_(freep) char *copy = strdup(f->out);
-        char *save = NULL;
-        for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                cJSON *o = cJSON_Parse(line), *one;
-                char list[200] = "";
-                const char *event = cJSON_GetStringValue(cJSON_GetObjectItem(o, "event"));
-                bool why = event && strcmp(event, "why") == 0;
-                cJSON_ArrayForEach(one, cJSON_GetObjectItem(o, "servers"))
-                {
-                        size_t n = strlen(list);
-                        (void) snprintf(list + n, sizeof(list) - n, "%s%s", n ? "," : "",
-                                        cJSON_GetStringValue(cJSON_GetObjectItem(one, "uuid")));
-                }
-                bool same = why &&
-                            strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(o, "action")), action) == 0 &&
-                            strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(o, "about")), about) == 0 &&
-                            strstr(cJSON_GetStringValue(cJSON_GetObjectItem(o, "reason")), reason) &&
-                            strcmp(list, servers) == 0;
-                cJSON_Delete(o);
-                if (same)
-                        return;
-        }
-        fail_msg("no finding %s about %s with \"%s\" for %s in\n%s", action, about, reason, servers, f->out);
+        why_door_finds(&f->door, action, about, reason, servers);
 }
 
 /* ---- what is served ---- */
@@ -298,7 +235,7 @@ static void test_all_is_well(void **state _unused_)
         expect(&f, "--json", 10);
         finds(&f, "nothing", "virtualhost:secure@acme/prod", "all 2 routers serve the certificate", "");
         expect(&f, "", 10);
-        assert_non_null(strstr(f.out, "nothing must be restarted"));
+        assert_non_null(strstr(f.door.out, "nothing must be restarted"));
         close_door(&f);
 }
 
@@ -330,7 +267,7 @@ static void test_a_router_that_serves_another(void **state _unused_)
         (void) snprintf(line, sizeof(line), "--json --expect-cert %s/old.pem", certs);
         expect(&f, line, 0);
         finds(&f, "routers", "virtualhost:secure@acme/prod", "--expect-cert", "r-2");
-        assert_non_null(strstr(f.out, "a restart alone will not bring that"));
+        assert_non_null(strstr(f.door.out, "a restart alone will not bring that"));
         (void) snprintf(line, sizeof(line), "--json --expect-cert sha256:%s", new_print);
         expect(&f, line, 10);
         for (char *c = line; *c; c++)
@@ -348,12 +285,12 @@ static void test_what_cannot_be_seen(void **state _unused_)
         finds(&f, "unknown", "virtualhost:secure@acme/prod", "10.9.0.2 serves there is not known", "");
         f.routers[1] = router_start(addresses[1], "old");
 
-        standin_write(f.standin, "mode", "500 references");
+        standin_write(f.door.standin, "mode", "500 references");
         expect(&f, "--json", 20);
         finds(&f, "unknown", "", "references: The Management Server cannot be asked", "");
-        standin_write(f.standin, "mode", "404 certificate");
+        standin_write(f.door.standin, "mode", "404 certificate");
         expect(&f, "--json", 10); /* the older place has it */
-        standin_write(f.standin, "mode", "500 ks1");
+        standin_write(f.door.standin, "mode", "500 ks1");
         expect(&f, "--json", 20);
         finds(&f, "unknown", "virtualhost:secure@acme/prod", "is not known", "");
         static const char *const kinds[] = { "virtualhosts", "targetservers", "keystores", "deployments",
@@ -361,7 +298,7 @@ static void test_what_cannot_be_seen(void **state _unused_)
         for (size_t i = 0; i < ELEMENTS(kinds); i++) {
                 char mode[64];
                 (void) snprintf(mode, sizeof(mode), "html %s", kinds[i]);
-                standin_write(f.standin, "mode", mode);
+                standin_write(f.door.standin, "mode", mode);
                 expect(&f, "--json", 20);
         }
         close_door(&f);
@@ -386,7 +323,7 @@ static void test_proof_behind_a_restart(void **state _unused_)
         SessionIo io = { .out = open_memstream(&out, &size),
                          .err = open_memstream(&errors, &size),
                          .in = -1 };
-        assert_int_equal(session_open(&session, &rq, f.config, &io, &status), 0);
+        assert_int_equal(session_open(&session, &rq, f.door.config, &io, &status), 0);
         assert_int_equal(why_run(&run, &session, &status), 0);
         assert_true(why_wants(run.why, WHY_ROUTERS, 0) && why_wants(run.why, WHY_ROUTERS, 1));
 
@@ -525,10 +462,10 @@ static void test_stores_that_proxies_name_themselves(void **state _unused_)
                 finds(&f, rows[i].action, about, rows[i].reason, rows[i].servers);
         }
         /* Bundles are fetched for a store only, and of its environment. */
-        standin_write(f.standin, "log", NULL);
+        standin_write(f.door.standin, "log", NULL);
         expect(&f, "--json --changed targetserver:bare@prod", 10);
         expect(&f, "--json", 10);
-        _cleanup_(freep) char *log = standin_read(f.standin, "log");
+        _cleanup_(freep) char *log = standin_read(f.door.standin, "log");
         assert_null(strstr(log, "format=bundle"));
 
         /* Which store a variable names only a request knows. */
@@ -543,13 +480,13 @@ static void test_stores_that_proxies_name_themselves(void **state _unused_)
         expect(&f, "--json --changed keystore:unused@prod", 20);
         finds(&f, "unknown", "", "acme/prod: own:7/apiproxy/targets/a.xml: ", "");
         edge_is(&f, "", "old", deployed);
-        standin_write(f.standin, "mode", "500 revisions");
+        standin_write(f.door.standin, "mode", "500 revisions");
         expect(&f, "--json --changed keystore:unused@prod", 20);
         finds(&f, "unknown", "", "acme/prod: own:7: ", "");
-        standin_write(f.standin, "mode", "half revisions");
+        standin_write(f.door.standin, "mode", "half revisions");
         expect(&f, "--json --changed keystore:unused@prod", 20);
         finds(&f, "unknown", "", "acme/prod: own:7: ", "");
-        standin_write(f.standin, "mode", "cut-json revisions");
+        standin_write(f.door.standin, "mode", "cut-json revisions");
         expect(&f, "--json --changed keystore:unused@prod", 20);
         finds(&f, "unknown", "", "acme/prod: own:7: ", "");
         close_door(&f);
@@ -587,7 +524,7 @@ static void test_partial_deployments(void **state _unused_)
         finds(&f, "unknown", "deployments:gone@acme/prod", "a stale record", "");
         expect(&f, "--env test", 10);
         expect(&f, "", 0);
-        assert_non_null(strstr(f.out, "1 router and 1 message processor must be restarted"));
+        assert_non_null(strstr(f.door.out, "1 router and 1 message processor must be restarted"));
         close_door(&f);
 }
 
@@ -622,8 +559,8 @@ static void test_bad_calls(void **state _unused_)
         open_door(&f, "old", "old");
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 expect(&f, rows[i].line, rows[i].status);
-                if (!strstr(f.err, rows[i].said))
-                        fail_msg("%s: nowhere \"%s\" in %s", rows[i].line, rows[i].said, f.err);
+                if (!strstr(f.door.err, rows[i].said))
+                        fail_msg("%s: nowhere \"%s\" in %s", rows[i].line, rows[i].said, f.door.err);
         }
         static const struct {
                 const char *mode;
@@ -631,9 +568,9 @@ static void test_bad_calls(void **state _unused_)
         } modes[] = { { "401", 11 },       { "html", 11 },        { "cut-json", 11 }, { "500 /v1/o", 11 },
                       { "403 /v1/o", 18 }, { "empty /v1/o", 11 }, { "404 /v1/o", 11 } };
         for (size_t i = 0; i < ELEMENTS(modes); i++) {
-                standin_write(f.standin, "mode", modes[i].mode);
+                standin_write(f.door.standin, "mode", modes[i].mode);
                 expect(&f, "--json", modes[i].status);
-                assert_non_null(strstr(f.out, "\"event\":\"result\""));
+                assert_non_null(strstr(f.door.out, "\"event\":\"result\""));
         }
         close_door(&f);
 }
