@@ -28,6 +28,9 @@ V          ?= 0
 WERROR     ?= 0
 
 B    := build/$(VARIANT)
+
+# A second make, once what it needs is installed: as many compilers at once as there are processors, unless -j says it.
+BUILD = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j"$$(nproc)")
 LIBS := libsystemd libnftnl libmnl libcjson inih
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wformat=2 \
@@ -200,27 +203,30 @@ tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 2
 MINUTES      ?= 60
-FUZZ_MAKE     = $(MAKE) --no-print-directory VARIANT=fuzz CC="$(FUZZ_CC)" fuzz-bins
+FUZZ_MAKE     = $(BUILD) VARIANT=fuzz CC="$(FUZZ_CC)" fuzz-bins
 
-# Scenarios of the big cluster in `make check`: seconds of them, two at a time, others each day. `make cluster` runs all.
+# Scenarios on booted nodes: so many at a time, each with nodes of its own.
+E2E_JOBS ?= 2
+
+# Scenarios of the big cluster in `make check`: seconds of them, others each day. `make cluster` runs all.
 ROTATE ?= 300
 
 # Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
 check: fuzz-deps
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)$(FUZZ_MAKE)
-	$(Q)$(MAKE) --no-print-directory fuzz-bins
-	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs 2" --e2e "tests/e2e/run --cluster --jobs 2 --rotate $(ROTATE)" \
+	$(Q)$(BUILD) fuzz-bins
+	$(Q)tests/run.sh --e2e "tests/fuzz/run --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs $(E2E_JOBS)" --e2e "tests/e2e/run --cluster --jobs $(E2E_JOBS) --rotate $(ROTATE)" \
 		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
 
 # The quick part of it: seconds, no nodes.
 check-unit: deps
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS)
 
 # Not test-oom: it has a malloc() of its own. A request for more than there can be is answered as malloc() answers it.
 check-asan: deps
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan tests
+	$(Q)$(BUILD) VARIANT=asan tests
 	$(Q)ASAN_OPTIONS=allocator_may_return_null=1 \
 		LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
 		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
@@ -248,7 +254,7 @@ fuzz-merge: fuzz-deps
 
 # The same with each allocation failing in turn. `make check` tries some of them.
 oom: deps
-	$(Q)$(MAKE) --no-print-directory fuzz-bins
+	$(Q)$(BUILD) fuzz-bins
 	$(Q)nice -n 15 tests/fuzz/oom $(if $(SECONDS),--seconds $(SECONDS),--all) $(if $(ONLY),--only "$(ONLY)")
 
 # Memory that was never written, which AddressSanitizer does not see; leaks are check-asan's. Left out are programs with
@@ -260,33 +266,33 @@ VALGRIND_BINS  = $(filter-out $(VALGRIND_SLOW),$(UNIT_BINS) $(KERNEL_BINS) $(BUS
 .PHONY: check-valgrind
 check-valgrind: deps
 	@tests/packages.sh valgrind
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)TEST_WRAPPER="$(VALGRIND)" TEST_TIMEOUT=1800 tests/run.sh $(VALGRIND_BINS)
 
 # 105 drains with known ends, with the times of production: minutes.
 replay: deps
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)$(REPLAY) --quiet 5 --drains 105 --jobs 24 $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
 
 e2e: deps
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+	$(Q)$(BUILD) tests
+	$(Q)tests/e2e/run --jobs $(E2E_JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 # POINT: only that one of the points at which an agent is killed (tests/README.md).
 torture: deps
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run --torture --jobs 2 $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
-	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs 2)
+	$(Q)$(BUILD) tests
+	$(Q)tests/e2e/run --torture --jobs $(E2E_JOBS) $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
+	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs $(E2E_JOBS))
 	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=all TEST_TIMEOUT=1200 tests/run.sh $(B)/tests/bus/test-coordinator-kill $(B)/tests/bus/test-client-kill)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/e2e/run --cluster --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+	$(Q)$(BUILD) tests
+	$(Q)tests/e2e/run --cluster --jobs $(E2E_JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 # The whole cluster rolled again and again for HOURS (1; fractions are fine), each request counted.
 soak: deps
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)HOURS=$(or $(HOURS),1) tests/e2e/soak.sh
 
 # Every state of the models of the protocol: seconds; minutes and gigabytes with BIG=1.
@@ -297,15 +303,15 @@ model:
 
 # The same on nodes that are forced to the ways of old kernels.
 e2e-old: deps
-	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)EDGE_ROLL_OLD=1 tests/e2e/run --jobs 2 $(if $(ONLY),--only "$(ONLY)")
+	$(Q)$(BUILD) tests
+	$(Q)EDGE_ROLL_OLD=1 tests/e2e/run --jobs $(E2E_JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 demo: deps
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUILD) tests
 	$(Q)tests/e2e/demo.sh
 
 bench: deps
-	$(Q)$(MAKE) --no-print-directory tests $(BENCH_BINS)
+	$(Q)$(BUILD) tests $(BENCH_BINS)
 	$(Q)tests/bench/run.sh $(B)
 
 # ---- installing --------------------------------------------------------------------------------------------
@@ -371,7 +377,7 @@ CPPCHECK_BLIND := --suppress=resourceLeak --suppress=memleak --suppress=nullPoin
 lint:
 	@tests/packages.sh build test lint
 	$(Q)$(MAKE) --no-print-directory lint-deps lint-sleep lint-pipe lint-model lint-matrix
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	$(Q)cppcheck -j "$$(nproc)" --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory $(CPPCHECK_BLIND) -I. $(SOURCES) agent/main.c
 	$(Q)printf '%s\n' $(SOURCES) agent/main.c | xargs -P "$$(nproc)" -n 8 sh -c \
 		'clang-tidy --quiet "$$@" -- -std=gnu11 -D_GNU_SOURCE -I. $(PKG_CFLAGS) 2>/dev/null' clang-tidy
@@ -412,7 +418,7 @@ lint-model:
 # gcc -fanalyzer; a file anew only when it has changed.
 ANALYZE_CC ?= gcc
 analyze:
-	$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j"$$(nproc)") VARIANT=analyze CC="$(ANALYZE_CC)" analyzed
+	$(Q)$(BUILD) VARIANT=analyze CC="$(ANALYZE_CC)" analyzed
 .PHONY: analyzed
 analyzed: $(B)/agent/main.o $(OBJECTS)
 
