@@ -7,12 +7,14 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <syslog.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "agent/bridge-check.h"
+#include "agent/journal.h"
 #include "agent/relay.h"
 #include "agent/version.h"
 #include "base/result.h"
@@ -63,6 +65,7 @@ struct Bridge {
         SshYard *yard; /* of the process that checks target servers */
         BridgeCheck *check;
         sd_bus_message *check_call; /* ... for this call */
+        bool check_denied;          /* is in the journal */
         int status;
 };
 
@@ -265,6 +268,29 @@ static void on_check_end(const char *trouble, void *userdata)
                 far_send(b, m);
 }
 
+/* Without a word who has only a key for the bridge could find out which ports are open behind this node. */
+static void check_note(const Bridge *b, const char *question, bool allowed)
+{
+        const JournalField fields[] = {
+                { "EDGE_ROLL_METHOD", "CheckTargets" },
+                { "EDGE_ROLL_ANSWER", allowed ? "obeyed" : EDGE_ERROR "NoPermission" },
+                { "EDGE_ROLL_USER", b->user },
+                { "EDGE_ROLL_FROM", b->from },
+                { "EDGE_ROLL_FROM_SAYS", *b->from ? "caller" : "" },
+        };
+        const JournalContext c = { .fields = fields, .n_fields = ELEMENTS(fields) };
+        size_t n = 0;
+        for (const char *p = question; (p = strchr(p, '\n')); p++)
+                n++;
+        if (allowed)
+                journal_log(LOG_INFO, JOURNAL_ASKED, &c, "%s%s%s has %zu target servers checked from here",
+                            b->user, *b->from ? " from " : "", b->from, n);
+        else
+                journal_log(LOG_WARNING, JOURNAL_DENIED, &c,
+                            "%s%s%s may not have target servers checked from here", b->user,
+                            *b->from ? " from " : "", b->from);
+}
+
 static void check_targets(Bridge *b, sd_bus_message *call)
 {
         static const BridgeCheckHandlers handlers = { .line = on_check_line, .end = on_check_end };
@@ -282,6 +308,9 @@ static void check_targets(Bridge *b, sd_bus_message *call)
                                 "edge-roll may",
                                 b->user);
                 far_error(b, call, EDGE_ERROR "NoPermission", text);
+                if (!b->check_denied)
+                        check_note(b, question, false);
+                b->check_denied = true;
                 return;
         }
         if (b->check) {
@@ -292,10 +321,12 @@ static void check_targets(Bridge *b, sd_bus_message *call)
         int r = b->yard ? 0 : ssh_yard_new(&b->yard, b->event, &err);
         if (r >= 0)
                 r = bridge_check_start(&b->check, b->event, b->yard, question, &handlers, b, &err);
-        if (r < 0)
+        if (r < 0) {
                 far_error(b, call, EDGE_ERROR "Failed", err.text);
-        else
-                b->check_call = sd_bus_message_ref(call);
+                return;
+        }
+        b->check_call = sd_bus_message_ref(call);
+        check_note(b, question, true);
 }
 
 static bool may_pass(sd_bus_message *m)

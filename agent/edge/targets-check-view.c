@@ -9,11 +9,9 @@
 
 /* What the rows have to say, counted. */
 typedef struct Sums {
-        size_t down;    /* enabled, and some place has no answer from it */
-        size_t differs; /* ... and another has */
-        size_t silent;  /* places that have not told everything */
+        size_t down;   /* enabled, and some place has no answer from it */
+        size_t silent; /* places that have not told everything */
         const CheckPoint *silent_first;
-        char differing[200];
 } Sums;
 
 static bool row_enabled(const TargetRow *row)
@@ -182,18 +180,15 @@ static void sums_add(Sums *s, const CheckTable *t, size_t row, NameList *differi
         if (!row_enabled(&t->rows->rows[row]) || bad == 0)
                 return;
         s->down++;
-        if (ok == 0)
-                return;
-        s->differs++;
-        names_put(differing, t->rows->rows[row].name);
+        if (ok > 0)
+                names_put(differing, t->rows->rows[row].name);
 }
 
 static int end_of(const CheckTable *t, const Sums *s, const char *from, const char *differing)
 {
         char rest[500] = "", more[60] = "";
-        if (s->differs > 0)
-                (void) snprintf(rest, sizeof(rest),
-                                "; %zu of them answer from one place and not from another: %s", s->differs,
+        if (*differing)
+                (void) snprintf(rest, sizeof(rest), "; one place has an answer and another has none: %s",
                                 differing);
         if (s->silent > 1)
                 (void) snprintf(more, sizeof(more), ", nor could %zu more", s->silent - 1);

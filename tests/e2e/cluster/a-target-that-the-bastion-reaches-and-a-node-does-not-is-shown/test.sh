@@ -57,6 +57,13 @@ result .reason | shows 'm1 could not check: the process that checks was ended by
 assert_same "$(layer backend m2)" ok "backend from m2"
 assert_same "$(layer backend m1)" unknown "backend from m1"
 
+# At a terminal: what has come, and what is waited for.
+tty_start targets check --org acme --env prod --from m1,m2,here
+wait_for 20 tty_shows '5 of 6 checked from 3 places, 3 do not answer'
+bastion_wait
+assert_same "$ER_EXIT" 20 "exit status at a terminal"
+tty_shows 'one place has an answer and another has none: backend' || fail "the end: $(cat "$ER_CALL.tty")"
+
 # Ctrl-C: nothing of it goes on there.
 bastion_start targets check --org acme --env prod --from m1
 wait_for 10 checking m1
@@ -77,7 +84,9 @@ BASTION_USER=guest check --from m2
 assert_result no-permission 18
 result .reason | shows 'guest may not check target servers from here' || fail "what is said: $(result .reason)"
 
-# No agent was asked for anything.
-for name in m1 m2; do
-        ! in_node "$name" journalctl -q -o cat -t edge-roll | shows 'target' || fail "the journal of $name speaks of targets"
-done
+# Who had it done is in the journal of the node.
+asked() { in_node "$1" journalctl -q -o json EDGE_ROLL_METHOD=CheckTargets | jq -r '"\(.MESSAGE_ID[-3:]) \(._UID) \(.EDGE_ROLL_USER) \(.EDGE_ROLL_FROM) \(.EDGE_ROLL_ANSWER)"' | sort -u; }
+bastion=$(ip4 bastion)
+asked m1 | shows -x "550 0 root $bastion obeyed" || fail "the journal of m1: $(asked m1)"
+asked m1 | shows -x "550 2001 ops $bastion obeyed" || fail "the journal of m1: $(asked m1)"
+asked m2 | shows -x "551 2002 guest $bastion org.edgeroll.Error.NoPermission" || fail "the journal of m2: $(asked m2)"
