@@ -18,6 +18,7 @@
 #define AGAIN_USEC    USEC_PER_SEC        /* between two looks at those that do not answer */
 #define TOLD_MAX      5                   /* named in a sentence; an event has TOLD_LIST_MAX */
 #define TOLD_LIST_MAX 100
+#define FOUND_MAX     10 /* findings of doctor, a line each */
 
 struct JobTargets {
         TargetList list;
@@ -170,14 +171,49 @@ static void targets_end(Job *job, const char *failed)
         done(job, failed);
 }
 
-static void before_end(Job *job)
+/* What doctor says of them: each is a line. */
+static void before_find(Job *job)
 {
-        struct JobTargets *t = job->targets;
+        const struct JobTargets *t = job->targets;
+        size_t bad = silent(t), told = 0;
+
+        if (*t->trouble)
+                job_find(
+                        job, FINDING_WARNING, "targets",
+                        "see section [targets] of edge-roll.conf(5): what is not known is not checked by a restart",
+                        "not all target servers are known: %.380s", t->trouble);
+        if (t->list.n_more > 0)
+                job_find(job, FINDING_WARNING, "targets", "raise `max` in section [targets]",
+                         "%zu target servers are beyond the limit of %u and are not checked", t->list.n_more,
+                         job->env.config->targets_max);
+        if (t->list.n == 0 && t->list.n_other > 0)
+                job_find(job, FINDING_WARNING, "targets",
+                         "`names` in section [targets] are patterns of ORG/ENV/NAME",
+                         "none of the %zu target servers is one that is to be checked", t->list.n_other);
+        for (size_t i = 0; i < t->list.n && told < FOUND_MAX; i++) {
+                const TargetEntry *e = &t->list.items[i];
+                if (!e->why)
+                        continue;
+                told++;
+                job_find(job, FINDING_WARNING, "targets",
+                         "a restart does not wait for it: it did not answer before",
+                         "%.200s (%.120s:%u): %.160s", e->name, e->host, e->port, e->why);
+        }
+        if (bad > told)
+                job_find(job, FINDING_WARNING, "targets", NULL, "and %zu more do not answer this node",
+                         bad - told);
+        if (t->list.n > 0)
+                job_find(
+                        job, FINDING_OK, "targets", NULL,
+                        "%zu of %zu target servers answer this node; a restart brings it back when they still do",
+                        t->list.n - bad, t->list.n);
+}
+
+static void before_warn(Job *job)
+{
+        const struct JobTargets *t = job->targets;
         char names[600];
 
-        for (size_t i = 0; i < t->list.n; i++)
-                t->list.items[i].answered = !t->list.items[i].why;
-        targets_tell(job);
         if (*t->trouble)
                 job_warn(
                         job,
@@ -194,6 +230,19 @@ static void before_end(Job *job)
                          "%zu of %zu target servers do not answer this node already, before the restart: %s",
                          silent(t), t->list.n, names);
         }
+}
+
+static void before_end(Job *job)
+{
+        struct JobTargets *t = job->targets;
+
+        for (size_t i = 0; i < t->list.n; i++)
+                t->list.items[i].answered = !t->list.items[i].why;
+        targets_tell(job);
+        if (roll_kind(job->roll) == ROLL_DOCTOR)
+                before_find(job);
+        else
+                before_warn(job);
         targets_end(job, NULL);
 }
 
@@ -328,7 +377,9 @@ static void targets_on_list(TargetList *list, const char *trouble, void *userdat
 
 static bool targets_wanted(const Job *job)
 {
-        return job->component->kind == KIND_MP && roll_leads_past(roll_kind(job->roll), PHASE_VERIFY) &&
+        RollKind kind = roll_kind(job->roll);
+        return job->component->kind == KIND_MP &&
+               (kind == ROLL_DOCTOR || roll_leads_past(kind, PHASE_VERIFY)) &&
                target_fetch_wanted(job->env.config);
 }
 

@@ -138,8 +138,10 @@ static bool wanted(TargetFetch *f, const char *org, const char *env, const char 
 {
         char way[3 * EDGE_NAME_MAX + 8];
         (void) snprintf(way, sizeof(way), "%s/%s/%s", org, env, name);
-        if (!target_name_wanted(f->request.config->targets_names, way))
+        if (!target_name_wanted(f->request.config->targets_names, way)) {
+                f->list.n_other++;
                 return false;
+        }
         if (f->n_wanted < f->request.config->targets_max) {
                 f->n_wanted++;
                 return true;
@@ -322,7 +324,7 @@ static void fetch_from_api(TargetFetch *f)
 
 static void take_file(TargetFetch *f, int dir, const char *org, const char *env, const char *file)
 {
-        char text[TARGET_MAX];
+        char text[TARGET_MAX + 1]; /* target_read() says that it is too large */
         int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
         int error = errno;
@@ -368,6 +370,22 @@ static bool folder_there(const Config *c)
 {
         struct stat st;
         return stat(c->targets_folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void fetch_from_files(TargetFetch *f)
+{
+        const char *folder = f->request.config->targets_folder;
+        struct stat st;
+
+        if (f->n_places == 0)
+                note_trouble(f, "which environments it has is not known");
+        else if (stat(folder, &st) < 0)
+                note_trouble(f, "%.300s: %s", folder, strerror(errno));
+        else if (!S_ISDIR(st.st_mode))
+                note_trouble(f, "%.300s is no folder", folder);
+        else
+                for (size_t i = 0; i < f->n_places; i++)
+                        take_folder(f, f->places[i].org, f->places[i].env);
 }
 
 static bool from_files(const Config *c)
@@ -438,10 +456,8 @@ int target_fetch(TargetFetch **ret, const TargetRequest *request, TargetFetchFn 
                 return err_errno(err, r, "its target servers cannot be asked for");
         if (from_api(request->config))
                 fetch_from_api(f);
-        for (size_t i = 0; from_files(request->config) && i < f->n_places; i++)
-                take_folder(f, f->places[i].org, f->places[i].env);
-        if (from_files(request->config) && f->n_places == 0)
-                note_trouble(f, "which environments it has is not known");
+        if (from_files(request->config))
+                fetch_from_files(f);
         fetch_end_if_done(f);
         *ret = TAKE_PTR(f);
         return 0;

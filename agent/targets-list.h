@@ -30,7 +30,8 @@ typedef struct TargetEntry {
 typedef struct TargetList {
         TargetEntry *items;
         size_t n;
-        size_t n_more; /* beyond targets.max: not in the list */
+        size_t n_more;  /* beyond targets.max: not in the list */
+        size_t n_other; /* that none of the patterns of targets.names matches: not in the list */
 } TargetList;
 
 void target_list_done(TargetList *list);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/targets-list.h"
+#include "probes/target.h"
 #include "tests/lib/standin.h"
 
 #define LOADED \
@@ -148,12 +149,14 @@ static void test_which(void **state _unused_)
         c.targets_names = a_names;
         Got g = fetch(&c, LOADED);
         assert_int_equal(g.list.n, 1);
+        assert_int_equal(g.list.n_other, 3);
         target_list_done(&g.list);
         c = config_of(TARGETS_FILES);
         c.targets_max = 1;
         g = fetch(&c, LOADED);
         assert_true(g.list.n <= 1);
         assert_int_equal(g.list.n_more, 3);
+        assert_int_equal(g.list.n_other, 0);
         target_list_done(&g.list);
         c = config_of(TARGETS_OFF);
         assert_false(target_fetch_wanted(&c));
@@ -178,12 +181,52 @@ static void test_trouble(void **state _unused_)
         (void) snprintf(path, sizeof(path), "%s/acme/prod/z.xml", folder);
         (void) unlink(path);
 
+        /* Whoever names a folder expects that it is looked at. */
+        char absent[] = "/nonexistent/targets.d", file[300];
+        c.targets_folder = absent;
+        g = fetch(&c, LOADED);
+        assert_int_equal(g.list.n, 0);
+        assert_non_null(strstr(g.trouble, "/nonexistent/targets.d"));
+        target_list_done(&g.list);
+        put("file", "");
+        (void) snprintf(file, sizeof(file), "%s/file", folder);
+        c.targets_folder = file;
+        g = fetch(&c, LOADED);
+        assert_non_null(strstr(g.trouble, "is no folder"));
+        target_list_done(&g.list);
+
         c = config_of(TARGETS_API);
         c.cluster_management_url = nobody;
         g = fetch(&c, LOADED);
         assert_int_equal(g.list.n, 0);
         assert_non_null(strstr(g.trouble, "acme/"));
         target_list_done(&g.list);
+}
+
+/* As large as one may be, and a byte more. */
+static void test_size(void **state _unused_)
+{
+        static const char xml[] = "<TargetServer name='large'><Host>h</Host><Port>1</Port></TargetServer>";
+        Config c = config_of(TARGETS_FILES);
+        char *text = malloc(TARGET_MAX + 2), path[256];
+
+        assert_non_null(text);
+        for (size_t over = 0; over < 2; over++) {
+                memset(text, ' ', TARGET_MAX + over);
+                memcpy(text, xml, strlen(xml));
+                text[TARGET_MAX + over] = '\0';
+                put("acme/prod/large.xml", text);
+                Got g = fetch(&c, LOADED);
+                assert_int_equal(find(&g.list, "acme/prod/large") != NULL, !over);
+                if (over && !strstr(g.trouble, "262144"))
+                        fail_msg("%s", g.trouble);
+                if (!over)
+                        assert_string_equal(g.trouble, "");
+                target_list_done(&g.list);
+        }
+        free(text);
+        (void) snprintf(path, sizeof(path), "%s/acme/prod/large.xml", folder);
+        (void) unlink(path);
 }
 
 #define SERVER(name, more) \
@@ -271,7 +314,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_files),   cmocka_unit_test(test_which),
                 cmocka_unit_test(test_trouble), cmocka_unit_test(test_management_server),
-                cmocka_unit_test(test_record),
+                cmocka_unit_test(test_record),  cmocka_unit_test(test_size),
         };
         return cmocka_run_group_tests_name("targets-list", tests, set_up, tear_down);
 }
