@@ -73,7 +73,7 @@ else
 say =
 endif
 
-BASE   := base/addr.c base/err.c base/result.c base/text.c base/time.c base/words.c
+BASE   := base/addr.c base/dl.c base/err.c base/result.c base/text.c base/time.c base/words.c
 DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
@@ -132,7 +132,7 @@ UNIT_TESTS   += inventory look management nodes nodes-view plan servers-json
 UNIT_TESTS   += edge-xml lookup monitor plain probing targets-list
 UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation rotation-check
-UNIT_TESTS   += json needed pem resume
+UNIT_TESTS   += dl json needed pem resume
 UNIT_TESTS   += why why-table
 UNIT_TESTS   += api config-seen names
 UNIT_TESTS   += why-estate

@@ -1,42 +1,29 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "probes/xml-dl.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdbool.h>
+#include "base/dl.h"
 
-static int xml_dl_resolve(void *library, XmlDl *ret, Err *err)
-{
-#define XML_DL_RESOLVE(name)                                               \
-        ret->name = (__typeof__(xml##name) *) dlsym(library, "xml" #name); \
-        if (!ret->name)                                                    \
-                return err_set(err, -ELIBACC, "libxml2.so.2 has no function xml" #name);
-        XML_DL_FUNCTIONS(XML_DL_RESOLVE)
-#undef XML_DL_RESOLVE
-        return 0;
-}
+static XmlDl xml;
+
+#define XML_DL_SYMBOL(name) DL_SYMBOL(XmlDl, name, xml##name),
+static const DlSymbol xml_dl_symbols[] = { XML_DL_FUNCTIONS(XML_DL_SYMBOL) };
+#undef XML_DL_SYMBOL
+
+static DlLibrary xml_dl_library = {
+        .what = "libxml2",
+        .names = { "libxml2.so.2" },
+        .package = "libxml2",
+        .symbols = xml_dl_symbols,
+        .n_symbols = ELEMENTS(xml_dl_symbols),
+        .functions = &xml,
+};
 
 int xml_dl_load(const char *what, const XmlDl **ret, Err *err)
 {
-        static XmlDl loaded;
-        static bool done;
-
-        if (!done) {
-                void *library = dlopen("libxml2.so.2", RTLD_NOW | RTLD_LOCAL);
-                if (!library)
-                        return err_set(err, -ELIBACC,
-                                       "libxml2.so.2 cannot be loaded, and %s is XML; install the package "
-                                       "libxml2",
-                                       what);
-                XmlDl dl;
-                int r = xml_dl_resolve(library, &dl, err);
-                if (r < 0) {
-                        (void) dlclose(library);
-                        return r;
-                }
-                loaded = dl;
-                done = true;
-        }
-        *ret = &loaded;
-        return 0;
+        char why[100];
+        (void) snprintf(why, sizeof(why), "%s is XML", what);
+        int r = dl_load(&xml_dl_library, why, err);
+        if (r >= 0)
+                *ret = &xml;
+        return r;
 }
