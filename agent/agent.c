@@ -654,7 +654,9 @@ static void agent_records_over(Agent *a)
         a->over_timer = sd_event_source_unref(a->over_timer);
         if (agent_busy(a))
                 return;
+        int lock = a->unwritten.n > 0 ? hold_lock(a->config->state_dir, HOLD_LOCK_USEC) : -1;
         unwritten_write(&a->unwritten, a->config, NULL);
+        closep(&lock);
         bool gone = a->unwritten.n == 0;
         if (gone && a->unwritten.unit_due)
                 agent_hold_unit(a);

@@ -207,7 +207,9 @@ bool hold_unrecorded(const Config *config, const Unwritten *unwritten)
         _cleanup_(state_list_freep) char **names = NULL;
         _cleanup_(records_done) Records records = {};
         bool all = true;
+        _cleanup_(closep) int lock = hold_lock(config->state_dir, HOLD_LOCK_USEC);
 
+        (void) lock;
         if (state_list(config->state_dir, HOLD_PREFIX, &names, NULL) < 0 ||
             records_read(config, names, unwritten->n, &records) < 0)
                 return false;
@@ -236,7 +238,8 @@ static int hold_clear(const Config *config, char **names)
                 return 1;
         }
         int status = names_remove(config, names, n, "the hold is ended");
-        /* A job that saw its record still there may have put the table back meanwhile. model: HOLD-BY-HAND */
+        /* A job that saw its record still there, and did not get the lock, may have put the table back
+         * meanwhile. model: HOLD-BY-HAND */
         if (status == 0 && block_hold_remove(&err) < 0) {
                 say(stderr, "%s", err.text);
                 status = 1;
@@ -256,6 +259,9 @@ int hold_main(const Config *config, const char *what)
                 say(stderr, "edge-roll hold: \"%s\" is neither apply nor remove", what);
                 return 2;
         }
+        _cleanup_(closep) int lock =
+                hold_lock(config->state_dir, apply ? HOLD_LOCK_USEC : HOLD_LOCK_STOP_USEC);
+        (void) lock;
         if (apply)
                 for (int p = 0; p < JOB_PLACE_COUNT; p++)
                         hold_cut_off(config, (JobPlace) p);

@@ -2,7 +2,10 @@
 #include "agent/hold.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "agent/state.h"
 #include "probes/json.h"
@@ -260,6 +263,27 @@ int hold_remove(const char *state_dir, const char *component, Err *err)
         char name[RECORD_NAME_SIZE];
         int r = record_name(component, name, err);
         return r < 0 ? r : state_remove(state_dir, name, err);
+}
+
+#define LOCK_NAME      "holds.lock"
+#define LOCK_LOOK_MSEC 5
+
+/* model: HOLD-LOCK */
+int hold_lock(const char *state_dir, Usec limit_usec)
+{
+        char path[512];
+        Usec until = time_now() + limit_usec;
+
+        (void) snprintf(path, sizeof(path), "%.490s/" LOCK_NAME, state_dir);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -1;
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if ((errno != EWOULDBLOCK && errno != EINTR) || time_now() >= until)
+                        return -1;
+                (void) poll(NULL, 0, LOCK_LOOK_MSEC);
+        }
+        return TAKE_FD(fd);
 }
 
 int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err)

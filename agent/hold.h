@@ -52,6 +52,18 @@ Usec hold_left(const Hold *hold, Usec now_boot, Usec now_wall);
 /* hold_remove() - the record only. Success when there is none. */
 int hold_remove(const char *state_dir, const char *component, Err *err) _must_check_;
 
+/*
+ * hold_lock() - whoever changes records and table together has this lock meanwhile: else a hold that is being
+ * put up while the unit is stopped would leave its table without the record. It goes with the process. Waited
+ * for at most @limit_usec: who stands still with it keeps nobody from refusing, or from opening. Return: a
+ * descriptor, to be closed; -1: not had (the directory is not there or cannot be written, its owner stands
+ * still). Source: flock(2).
+ */
+#define HOLD_LOCK_USEC (1 * USEC_PER_SEC) /* an agent's watchdog waits for ten */
+#define HOLD_LOCK_STOP_USEC \
+        (20 * USEC_PER_SEC) /* of the unit's stop: an agent that stands still is gone by then */
+int hold_lock(const char *state_dir, Usec limit_usec);
+
 /* hold_list() - all records, sorted by component; @ret: to be freed, NULL when there are none. A record that
  * cannot be read is an error that names it. */
 int hold_list(const char *state_dir, Hold **ret, size_t *ret_n, Err *err) _must_check_;

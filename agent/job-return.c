@@ -100,6 +100,8 @@ bool job_hold_back(Job *job)
                 return true;
         if (block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds)
                 return true;
+        _cleanup_(closep) int lock = hold_lock(job->env.config->state_dir, HOLD_LOCK_USEC);
+        (void) lock;
         if (!hold_ended(job) && hold_table(job, true, &others, &err) < 0)
                 job_warn(job, "the hold was taken away by somebody and cannot be put back: %s", err.text);
         /* Also while it was put back. */
@@ -181,6 +183,7 @@ static void unblock_tick(Job *job)
         /* Table first, record last: as long as something refuses, something says why. model: HOLD-END */
         bool holds = true;
         size_t others = 0;
+        _cleanup_(closep) int lock = hold_lock(job->env.config->state_dir, HOLD_LOCK_USEC);
         if (hold_table(job, false, &others, &err) < 0 ||
             block_hold_read(&job->plan, &holds, NULL, &err) < 0 || holds) {
                 job_progress(job, "the hold cannot be ended: %s", err.text);
@@ -194,6 +197,9 @@ static void unblock_tick(Job *job)
                          err.text, job->component->name);
         unwritten_drop(job->env.unwritten, job->component->name);
         job->held = false;
+        /* The unit wants it. */
+        closep(&lock);
+        lock = -1;
         if (hold_unit(job, others > 0 ? UNIT_RELOAD_OR_START : UNIT_STOP, unblock_on_unit, &err) < 0)
                 unblock_open(job);
 }
@@ -547,6 +553,9 @@ bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s", reason);
+        /* Both or none: the unit may be stopped by hand just now. */
+        _cleanup_(closep) int lock = hold_lock(job->env.config->state_dir, HOLD_LOCK_USEC);
+        (void) lock;
         if (hold_write(job->env.config->state_dir, h, err) < 0) {
                 unwritten_add(job->env.unwritten, h);
                 job_warn(job, "the hold cannot be recorded, so it does not survive a reboot: %s", err->text);

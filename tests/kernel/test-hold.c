@@ -15,10 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
-#include "agent/hold.h"
-#include "agent/unwritten.h"
+#include "agent/job-impl.h"
+#include "base/cleanup.h"
 #include "tests/lib/ns.h"
+#include "tests/lib/trace.h"
 
 static char dir[64];
 static Config config;
@@ -31,16 +33,11 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
         return remove(path);
 }
 
-static int setup(void **state)
+static void configured(void)
 {
         static char *none[] = { NULL }, router[] = "router", mp[] = "mp",
                     self_url[] = "http://127.0.0.1:8082/";
-        Err err;
 
-        (void) state;
-        strcpy(dir, "/tmp/edge-roll-hold-XXXXXX");
-        if (!mkdtemp(dir))
-                return -1;
         config = (Config){ .state_dir = dir,
                            .n_components = 2,
                            .components = { { .name = router,
@@ -53,6 +50,17 @@ static int setup(void **state)
                                              .block = BLOCK_SYN,
                                              .self_url = self_url,
                                              .health_port = { .automatic = true } } } };
+}
+
+static int setup(void **state)
+{
+        Err err;
+
+        (void) state;
+        strcpy(dir, "/tmp/edge-roll-hold-XXXXXX");
+        if (!mkdtemp(dir))
+                return -1;
+        configured();
         return block_hold_remove(&err);
 }
 
@@ -233,8 +241,112 @@ static void test_what_refuses_without_a_record_is_found(void **state)
         unwritten_done(&u);
 }
 
-int main(void)
+/* ---- a job that puts its hold up, and a unit that is stopped by hand ---- */
+
+static void put_told(Job *job, uint64_t seq, const char *json, void *userdata)
 {
+        (void) job;
+        (void) seq;
+        (void) json;
+        (void) userdata;
+}
+
+static void put_ended(Job *job, Result result, void *userdata)
+{
+        (void) job;
+        (void) result;
+        (void) userdata;
+}
+
+/* This program, with arguments: WHAT DIR. */
+static int act(const char *what, const char *in)
+{
+        JobOptions options = { .by = "test" };
+        Unwritten unwritten = {};
+        JobEnv env = { .config = &config, .unwritten = &unwritten, .told = put_told, .ended = put_ended };
+        Job *job;
+        Err err = {};
+
+        (void) snprintf(dir, sizeof(dir), "%.60s", in);
+        configured();
+        if (strcmp(what, "remove") == 0)
+                return hold_main(&config, "remove");
+        if (job_new(&job, &env, 1, &config.components[0], ROLL_RESTART, &options, &err) < 0)
+                return 2;
+        job->plan = plan(15999, 0);
+        return job_hold_put(job, false, "test", &err) ? 0 : 1;
+}
+
+typedef struct Both {
+        Trace *job, *unit;
+        bool waits; /* the unit, for the job */
+} Both;
+
+/* Stands still when its record is written, and dies when its table refuses. */
+static TraceDo on_job(Trace *t, const TraceCall *call, void *userdata)
+{
+        (void) t;
+        (void) userdata;
+        if (!call->after)
+                return TRACE_GO;
+        if (call->nr == SYS_renameat || call->nr == SYS_renameat2 || call->nr == SYS_rename)
+                return TRACE_HOLD;
+        return (call->nr == SYS_sendto || call->nr == SYS_sendmsg) && holds(15999, 0) ? TRACE_KILL : TRACE_GO;
+}
+
+static TraceDo on_unit(Trace *t, const TraceCall *call, void *userdata)
+{
+        Both *b = userdata;
+        (void) t;
+        b->waits = b->waits || (call->nr == SYS_flock && call->after && call->result < 0);
+        return TRACE_GO;
+}
+
+static Trace *begin(sd_event *event, const char *what, TraceFn fn, Both *b)
+{
+        char self[] = "/proc/self/exe", word[16];
+        char *argv[] = { self, word, dir, NULL };
+        Trace *t;
+        (void) snprintf(word, sizeof(word), "%s", what);
+        assert_int_equal(trace_new(&t, event, argv, fn, b), 0);
+        return t;
+}
+
+static bool over(const Trace *t)
+{
+        int status;
+        return trace_over(t, &status);
+}
+
+static void test_a_hold_that_is_put_up_while_its_unit_is_stopped_is_whole_or_gone(void **state)
+{
+        sd_event *event;
+        Both b = {};
+        Usec until = time_now() + 30 * USEC_PER_SEC;
+        (void) state;
+
+        assert_true(sd_event_new(&event) >= 0);
+        b.job = begin(event, "put", on_job, &b);
+        while (!trace_held(b.job) && time_now() < until)
+                assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
+        assert_true(recorded("router") && !holds(15999, 0));
+        b.unit = begin(event, "remove", on_unit, &b);
+        while (!b.waits && !over(b.unit) && time_now() < until)
+                assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
+        trace_go(b.job);
+        while ((!over(b.job) || !over(b.unit)) && time_now() < until)
+                assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
+        assert_true(over(b.job) && over(b.unit));
+        assert_int_equal(holds(15999, 0), recorded("router"));
+        trace_free_all();
+        sd_event_unref(event);
+}
+
+int main(int argc, char **argv)
+{
+        if (argc == 3)
+                return act(argv[1], argv[2]);
+
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_apply_and_remove, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_over_goes, setup, teardown),
@@ -242,6 +354,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_after_a_boot_what_can_be_read_is_held, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_two_without_a_record_refuse_both, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_refuses_without_a_record_is_found, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_hold_that_is_put_up_while_its_unit_is_stopped_is_whole_or_gone, setup,
+                        teardown),
         };
         const char *why = ns_enter();
 

@@ -10,6 +10,8 @@
  * more), REBOOTS, CANCELS, UNDRAINS, STOPS (the hold unit stopped by hand), CALLS (somebody starts the agent while
  * heal works).
  *
+ * UNLOCKED: nobody is given the lock of the holds in time, and everybody goes on without it.
+ *
  * A tag in capitals behind "model:" stands here and in the C code at what is the same.
  */
 
@@ -92,6 +94,7 @@ bit stopping;     /* ... is being stopped: systemd does one thing after the othe
 bit up[2] = { 1, 0 };
 byte lock;        /* 1 the agent, 2 heal */
 bit kill[2];
+byte hlock; /* of records and table of the holds together: 1 the agent, 2 heal, 3 the unit; it goes with its process */
 bit given_up;
 
 /* ---- persons, and time ---- */
@@ -181,29 +184,45 @@ inline renew()
 
 #define RENEWABLE (blocked && (!transit || ttl < TTL) && left > 0)
 
+/* Both are changed, or none, as far as others see. model: HOLD-LOCK */
+#ifndef UNLOCKED
+#define HOLD_LOCKED hlock == 0 -> hlock = heal + 1
+#define HOLD_FREE (hlock == 0)
+#else
+#define HOLD_LOCKED 1
+#define HOLD_FREE 1
+#endif
+
 inline put_hold(how)
 {
         /* Record, then table. model: HOLD-PUT */
-        d_step { hrec = (hrec == 2 && how == 1 -> 1 : how); by_hand = 0 };
-        d_step { htable = 1; held = 1 }
+        d_step { HOLD_LOCKED; hrec = (hrec == 2 && how == 1 -> 1 : how); by_hand = 0 };
+        d_step { htable = 1; held = 1; hlock = 0 }
 }
+
+#ifndef MUT_HOLD_BACK
+#define BACK_IF && hrec != 0
+#else
+#define BACK_IF
+#endif
 
 /* Somebody has taken its table away; who has ended it has taken the record away, too. model: HOLD-BACK */
 inline hold_back()
 {
         if
 #ifndef MUT_HOLD_BACK
-        :: d_step { kind == HELD && held && !htable && hrec != 0 -> htable = 1; gap = 0 };
+        :: d_step { kind == HELD && held && !htable && hrec != 0 && HOLD_FREE -> HOLD_LOCKED; htable = 1; gap = 0 };
 #else
-        :: d_step { kind == HELD && held && !htable -> htable = 1 };
+        :: d_step { kind == HELD && held && !htable && HOLD_FREE -> HOLD_LOCKED; htable = 1 };
 #endif
                 d_step {
                         if
                         :: hrec == 0 -> hold_table_gone(by_hand)
                         :: else
-                        fi
+                        fi;
+                        hlock = 0
                 }
-        :: else
+        :: !(kind == HELD && held && !htable BACK_IF)
         fi
 }
 
@@ -489,8 +508,8 @@ unblock:
                 if
                 :: held ->
                         /* Table first, record last. model: HOLD-END */
-                        d_step { hold_table_gone((kind == UNDRAIN && (undrained || (hrec == 2 && for_over))) || (kind != UNDRAIN && certain)) };
-                        d_step { hrec = 0; for_over = 0; held = 0; look() };
+                        d_step { HOLD_LOCKED; hold_table_gone((kind == UNDRAIN && (undrained || (hrec == 2 && for_over))) || (kind != UNDRAIN && certain)) };
+                        d_step { hrec = 0; for_over = 0; held = 0; hlock = 0; look() };
                         d_step { unit = 0; if :: htable -> hold_table_gone(by_hand) :: else fi } /* reach: hold-ended */
                 :: !held
                 fi;
@@ -538,6 +557,7 @@ over:
                 d_step {
                         kill[heal] ->
                         kill[heal] = 0;
+                        hlock = (hlock == heal + 1 -> 0 : hlock);
                         forget();
                         sock[heal] = 0;
                         fresh = 0;
@@ -598,17 +618,18 @@ end:
         :: d_step { undrains > 0 && hrec != 0 && !rec && want == 0 -> undrains--; want = UNDRAIN; undrained = 1 }
         :: d_step { hrec == 2 && !for_over && !rec -> for_over = 1 }
         /* The hold unit is stopped: table first, records last; and what was put back meanwhile. model: HOLD-BY-HAND */
-        :: d_step { stops > 0 && unit -> stops--; by_hand = 1; unit = 0; stopping = 1; htable = 0; look() };
+        :: d_step { stops > 0 && unit && HOLD_FREE -> hlock = 3; stops--; by_hand = 1; unit = 0; stopping = 1; htable = 0; look() };
                 d_step { hrec = 0; for_over = 0; by_hand = 1; look() }; /* reach: stopped-by-hand */
 #ifndef MUT_CLEAR
-                d_step { htable = 0; stopping = 0; by_hand = 1; look() }
+                d_step { htable = 0; stopping = 0; hlock = 0; by_hand = 1; look() }
 #else
-                d_step { stopping = 0 }
+                d_step { stopping = 0; hlock = 0 }
 #endif
         /* model: HOLD-BOOT */
         :: d_step {
                 reboots > 0 && rec ->
                 reboots--;
+                hlock = 0;
                 kill[0] = LIVES(0) || kill[0];
                 kill[1] = LIVES(1) || kill[1];
                 lock = 0;
