@@ -329,7 +329,21 @@ typedef struct DiscoverCall {
         Agent *agent;
         sd_bus_message *message;
         const Component *component;
+        size_t ask; /* bus_ask() */
 } DiscoverCall;
+
+static DiscoverCall *discover_free(DiscoverCall *call)
+{
+        if (!call)
+                return NULL;
+        if (call->message)
+                agent_unpin(call->agent);
+        sd_bus_message_unref(call->message);
+        bus_ask_end(call->ask);
+        free(call);
+        return NULL;
+}
+DEFINE_CLEANUP(DiscoverCall, discover_free);
 
 static void add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n)
 {
@@ -340,7 +354,7 @@ static void add_ports(cJSON *o, const char *key, const uint16_t *ports, size_t n
 
 static void discover_on_facts(const Facts *f, void *userdata)
 {
-        DiscoverCall *call = userdata;
+        _cleanup_(discover_freep) DiscoverCall *call = userdata;
         const Component *c = call->component;
         cJSON *o = cJSON_CreateObject();
 
@@ -372,43 +386,33 @@ static void discover_on_facts(const Facts *f, void *userdata)
         cJSON_AddNumberToObject(o, "request_limit", time_sec(f->request_limit_usec));
         cJSON_AddStringToObject(o, "request_limit_from", f->request_limit_from);
         (void) bus_reply_json(call->message, o);
-        agent_unpin(call->agent);
-        sd_bus_message_unref(call->message);
-        free(call);
 }
 
 static int method_discover(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_error *error)
 {
+        _cleanup_(discover_freep) DiscoverCall *call = calloc(1, sizeof(*call));
         const char *name;
         Err err = { 0 };
         FactsCall *facts;
-        (void) caller;
 
-        int r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
-        if (bus_crowded(a, error))
-                return -EBUSY;
-        if (agent_reload(a, &err) < 0)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
-        const Component *c = bus_component(a, name, error);
-        if (!c)
-                return -EINVAL;
-        DiscoverCall *call = calloc(1, sizeof(*call));
         if (!call)
                 return -ENOMEM;
-        call->message = sd_bus_message_ref(m);
-        call->component = c;
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0 || (r = bus_ask(a, caller, &call->ask, error)) < 0)
+                return r;
+        if (agent_reload(a, &err) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+        call->component = bus_component(a, name, error);
+        if (!call->component)
+                return -EINVAL;
         call->agent = a;
         agent_pin(a);
-        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), c, known_port(agent_config(a), c),
-                         discover_on_facts, call, &facts, &err);
-        if (r < 0) {
-                agent_unpin(a);
-                sd_bus_message_unref(call->message);
-                free(call);
+        call->message = sd_bus_message_ref(m);
+        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->component,
+                         known_port(agent_config(a), call->component), discover_on_facts, call, &facts, &err);
+        if (r < 0)
                 return bus_error(error, r, &err);
-        }
+        (void) TAKE_PTR(call);
         return 1;
 }
 

@@ -18,9 +18,7 @@
 #define LOCK_USEC (15 * USEC_PER_SEC)
 
 /* Each has a session of its own, and ZooKeeper takes a few dozen from one address, Edge's own among them. */
-#define CALLS_MAX 4
-
-static unsigned n_calls;
+static Shares asked = { .limits = { .all = 8, .strangers = 4, .person = 4 } };
 
 typedef struct LockCall {
         Agent *agent;
@@ -28,6 +26,7 @@ typedef struct LockCall {
         BusCaller caller;
         const Component *component;
         LeaseSlot *slot;
+        size_t share; /* of those who ask */
         LockFound found;
         PlaceAsk *ask;
         FactsCall *facts;
@@ -40,8 +39,8 @@ static void lock_call_end(LockCall *call)
 {
         agent_unpin(call->agent);
         sd_bus_message_unref(call->message);
+        shares_give(&asked, call->share);
         free(call);
-        n_calls--;
 }
 
 /* @place: detached and put into the answer; NULL: there is none. */
@@ -113,9 +112,6 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         Err err = { 0 };
         if (agent_leaving(a))
                 return bus_refuse(error, BUS_ERROR_PREFIX "Leaving", "the agent is just leaving; call again");
-        if (n_calls >= CALLS_MAX)
-                return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
-                                  "others are asking about places in ZooKeeper; call again");
         if (agent_reload(a, &err) < 0)
                 return bus_refuse(error, BUS_ERROR_PREFIX "Usage", "%s", err.text);
         const Component *c = bus_component(a, name, error);
@@ -125,6 +121,11 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         LockCall *call = slot ? calloc(1, sizeof(*call)) : NULL;
         if (!call)
                 return -ENOMEM;
+        int r = bus_share(&asked, "questions about the lock", caller, &call->share, error);
+        if (r < 0) {
+                free(call);
+                return r;
+        }
         call->agent = a;
         call->message = sd_bus_message_ref(m);
         call->caller = *caller;
@@ -133,7 +134,6 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         call->kind = kind;
         lock_find(agent_config(a), &call->found);
         agent_pin(a);
-        n_calls++;
         *ret = call;
         return 0;
 }

@@ -22,6 +22,7 @@ typedef struct LookCall {
         const Component *component;
         const Component *partner; /* NULL: none is configured */
         bool may_change;
+        size_t ask; /* bus_ask() */
         Facts facts;
         bool partner_running;
 } LookCall;
@@ -33,6 +34,7 @@ static LookCall *look_free(LookCall *call)
         if (call->message)
                 agent_unpin(call->agent);
         sd_bus_message_unref(call->message);
+        bus_ask_end(call->ask);
         free(call);
         return NULL;
 }
@@ -206,8 +208,8 @@ int method_look(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_err
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        if (bus_crowded(a, error))
-                return -EBUSY;
+        if ((r = bus_ask(a, caller, &call->ask, error)) < 0)
+                return r;
         if (agent_reload(a, &err) < 0)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
         call->component = bus_component(a, name, error);

@@ -297,13 +297,48 @@ void bus_text(char *buf, size_t size, const char *text)
         bus_clean(buf);
 }
 
-bool bus_crowded(const Agent *a, sd_bus_error *error)
+_Static_assert(sizeof(((Shares *) NULL)->one[0].who) == sizeof(((BusCaller *) NULL)->who),
+               "two people must not become one");
+
+int bus_share(Shares *s, const char *what, const BusCaller *caller, size_t *ret_share, sd_bus_error *error)
 {
-        bool crowded = agent_crowded(a);
-        if (crowded)
-                (void) sd_bus_error_set(error, BUS_ERROR_PREFIX "Busy",
-                                        "too many questions are being answered; call again");
-        return crowded;
+        switch (shares_take(s, caller->who, caller->root, !caller->may_change, ret_share)) {
+        case SHARES_OK:
+                return 0;
+        case SHARES_PERSON:
+                return bus_refuse(
+                        error, BUS_ERROR_PREFIX "Busy",
+                        "%u %s of %s are being answered, and one person has at most %u at once; call "
+                        "again when one is answered",
+                        s->limits.person, what, caller->text, s->limits.person);
+        case SHARES_STRANGERS:
+                return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
+                                  "at most %u %s of those who may not change anything are answered at once, "
+                                  "and so many are; call again",
+                                  s->limits.strangers, what);
+        case SHARES_ALL:
+        case SHARES_ANSWER_COUNT:
+        case SHARES_ANSWER_INVALID:
+                break;
+        }
+        return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
+                          "at most %u %s are answered at once, and so many are; call again", s->limits.all,
+                          what);
+}
+
+static Shares questions = { .limits = { .all = SHARES_MAX, .strangers = SHARES_MAX / 2, .person = 16 } };
+
+int bus_ask(const Agent *a, const BusCaller *caller, size_t *ret_ask, sd_bus_error *error)
+{
+        if (agent_crowded(a))
+                return bus_refuse(error, BUS_ERROR_PREFIX "Busy",
+                                  "too many questions are being answered; call again");
+        return bus_share(&questions, "questions", caller, ret_ask, error);
+}
+
+void bus_ask_end(size_t ask)
+{
+        shares_give(&questions, ask);
 }
 
 const Component *bus_component(const Agent *a, const char *name, sd_bus_error *error)

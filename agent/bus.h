@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "agent/hold.h"
+#include "agent/shares.h"
 
 #define BUS_ERROR_PREFIX "org.edgeroll.Error."
 #define BUS_GROUP        "edge-roll"
@@ -74,8 +75,17 @@ int bus_error(sd_bus_error *error, int r, const Err *err);
 void bus_clean(char *text);
 void bus_text(char *buf, size_t size, const char *text);
 
-/* bus_crowded() - too many questions are being answered. Return: true, and @error is Busy. */
-bool bus_crowded(const Agent *a, sd_bus_error *error);
+/*
+ * bus_share() - @caller has one more of @s, which are told as @what. @ret_share: for shares_give(). Return:
+ * 0; a negative errno, and @error is Busy and names the limit.
+ */
+int bus_share(Shares *s, const char *what, const BusCaller *caller, size_t *ret_share,
+              sd_bus_error *error) _must_check_;
+
+/* bus_ask() - @caller's is one more of the questions that anybody may ask and that are answered later.
+ * @ret_ask: for bus_ask_end(), 0 for none. Return: as bus_share(). */
+int bus_ask(const Agent *a, const BusCaller *caller, size_t *ret_ask, sd_bus_error *error) _must_check_;
+void bus_ask_end(size_t ask);
 
 /* bus_component() - by name or alias. Return: NULL, and @error is NoSuchComponent. */
 const Component *bus_component(const Agent *a, const char *name, sd_bus_error *error);
