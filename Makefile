@@ -98,10 +98,10 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
         agent/edge/rotation-check.c agent/edge/rotation-view.c
-CLUSTER += agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
+CLUSTER += agent/cluster/coordinator-proof.c agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
 CLUSTER += agent/cluster/lookout.c
 EDGE += agent/bridge-check.c agent/edge/check-child.c agent/edge/check-wire.c agent/edge/checking.c agent/edge/targets-check-view.c
-EDGE += agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
+EDGE += agent/edge/proof.c agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
 AGENT  += agent/job-beat.c
@@ -138,7 +138,7 @@ UNIT_TESTS   += api config-seen names shares
 UNIT_TESTS   += why-estate
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote secrets survey systemd
-TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/bus/fake-systemd1.c
+TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/lib/tls-router.c tests/bus/fake-systemd1.c
 ZK_TESTS     := job-zk place places
 UNIT_TESTS   += frames ssh-trouble
 BUS_TESTS    += bridge client-kill coordinator-kill follow oom

@@ -15,45 +15,8 @@ typedef struct ClusterWhy {
         SessionIo io;
         Session session;
         WhyRun run;
-        CoordSayFn say;
-        void *coord;
+        Proof proof;
 } ClusterWhy;
-
-static void why_say(void *userdata, bool warning, const char *text)
-{
-        ClusterWhy *w = userdata;
-        w->say(w->coord, warning, text);
-}
-
-/* Behind the roll: what do routers serve now? */
-static Result why_proof(CoordSayFn say, void *coord, char *text, size_t size, char *hint, size_t hint_size,
-                        void *userdata)
-{
-        ClusterWhy *w = userdata;
-        size_t bad = 0;
-        Err err = { 0 };
-
-        if (w->run.n_vhosts == 0)
-                return RESULT_DONE;
-        w->say = say;
-        w->coord = coord;
-        w->io.say = why_say;
-        w->io.userdata = w;
-        if (why_run_served(&w->run, &bad, &err) < 0)
-                (void) snprintf(text, size, "rolled, but what routers serve now is not known: %.300s",
-                                err.text);
-        else if (bad == 0)
-                return RESULT_DONE;
-        else
-                (void) snprintf(
-                        text, size,
-                        "rolled, but the certificate is not proven: %zu times a router serves another "
-                        "than it should, or could not be asked",
-                        bad);
-        (void) snprintf(hint, hint_size,
-                        "edge-roll why tells which; is the right certificate in the keystore?");
-        return RESULT_PROBLEMS;
-}
 
 /* @list: room for two of each server. Return: how many. */
 static size_t why_only(const ClusterWhy *w, const char *component, PlanOnly *list)
@@ -84,12 +47,14 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
         _cleanup_(freep) PlanOnly *list = calloc(2 * w->run.servers->n + 1, sizeof(*list));
         PlanEdge edge = { 0 };
         CoordIo with = *io;
+        Err err = { 0 };
         if (!list)
                 return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
         with.only = list;
         with.n_only = why_only(w, rq->component, list);
-        with.proof = why_proof;
-        with.proof_userdata = w;
+        if (why_run_proof(&w->run, &w->proof, &err) < 0)
+                return session_end_err(&w->session, RESULT_FAILED, &err);
+        with.proof = &w->proof;
         why_run_show(&w->run, false);
         if (with.n_only == 0)
                 return why_run_end(&w->run, strcmp(rq->component, CLI_ALL) == 0 ? NULL : rq->component);
@@ -130,6 +95,7 @@ int cluster_why(const CliRequest *rq, const Config *config, Nodes *nodes, const 
                 return status;
         if (why_run(&w.run, &w.session, &status) >= 0)
                 status = why_roll(&w, rq, config, nodes, io);
+        proof_done(&w.proof);
         why_run_done(&w.run);
         session_done(&w.session);
         return status;
@@ -162,16 +128,17 @@ static bool needed_ask(ClusterWhy *w, bool connected, Result *ret_result, char *
 static int needed_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, Nodes *nodes, CoordIo *with)
 {
         _cleanup_(freep) PlanOnly *list = calloc(2 * w->run.servers->n + 1, sizeof(*list));
+        Err err = { 0 };
         if (!list)
                 return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
         with->needed = list;
         with->n_needed = why_only(w, rq->component, list);
         with->needed_unknown = w->late || w->run.estate->n_troubles > 0;
         for (size_t i = 0; i < with->n_needed; i++)
-                if (strcmp(list[i].component, ROUTER) == 0) {
-                        with->proof = why_proof;
-                        with->proof_userdata = w;
-                }
+                if (strcmp(list[i].component, ROUTER) == 0)
+                        with->proof = &w->proof;
+        if (with->proof && why_run_proof(&w->run, &w->proof, &err) < 0)
+                return session_end_err(&w->session, RESULT_FAILED, &err);
         return coord_restart(rq, config, nodes, with);
 }
 
@@ -196,6 +163,7 @@ int cluster_if_needed(const CliRequest *rq, const Config *config, Nodes *nodes, 
                 status = session_end(&w.session, result, hint, "%s", err.text);
         else
                 status = coord_restart(rq, config, nodes, &with);
+        proof_done(&w.proof);
         why_run_done(&w.run);
         session_done(&w.session);
         return status;

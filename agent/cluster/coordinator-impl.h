@@ -13,6 +13,7 @@
 #include "agent/cluster/sequence.h"
 #include "agent/cluster/table.h"
 #include "agent/cluster/tenure.h"
+#include "agent/edge/proof.h"
 
 #define COORD_PULSE_USEC (12 * USEC_PER_SEC)     /* a node's word is believed for so long */
 #define COORD_TICK_USEC  (1 * USEC_PER_SEC)      /* the display, and what has become old */
@@ -86,6 +87,8 @@ struct Coord {
         PlanOptions plan_options;
         PlanOnly *only, *needed; /* of the roll that is resumed */
         bool needed_unknown;
+        Proof kept;        /* of the roll that is resumed */
+        Proof *proof;      /* that, or the caller's; NULL: nothing is to be proven */
         CoordLocks *locks; /* whether ZooKeeper answers, where it is the lock */
         bool locks_asked;  /* behind the present look */
         Plan *plan;
@@ -200,6 +203,12 @@ void coord_write(Coord *c, char *text); /* taken; NULL allowed */
 cJSON *coord_options_json(const CliRequest *rq);
 void coord_options_from_json(const cJSON *o, CliRequest *rq); /* strings stay @o's */
 cJSON *coord_roll_json(const Coord *c);
+/* coord_proof_log() - what is to be proven goes into the journal, a line for each virtual host. Return: true;
+ * false: it cannot be written. coord_proof_from_record() - and back. Return: 0; -EBADMSG; -ENOMEM. */
+bool coord_proof_log(Coord *c) _must_check_;
+int coord_proof_from_record(Coord *c, const RollRecord *record, Err *err) _must_check_;
+/* coord_prove() - what do routers serve now? What is not as it should be becomes the result. */
+void coord_prove(Coord *c);
 /* coord_left_out() - is @node (PLAN_NONE: any) to be restarted and was not asked, because somebody has
  * overridden that it cannot be reached? What was asked for is not done then. NULL: no. */
 const PlanSkip *coord_left_out(const Coord *c, size_t node);

@@ -216,6 +216,8 @@ cJSON *coord_roll_json(const Coord *c)
         add_list(o, "only", c->plan_options.only, c->plan_options.n_only);
         add_list(o, "needed", c->plan_options.needed, c->plan_options.n_needed);
         add_true(o, "needed_unknown", c->needed_unknown);
+        if (c->proof)
+                cJSON_AddNumberToObject(o, "proofs", (double) c->proof->n);
         cJSON *nodes = cJSON_AddArrayToObject(o, "nodes");
         for (size_t i = 0; i < c->nodes->n; i++) {
                 const Node *node = &c->nodes->nodes[i];

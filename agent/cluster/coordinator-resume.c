@@ -83,10 +83,12 @@ int coord_resume(const CliRequest *rq, const Config *config, const CoordIo *io)
                 return resume_refused(io, rq, RESULT_REFUSED, err.text);
         Coord c = { .rq = &as, .config = config, .nodes = nodes, .io = io, .record = record };
         (void) snprintf(c.id, sizeof(c.id), "%s", id);
-        if ((r = coord_lists_from_record(&c, record, &err)) < 0 || (r = coord_reopen(&c, dir, &err)) < 0) {
+        if ((r = coord_lists_from_record(&c, record, &err)) < 0 ||
+            (r = coord_proof_from_record(&c, record, &err)) < 0 || (r = coord_reopen(&c, dir, &err)) < 0) {
                 c.log = roll_log_free(c.log);
                 free(c.only);
                 free(c.needed);
+                proof_done(&c.kept);
                 return resume_refused(io, rq,
                                       r == -EBUSY      ? RESULT_BUSY
                                       : r == -EALREADY ? RESULT_NOT_NEEDED

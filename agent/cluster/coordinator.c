@@ -82,17 +82,13 @@ static void coord_leave(Coord *c)
         c->phase = COORD_OVER;
 }
 
-static void coord_on_said(void *coord, bool warning, const char *text)
-{
-        coord_say(coord, "", warning, "%s", text);
-}
-
 static void coord_conclude(Coord *c)
 {
-        bool rolled = c->seq && c->result == RESULT_DONE;
-        if (rolled && c->io->proof)
-                c->result = c->io->proof(coord_on_said, c, c->text, sizeof(c->text), c->hint, sizeof(c->hint),
-                                         c->io->proof_userdata);
+        /* One that is resumed may have had nothing left to do but this. */
+        bool rolled = c->seq ? c->result == RESULT_DONE || (c->record && c->result == RESULT_NOT_NEEDED)
+                             : c->record && c->result == RESULT_NOT_NEEDED;
+        if (rolled && c->proof && !c->rq->give_up)
+                coord_prove(c);
         if (c->log) {
                 coord_joins_take(c);
                 cJSON *o = roll_log_event("end");
@@ -566,7 +562,7 @@ static int coord_journal(Coord *c, Err *err)
         c->plan_options.holder = c->plan_options.roll = c->id;
         if (c->mode.json)
                 coord_write(c, line ? strdup(line) : NULL), coord_write(c, strdup("\n"));
-        return 0;
+        return coord_proof_log(c) ? 0 : err_set(err, -EIO, "what is to be proven cannot be written down");
 }
 
 static void coord_log_overrides(Coord *c)
@@ -717,6 +713,8 @@ static int coord_options(Coord *c, Err *err)
                 o->n_needed = c->io->n_needed;
         }
         c->needed_unknown = c->needed_unknown || c->io->needed_unknown;
+        if (c->io->proof)
+                c->proof = c->io->proof;
         o->edge = c->io->edge;
         c->wait_until = c->rq->wait_usec ? time_add(time_now(), c->rq->wait_usec) : 0;
         o->since = c->since;
@@ -783,6 +781,7 @@ int coord_run(Coord *c)
         c->log = roll_log_free(c->log);
         free(TAKE_PTR(c->only));
         free(TAKE_PTR(c->needed));
+        proof_done(&c->kept);
         c->table = table_free(c->table);
         sd_event_source_unref(c->tick);
         sd_event_source_unref(c->again);

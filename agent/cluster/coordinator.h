@@ -15,8 +15,6 @@
 #include "agent/config.h"
 #include "base/result.h"
 
-typedef void (*CoordSayFn)(void *coord, bool warning, const char *text); /* a line of the display */
-
 typedef struct CoordIo {
         FILE *out; /* the display, or JSON */
         FILE *err; /* why nothing could be done (not with JSON) */
@@ -35,11 +33,9 @@ typedef struct CoordIo {
         size_t n_needed;
         bool needed_unknown;
         const struct PlanEdge *edge; /* for the plan; NULL: not asked */
-        /* Behind a roll that is done, before that is told; NULL: nothing. @text, @hint: to be written when it
-         * is not as it should be. Return: the result of the whole. */
-        Result (*proof)(CoordSayFn say, void *coord, char *text, size_t size, char *hint, size_t hint_size,
-                        void *userdata);
-        void *proof_userdata;
+        /* Behind a roll that is done, before that is told: proven, and kept in its journal for `resume`;
+         * NULL: nothing. */
+        struct Proof *proof;
 } CoordIo;
 
 /*

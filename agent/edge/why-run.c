@@ -227,45 +227,36 @@ static int run_served(WhyRun *run, Err *err)
         return r < 0 ? r : 0;
 }
 
-int why_run_served(WhyRun *run, size_t *ret_bad, Err *err)
+static int run_proof_vhost(const WhyRun *run, const WhyVhost *v, ProofVhost *ret)
 {
-        _cleanup_(freep) Handshake *list = NULL;
-        size_t n = 0, at = 0;
-        int r = run_shake(run, &list, &n, err);
-        *ret_bad = 0;
-        for (size_t i = 0; i < run->n_vhosts && r >= 0; i++)
-                for (size_t k = 0; k < run->vhosts[i].n_served; k++) {
-                        const WhyVhost *v = &run->vhosts[i];
-                        WhyServed *one = &v->served[k];
-                        const Server *s = &run->servers->rows[one->server];
-                        if (!*s->address)
-                                continue;
-                        const Handshake *now = &list[at++];
-                        bool good = now->known && *v->expected && strcmp(now->fingerprint, v->expected) == 0;
-                        bool same =
-                                now->known && one->known && strcmp(now->fingerprint, one->fingerprint) == 0;
-                        *ret_bad += !good;
-                        if (!now->known)
-                                session_warn(run->session,
-                                             "virtual host %.80s: what router %s serves now is not known: %s",
-                                             v->vhost->name, why_server_name(s), now->text);
-                        else if (!good)
-                                session_warn(
-                                        run->session,
-                                        "virtual host %.80s: router %s serves the certificate %.23s..., %s before, and not %.23s...",
-                                        v->vhost->name, why_server_name(s), now->fingerprint,
-                                        same ? "as" : "another than",
-                                        *v->expected ? v->expected : "(not known)");
-                        else if (!same)
-                                session_tell(
-                                        run->session,
-                                        "virtual host %.80s: router %s serves the certificate %.23s... now, before %.23s",
-                                        v->vhost->name, why_server_name(s), now->fingerprint,
-                                        one->known ? one->fingerprint : "it was not known");
-                        one->known = now->known;
-                        (void) snprintf(one->fingerprint, sizeof(one->fingerprint), "%s", now->fingerprint);
-                }
-        return r < 0 ? r : 0;
+        const char *server_name = vhost_server_name(v->vhost);
+        (void) snprintf(ret->name, sizeof(ret->name), "%.250s", v->vhost->name);
+        (void) snprintf(ret->server_name, sizeof(ret->server_name), "%.250s", server_name ? server_name : "");
+        (void) snprintf(ret->expected, sizeof(ret->expected), "%s", v->expected);
+        ret->port = v->vhost->port;
+        for (size_t k = 0; k < v->n_served; k++) {
+                const Server *s = &run->servers->rows[v->served[k].server];
+                ProofRouter *router = *s->address ? proof_router(ret) : NULL;
+                if (!*s->address)
+                        continue;
+                if (!router)
+                        return -ENOMEM;
+                (void) snprintf(router->name, sizeof(router->name), "%s", why_server_name(s));
+                (void) snprintf(router->address, sizeof(router->address), "%s", s->address);
+                (void) snprintf(router->before, sizeof(router->before), "%s",
+                                v->served[k].known ? v->served[k].fingerprint : "");
+        }
+        return 0;
+}
+
+int why_run_proof(const WhyRun *run, Proof *ret, Err *err)
+{
+        for (size_t i = 0; i < run->n_vhosts; i++) {
+                ProofVhost *v = proof_add(ret);
+                if (!v || run_proof_vhost(run, &run->vhosts[i], v) < 0)
+                        return err_set(err, -ENOMEM, "Out of memory for a proof");
+        }
+        return 0;
 }
 
 /* ---- all of it ---- */

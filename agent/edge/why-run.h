@@ -6,6 +6,7 @@
  * with the routers, and judges.
  */
 
+#include "agent/edge/proof.h"
 #include "agent/edge/session.h"
 #include "agent/edge/why.h"
 
@@ -33,12 +34,9 @@ void why_run_done(WhyRun *run);
 int why_run_ask(WhyRun *ret, Session *session, Result *ret_result, char *hint, size_t size,
                 Err *err) _must_check_;
 
-/*
- * why_run_served() - shakes hands with all routers again, and tells each that serves another certificate than
- * before, or than it should. @ret_bad: how many serve another one than they should. Return: 0; errors of
- * handshake_all().
- */
-int why_run_served(WhyRun *run, size_t *ret_bad, Err *err) _must_check_;
+/* why_run_proof() - what every router is expected to serve, and serves now. @ret: zeroed; to be released with
+ * proof_done() whatever is returned. Return: 0; -ENOMEM. */
+int why_run_proof(const WhyRun *run, Proof *ret, Err *err) _must_check_;
 
 /* why_run_show() - the findings, for people or programs. @reasons: only what something must be done for, and
  * what is not known. */

@@ -14,11 +14,18 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "base/sha256.h"
+#include "tests/lib/ns.h"
 #include "tests/lib/standin.h"
+#include "tests/lib/tls-router.h"
 #include "tests/lib/world.h"
 
 /* A LoadBalancer with a server that there is, and one that there is not: an error. */
@@ -473,6 +480,166 @@ static void a_server_that_needs_it_and_is_on_no_node_is_told(void **state)
         world_done(&w);
 }
 
+/* ---- the certificate behind a roll ---- */
+
+#define CERTS "certs"
+
+static bool alone; /* in a network of its own */
+static TlsRouter routers[2];
+static char certs[128];
+
+/* Both routers serve the old certificate; the new one is in the keystore. */
+static Standin *edge_with_certificates(World *w)
+{
+        static const char *const addresses[] = { "10.0.0.1", "10.0.0.2" };
+        char print[SHA256_TEXT_SIZE], path[160], *pem = NULL;
+        _cleanup_(freep) char *text = NULL;
+        size_t size = 0;
+        world_new(w, "aa");
+        for (size_t i = 0; i < w->n; i++)
+                fake_agent_script(w->agent[i])->not_needed = true;
+        (void) snprintf(certs, sizeof(certs), "%s/" CERTS, w->dir);
+        assert_int_equal(mkdir(certs, 0700), 0);
+        tls_router_certificate(certs, "old", print);
+        tls_router_certificate(certs, "new", print);
+        for (size_t i = 0; i < 2; i++)
+                routers[i] = tls_router_start(certs, addresses[i], "old");
+        (void) snprintf(path, sizeof(path), "%s/new.pem", certs);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_true(getdelim(&pem, &size, '\0', f) > 0);
+        (void) fclose(f);
+        cJSON *o = cJSON_CreateString(pem);
+        _cleanup_(freep) char *json = cJSON_PrintUnformatted(o);
+        cJSON_Delete(o);
+        free(pem);
+        assert_true(
+                asprintf(
+                        &text,
+                        "{\"acme\":{\"prod\":{\"keystores\":{\"ks\":{\"a\":%s}},\"virtualhosts\":{\"secure\":{"
+                        "\"name\":\"secure\",\"port\":\"9443\",\"hostAliases\":[\"api.example.com\"],"
+                        "\"sSLInfo\":{\"enabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"ks\"}}}}}}",
+                        json) > 0);
+        Standin *s = standin_new(text, "[" LISTED("router", "1") "," LISTED("router", "2") "]");
+        configure(w, s, "");
+        return s;
+}
+
+static void certificates_done(World *w)
+{
+        for (size_t i = 0; i < 2; i++)
+                tls_router_stop(&routers[i]);
+        world_done(w);
+}
+
+static void serve_new(size_t node)
+{
+        static const char *const addresses[] = { "10.0.0.1", "10.0.0.2" };
+        tls_router_stop(&routers[node]);
+        routers[node] = tls_router_start(certs, addresses[node], "new");
+}
+
+/* A restart that brings what is in the keystore. */
+static void restart_serves_new(World *w, size_t node, const char *member)
+{
+        (void) w;
+        if (strcmp(member, "Go") == 0)
+                serve_new(node);
+}
+
+static void press_and_serve_new(World *w, size_t node, const char *member)
+{
+        restart_serves_new(w, node, member);
+        if (strcmp(member, "Go") == 0)
+                (void) kill(getpid(), SIGINT);
+}
+
+static bool cannot_serve(void)
+{
+        return !standin_have() || !tls_router_have() || !alone;
+}
+
+static void a_roll_is_done_when_the_routers_serve_what_they_should(void **state)
+{
+        static World w;
+        (void) state;
+        if (cannot_serve())
+                skip();
+        Standin *s = edge_with_certificates(&w);
+        world_ends(&w, "edge-roll restart --nodes n1,n2 --why --yes", RESULT_PROBLEMS);
+        assert_string_equal(w.order, "n1 n2");
+        world_says(&w, "the certificate is not proven: 2 times");
+        world_says(&w, "router 10.0.0.2 serves the certificate");
+        world_again(&w);
+        w.on_call = restart_serves_new;
+        world_ends(&w, "edge-roll restart --nodes n1,n2 --why --yes --json", RESULT_DONE);
+        world_says(&w, "\"event\":\"proof\"");
+        world_says(&w, "now, before");
+        assert_string_equal(w.order, "n1 n2");
+        (void) standin_free(s);
+        certificates_done(&w);
+}
+
+static void one_that_is_restarted_if_needed_proves_it_too(void **state)
+{
+        static World w;
+        (void) state;
+        if (cannot_serve())
+                skip();
+        Standin *s = edge_with_certificates(&w);
+        serve_new(0);
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --if-needed --yes", RESULT_PROBLEMS);
+        assert_string_equal(w.order, "n2");
+        world_says(&w, "the certificate is not proven: 1 times");
+        world_again(&w);
+        w.on_call = restart_serves_new;
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --if-needed --yes", RESULT_DONE);
+        assert_string_equal(w.order, "n2");
+        world_says(&w, "router 10.0.0.2 serves the certificate");
+        world_ends(&w, "edge-roll restart router --nodes n1,n2 --if-needed --yes", RESULT_NOT_NEEDED);
+        (void) standin_free(s);
+        certificates_done(&w);
+}
+
+/* With what was known when the roll began: the Management Server is gone. */
+static void a_resumed_roll_proves_what_it_would_have_proven(void **state)
+{
+        static World w;
+        char line[256];
+        (void) state;
+        if (cannot_serve())
+                skip();
+        Standin *s = edge_with_certificates(&w);
+        w.on_call = press_and_serve_new;
+        world_ends(&w, "edge-roll restart --nodes n1,n2 --why --yes", RESULT_INTERRUPTED);
+        assert_string_equal(w.order, "n1");
+        const char *at = strstr(w.lines, "edge-roll resume 2");
+        assert_non_null(at);
+        (void) snprintf(line, sizeof(line), "%.*s --yes", (int) strcspn(at, "\n"), at);
+        (void) standin_free(s);
+
+        /* The other one comes back with the old certificate. */
+        world_again(&w);
+        world_ends(&w, line, RESULT_PROBLEMS);
+        assert_string_equal(w.order, "n2");
+        world_says(&w, "router 10.0.0.1 serves the certificate");
+        world_says(&w, "router 10.0.0.2 serves the certificate");
+        world_says(&w, "as before, and not");
+        world_says(&w, "the certificate is not proven: 1 times");
+
+        /* Nothing is left of it but that; it is looked at again as often as somebody asks. */
+        world_again(&w);
+        world_ends(&w, line, RESULT_PROBLEMS);
+        assert_string_equal(w.order, "");
+        serve_new(1);
+        world_ends(&w, line, RESULT_DONE);
+        assert_string_equal(w.order, "");
+        world_says(&w, "router 10.0.0.2 serves the certificate");
+        world_ends(&w, line, RESULT_NOT_NEEDED);
+        assert_int_equal(world_restarts(&w), 2);
+        certificates_done(&w);
+}
+
 int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
@@ -485,7 +652,13 @@ int main(int argc, char **argv)
                 cmocka_unit_test(where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_said),
                 cmocka_unit_test(what_edge_has_said_counts_in_a_resume),
                 cmocka_unit_test(a_server_that_needs_it_and_is_on_no_node_is_told),
+                cmocka_unit_test(a_roll_is_done_when_the_routers_serve_what_they_should),
+                cmocka_unit_test(one_that_is_restarted_if_needed_proves_it_too),
+                cmocka_unit_test(a_resumed_roll_proves_what_it_would_have_proven),
         };
+        /* Routers have addresses of their own. */
+        alone = !ns_enter() && ns_addr(ns_here(), "lo", "10.0.0.1", 32) &&
+                ns_addr(ns_here(), "lo", "10.0.0.2", 32);
         if (argc > 1)
                 cmocka_set_test_filter(argv[1]);
         return cmocka_run_group_tests(tests, NULL, NULL);

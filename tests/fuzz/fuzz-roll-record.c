@@ -38,6 +38,12 @@ void fuzz_one(const uint8_t *data, size_t size)
                 (void) roll_record_node(record, record->nodes[i].name, NULL);
         if (record->options)
                 coord_options_from_json(record->options, &rq);
+        Coord c = { 0 };
+        if (coord_lists_from_record(&c, record, &err) < 0 || coord_proof_from_record(&c, record, &err) < 0)
+                fuzz_check(*err.text && fuzz_is_ascii(err.text));
+        free(c.only);
+        free(c.needed);
+        proof_done(&c.kept);
         if (coord_nodes_from_record(&nodes, record, &err) < 0)
                 return;
         for (size_t i = 0; i < nodes->n; i++)

@@ -308,7 +308,8 @@ static void the_page_has_every_event(void **state)
         static const char *const events[] = { "job",   "phase",  "progress", "warning", "finding",
                                               "hook",  "client", "result",   "roll",    "override",
                                               "lease", "node",   "stop",     "resume",  "join",
-                                              "end",   "target", "check",    "why",     "rotation" };
+                                              "end",   "target", "check",    "why",     "rotation",
+                                              "proof" };
         _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
         (void) state;
         const char *json = strstr(page, "\n.Sh JSON\n");

@@ -2,7 +2,7 @@
 
 /*
  * `edge-roll why`, from its command line to the Management Server's stand-in and to routers that serve TLS:
- * openssl at addresses of a network of its own.
+ * nginx at addresses of a network of its own.
  */
 
 #include <setjmp.h>
@@ -13,24 +13,19 @@
 #include <cmocka.h>
 
 #include <cjson/cJSON.h>
-#include <poll.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/cli.h"
 #include "agent/edge/why-run.h"
-#include "probes/pem.h"
 #include "tests/lib/ns.h"
 #include "tests/lib/standin.h"
+#include "tests/lib/tls-router.h"
 #include "tests/lib/why-door.h"
 
-#define NGINX   "/usr/sbin/nginx"
 #define ROUTERS 2
 
 static char certs[64]; /* a folder with old.pem, new.pem, their keys and fingerprints */
@@ -39,25 +34,12 @@ static const char *const addresses[ROUTERS] = { "10.9.0.1", "10.9.0.2" };
 
 /* ---- certificates and routers ---- */
 
-static void make_cert(const char *name, char *ret)
-{
-        char command[600], path[128];
-        (void) snprintf(
-                command, sizeof(command),
-                "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=%s "
-                "-days 30 -keyout %s.key -out %s.pem >/dev/null 2>&1",
-                certs, name, name, name);
-        assert_int_equal(system(command), 0);
-        (void) snprintf(path, sizeof(path), "%s/%s.pem", certs, name);
-        assert_int_equal(pem_fingerprint_file(path, ret, NULL), 0);
-}
-
 static int make_certs(void **state _unused_)
 {
         (void) snprintf(certs, sizeof(certs), "/tmp/edge-roll-why-XXXXXX");
         assert_non_null(mkdtemp(certs));
-        make_cert("old", old_print);
-        make_cert("new", new_print);
+        tls_router_certificate(certs, "old", old_print);
+        tls_router_certificate(certs, "new", new_print);
         return 0;
 }
 
@@ -66,59 +48,6 @@ static int drop_certs(void **state _unused_)
         char command[128];
         (void) snprintf(command, sizeof(command), "rm -rf %s", certs);
         return system(command);
-}
-
-typedef struct Router {
-        pid_t pid;
-} Router;
-
-/* nginx writes its pid when its sockets listen. */
-static void router_wait(int watch, const char *pid_file)
-{
-        char events[4096];
-        struct pollfd fd = { .fd = watch, .events = POLLIN };
-        while (access(pid_file, F_OK) != 0) {
-                assert_true(poll(&fd, 1, 20000) > 0);
-                assert_true(read(watch, events, sizeof(events)) > 0);
-        }
-        (void) close(watch);
-}
-
-/* Serves @cert ("old", "new") at @address, port 9443. */
-static Router router_start(const char *address, const char *cert)
-{
-        char conf[128], pid_file[140];
-        int watch = inotify_init1(IN_CLOEXEC);
-        Router r;
-        assert_true(watch >= 0 && inotify_add_watch(watch, certs, IN_CREATE) >= 0);
-        (void) snprintf(conf, sizeof(conf), "%s/%s.conf", certs, address);
-        (void) snprintf(pid_file, sizeof(pid_file), "%s.pid", conf);
-        (void) unlink(pid_file);
-        FILE *f = fopen(conf, "we");
-        assert_non_null(f);
-        (void) fprintf(
-                f,
-                "daemon off; master_process off; pid %s.pid; error_log %s.log; events { } http { access_log off; "
-                "client_body_temp_path %s; proxy_temp_path %s; fastcgi_temp_path %s; uwsgi_temp_path %s; "
-                "scgi_temp_path %s; server { listen %s:9443 ssl; ssl_certificate %s/%s.pem; "
-                "ssl_certificate_key %s/%s.key; return 200 ok; } }",
-                conf, conf, certs, certs, certs, certs, certs, address, certs, cert, certs, cert);
-        assert_int_equal(fclose(f), 0);
-        r.pid = fork();
-        assert_true(r.pid >= 0);
-        if (r.pid == 0) {
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void) execl(NGINX, NGINX, "-c", conf, (char *) NULL);
-                _exit(127);
-        }
-        router_wait(watch, pid_file);
-        return r;
-}
-
-static void router_stop(Router *r)
-{
-        (void) kill(r->pid, SIGKILL);
-        (void) waitpid(r->pid, NULL, 0);
 }
 
 /* ---- Edge ---- */
@@ -171,7 +100,7 @@ static const char direct_vhost[] =
 
 typedef struct Fixture {
         WhyDoor door;
-        Router routers[ROUTERS];
+        TlsRouter routers[ROUTERS];
 } Fixture;
 
 static char *pem_json(const char *name)
@@ -200,15 +129,15 @@ static void edge_is(const Fixture *f, const char *vhosts, const char *stored, co
 static void open_door(Fixture *f, const char *served1, const char *served2)
 {
         why_door_open(&f->door, "{}", servers_json);
-        f->routers[0] = router_start(addresses[0], served1);
-        f->routers[1] = router_start(addresses[1], served2);
+        f->routers[0] = tls_router_start(certs, addresses[0], served1);
+        f->routers[1] = tls_router_start(certs, addresses[1], served2);
         edge_is(f, "", "old", "");
 }
 
 static void close_door(Fixture *f)
 {
         for (size_t i = 0; i < ROUTERS; i++)
-                router_stop(&f->routers[i]);
+                tls_router_stop(&f->routers[i]);
         why_door_close(&f->door);
 }
 
@@ -257,8 +186,8 @@ static void test_a_router_that_serves_another(void **state _unused_)
         finds(&f, "routers", "virtualhost:secure@acme/prod", "the first change of a virtual host", "r-1");
 
         /* Restarted: it serves what is in the store. */
-        router_stop(&f.routers[0]);
-        f.routers[0] = router_start(addresses[0], "new");
+        tls_router_stop(&f.routers[0]);
+        f.routers[0] = tls_router_start(certs, addresses[0], "new");
         expect(&f, "--json --changed virtualhost:secure@prod", 10);
         finds(&f, "nothing", "virtualhost:secure@acme/prod",
               "every router serves the expected certificate already", "");
@@ -280,10 +209,10 @@ static void test_what_cannot_be_seen(void **state _unused_)
 {
         Fixture f;
         open_door(&f, "old", "old");
-        router_stop(&f.routers[1]);
+        tls_router_stop(&f.routers[1]);
         expect(&f, "--json", 20);
         finds(&f, "unknown", "virtualhost:secure@acme/prod", "10.9.0.2 serves there is not known", "");
-        f.routers[1] = router_start(addresses[1], "old");
+        f.routers[1] = tls_router_start(certs, addresses[1], "old");
 
         standin_write(f.door.standin, "mode", "500 references");
         expect(&f, "--json", 20);
@@ -304,11 +233,33 @@ static void test_what_cannot_be_seen(void **state _unused_)
         close_door(&f);
 }
 
+static void keep_line(void *userdata, bool warning, const char *text)
+{
+        (void) fprintf(userdata, "%s%s\n", warning ? "warning: " : "", text);
+}
+
+/* As a journal has it, and another process reads it. */
+static void write_and_read(Proof *p)
+{
+        Proof again = { 0 };
+        Err err = { 0 };
+        for (size_t i = 0; i < p->n; i++) {
+                cJSON *o = cJSON_CreateObject();
+                proof_vhost_json(&p->vhosts[i], o);
+                if (proof_read(&again, o, &err) < 0)
+                        fail_msg("%s", err.text);
+                cJSON_Delete(o);
+        }
+        proof_done(p);
+        *p = again;
+}
+
 /* Behind a restart: who serves the new one now, who does not, and whom nobody can ask. */
 static void test_proof_behind_a_restart(void **state _unused_)
 {
         char program[] = "edge-roll", verb[] = "why", *argv[] = { program, verb, NULL };
-        _cleanup_(freep) char *out = NULL, *errors = NULL;
+        _cleanup_(proof_done) Proof proof = { 0 };
+        _cleanup_(freep) char *said = NULL;
         size_t size, bad = 0;
         Session session;
         WhyRun run;
@@ -320,32 +271,60 @@ static void test_proof_behind_a_restart(void **state _unused_)
         open_door(&f, "old", "old");
         edge_is(&f, "", "new", "");
         assert_int_equal(cli_parse(2, argv, &rq, &err), 0);
-        SessionIo io = { .out = open_memstream(&out, &size),
-                         .err = open_memstream(&errors, &size),
-                         .in = -1 };
+        SessionIo io = { .out = stdout, .err = stderr, .in = -1 };
+        FILE *lines = open_memstream(&said, &size);
         assert_int_equal(session_open(&session, &rq, f.door.config, &io, &status), 0);
         assert_int_equal(why_run(&run, &session, &status), 0);
         assert_true(why_wants(run.why, WHY_ROUTERS, 0) && why_wants(run.why, WHY_ROUTERS, 1));
-
-        router_stop(&f.routers[0]);
-        f.routers[0] = router_start(addresses[0], "new");
-        assert_int_equal(why_run_served(&run, &bad, &err), 0);
-        assert_int_equal(bad, 1);
-        router_stop(&f.routers[1]);
-        assert_int_equal(why_run_served(&run, &bad, &err), 0);
-        assert_int_equal(bad, 1);
-        f.routers[1] = router_start(addresses[1], "new");
-        assert_int_equal(why_run_served(&run, &bad, &err), 0);
-        assert_int_equal(bad, 0);
-        assert_int_equal(fclose(io.out), 0);
-        assert_int_equal(fclose(io.err), 0);
-        assert_non_null(strstr(out, "router 10.9.0.1 serves the certificate"));
-        assert_non_null(strstr(errors, "router 10.9.0.2 serves the certificate"));
-        assert_non_null(strstr(errors, "as before, and not"));
-        assert_non_null(strstr(errors, "what router 10.9.0.2 serves now is not known"));
+        assert_int_equal(why_run_proof(&run, &proof, &err), 0);
         why_run_done(&run);
         session_done(&session);
+
+        tls_router_stop(&f.routers[0]);
+        f.routers[0] = tls_router_start(certs, addresses[0], "new");
+        assert_int_equal(proof_check(&proof, keep_line, lines, &bad, &err), 0);
+        assert_int_equal(bad, 1);
+        write_and_read(&proof);
+        tls_router_stop(&f.routers[1]);
+        assert_int_equal(proof_check(&proof, keep_line, lines, &bad, &err), 0);
+        assert_int_equal(bad, 1);
+        write_and_read(&proof);
+        f.routers[1] = tls_router_start(certs, addresses[1], "new");
+        assert_int_equal(proof_check(&proof, keep_line, lines, &bad, &err), 0);
+        assert_int_equal(bad, 0);
+        proof.missing = 2;
+        assert_int_equal(proof_check(&proof, keep_line, lines, &bad, &err), 0);
+        assert_int_equal(bad, 2);
+        assert_int_equal(fclose(lines), 0);
+        assert_non_null(strstr(said, "\nvirtual host secure: router 10.9.0.2 serves the certificate"));
+        assert_non_null(strstr(said, "now, before it was not known"));
+        assert_non_null(strstr(said, "warning: virtual host secure: router 10.9.0.2 serves the certificate"));
+        assert_non_null(strstr(said, "as before, and not"));
+        assert_non_null(strstr(said, "what router 10.9.0.2 serves now is not known"));
+        assert_non_null(strstr(said, "of 2 virtual hosts it is not written down"));
         close_door(&f);
+}
+
+static void test_a_proof_that_cannot_be_read(void **state _unused_)
+{
+        static const char *const bad[] = {
+                "{}",
+                "{\"virtual_host\":\"v\",\"server_name\":\"\",\"expected\":\"\"}",
+                "{\"virtual_host\":\"v\",\"server_name\":\"\",\"expected\":\"\",\"port\":70000}",
+                "{\"virtual_host\":7,\"server_name\":\"\",\"expected\":\"\",\"port\":1}",
+                "{\"virtual_host\":\"v\",\"server_name\":\"\",\"expected\":\"\",\"port\":1,\"routers\":[{}]}",
+                "{\"virtual_host\":\"v\",\"server_name\":\"\",\"expected\":\"\",\"port\":1,\"routers\":"
+                "[{\"name\":\"r\",\"address\":\"x;y\",\"before\":\"\"}]}",
+        };
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                _cleanup_(proof_done) Proof p = { 0 };
+                cJSON *o = cJSON_Parse(bad[i]);
+                Err err = { 0 };
+                assert_non_null(o);
+                assert_int_equal(proof_read(&p, o, &err), -EBADMSG);
+                assert_true(*err.text);
+                cJSON_Delete(o);
+        }
 }
 
 /* ---- what was changed ---- */
@@ -497,8 +476,8 @@ static void test_a_direct_store_that_is_not_served_yet(void **state _unused_)
         Fixture f;
         open_door(&f, "old", "old");
         edge_is(&f, direct_vhost, "new", "");
-        router_stop(&f.routers[0]);
-        f.routers[0] = router_start(addresses[0], "new");
+        tls_router_stop(&f.routers[0]);
+        f.routers[0] = tls_router_start(certs, addresses[0], "new");
         expect(&f, "--json --changed keystore:ks2@prod", 0);
         finds(&f, "routers", "keystore:ks2@acme/prod", "names another store directly", "r-2");
         close_door(&f);
@@ -582,13 +561,14 @@ int main(void)
                 cmocka_unit_test(test_a_router_that_serves_another),
                 cmocka_unit_test(test_what_cannot_be_seen),
                 cmocka_unit_test(test_proof_behind_a_restart),
+                cmocka_unit_test(test_a_proof_that_cannot_be_read),
                 cmocka_unit_test(test_changes_by_the_table),
                 cmocka_unit_test(test_stores_that_proxies_name_themselves),
                 cmocka_unit_test(test_a_direct_store_that_is_not_served_yet),
                 cmocka_unit_test(test_partial_deployments),
                 cmocka_unit_test(test_bad_calls),
         };
-        if (access(NGINX, X_OK) != 0) {
+        if (!tls_router_have()) {
                 (void) puts("nginx is not installed: there are no routers");
                 return 77;
         }
