@@ -18,9 +18,11 @@ int check_item(const EdgeTargetServer *server, char **ret, Err *err)
 {
         _cleanup_(json_closep) cJSON *o = NULL;
         _cleanup_(freep) char *text = NULL;
+        EdgeTargetServer sent = *server;
 
+        sent.description = (EdgeText){ 0 }; /* what people note there is none of a node's business */
         (void) json_lost();
-        o = target_to_json(server);
+        o = target_to_json(&sent);
         text = o ? cJSON_PrintUnformatted(o) : NULL;
         if (!text || json_lost())
                 return err_set(err, -ENOMEM, "Out of memory for a target server");

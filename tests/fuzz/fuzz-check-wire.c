@@ -26,6 +26,7 @@ static void one_question(const char *text, size_t len)
                 }
                 if (check_item(&asked.targets[i]->server, &item, &err) < 0)
                         continue;
+                asked.targets[i]->server.description = (EdgeText){ 0 };
                 _cleanup_(target_freep) Target *again = NULL;
                 char other[300];
                 int r = target_read(item, strlen(item), &again, &err);

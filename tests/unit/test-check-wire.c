@@ -66,6 +66,15 @@ static void test_a_question(void **state _unused_)
         }
 }
 
+/* What people note at a target server stays here. */
+static void test_what_is_not_sent(void **state _unused_)
+{
+        _cleanup_(freep) char *text = item(
+                "{\"name\":\"a\",\"host\":\"h\",\"port\":80,\"description\":\"a secret\",\"mine\":\"a secret\"}");
+        assert_non_null(strstr(text, "\"host\":\"h\""));
+        assert_null(strstr(text, "secret"));
+}
+
 static void test_as_many_as_go_into_one(void **state _unused_)
 {
         char *items[CHECK_ASK_LINES + 2];
@@ -250,13 +259,10 @@ static void test_what_is_shown(void **state _unused_)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_question),
-                cmocka_unit_test(test_as_many_as_go_into_one),
-                cmocka_unit_test(test_what_cannot_be_sent),
-                cmocka_unit_test(test_bad_questions),
-                cmocka_unit_test(test_an_answer),
-                cmocka_unit_test(test_the_longest_answer),
-                cmocka_unit_test(test_lies),
+                cmocka_unit_test(test_a_question),          cmocka_unit_test(test_as_many_as_go_into_one),
+                cmocka_unit_test(test_what_cannot_be_sent), cmocka_unit_test(test_bad_questions),
+                cmocka_unit_test(test_an_answer),           cmocka_unit_test(test_the_longest_answer),
+                cmocka_unit_test(test_what_is_not_sent),    cmocka_unit_test(test_lies),
                 cmocka_unit_test(test_what_is_shown),
         };
         return cmocka_run_group_tests_name("check-wire", tests, NULL, NULL);
