@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/addr.h"
+#include "base/words.h"
 #include "probes/http-impl.h"
 
 #define HTTP_BODY_MAX    (1024 * 1024)
@@ -66,17 +67,8 @@ static HttpCall *http_call_free(HttpCall *call)
 }
 DEFINE_CLEANUP(HttpCall, http_call_free);
 
-/*
- * What is written for people comes partly from outside (URL, libcurl's words about an answer) and may end in
- * a D-Bus message, which takes UTF-8 only.
- */
-static void http_ascii(char *s)
-{
-        for (; *s; s++)
-                if ((unsigned char) *s < 0x20 || (unsigned char) *s >= 0x7f)
-                        *s = '?';
-}
-
+/* It comes partly from outside (URL, libcurl's words about an answer) and may end in a D-Bus message, which
+ * takes UTF-8 only. */
 static void http_describe(HttpCall *call, const char *detail)
 {
         char took[32], shown[256];
@@ -95,7 +87,7 @@ static void http_describe(HttpCall *call, const char *detail)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s: %s%s%.180s%s after %s", shown,
                                 http_outcome_text(call->outcome), detail ? " (" : "", detail ? detail : "",
                                 detail ? ")" : "", took);
-        http_ascii(call->text);
+        words_clean(call->text);
 }
 
 /* Take @call off libcurl and queue it for its callback. */
@@ -205,7 +197,7 @@ static void http_keep_location(HttpCall *call)
         if (call->http->curl->easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &url) != CURLE_OK || !url)
                 return;
         (void) snprintf(call->location, sizeof(call->location), "%.*s", (int) strcspn(url, "?#"), url);
-        http_ascii(call->location);
+        words_clean(call->location);
 }
 
 static void http_fail_all(Http *h)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/addr.h"
+#include "base/words.h"
 
 #define TOTAL_USEC   (5 * USEC_PER_SEC)
 #define CONNECT_USEC (2 * USEC_PER_SEC)
@@ -89,18 +90,20 @@ DEFINE_CLEANUP(PlainCall, call_free);
 
 static void describe(PlainCall *c, const char *why)
 {
-        char took[32];
+        char took[32], shown[256];
 
+        (void) url_shown(c->url, shown, sizeof(shown));
         (void) time_format(c->elapsed_usec, took, sizeof(took));
         if (c->outcome == HTTP_ANSWER && c->connect_only)
-                (void) snprintf(c->text, sizeof(c->text), "%.200s: connected after %s", c->url, took);
+                (void) snprintf(c->text, sizeof(c->text), "%.200s: connected after %s", shown, took);
         else if (c->outcome == HTTP_ANSWER)
-                (void) snprintf(c->text, sizeof(c->text), "%.200s answered %ld after %s", c->url, c->status,
+                (void) snprintf(c->text, sizeof(c->text), "%.200s answered %ld after %s", shown, c->status,
                                 took);
         else
-                (void) snprintf(c->text, sizeof(c->text), "%.200s: %s%s%.80s%s after %s", c->url,
+                (void) snprintf(c->text, sizeof(c->text), "%.200s: %s%s%.80s%s after %s", shown,
                                 http_outcome_text(c->outcome), why ? " (" : "", why ? why : "",
                                 why ? ")" : "", took);
+        words_clean(c->text);
 }
 
 static void finish(PlainCall *c, HttpOutcome outcome, int os_errno, const char *why)

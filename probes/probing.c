@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/addr.h"
+#include "base/words.h"
 #include "probes/http-tls.h"
 #include "probes/http.h"
 #include "probes/lookup.h"
@@ -111,6 +112,7 @@ static void check_end_here(Check *c, ProbeLayer layer, const char *what)
 {
         char text[TEXT_SIZE];
         (void) snprintf(text, sizeof(text), "%.200s:%u: %.200s", c->spec.host, c->spec.port, what);
+        words_clean(text);
         check_end(c, &(ProbeResult){ .layer = layer, .text = text });
 }
 
@@ -216,6 +218,7 @@ static void check_on_result(const HttpResult *r, void *userdata)
         if (r->self_signed)
                 c->notes |= PROBE_NOTE_SELF_SIGNED;
         ProbeLayer layer = judge(c, r, text, sizeof(text));
+        words_clean(text);
         check_end(c, &(ProbeResult){
                              .layer = layer, .text = text, .os_errno = r->os_errno, .status = r->status });
 }

@@ -52,6 +52,8 @@ static void on_result(const HttpResult *r, void *userdata)
         f->called++;
         f->result = *r;
         (void) snprintf(f->text, sizeof(f->text), "%s", r->text);
+        for (const char *c = f->text; *c; c++)
+                assert_in_range(*c, ' ', '~');
 }
 
 static void on_line(const char *line, size_t len, void *userdata)
@@ -234,9 +236,13 @@ static void test_request(void **state _unused_)
         assert_null(strstr(origin_last_request(f.origin), "Content-Length"));
 
         static const HttpRequest bad[] = {
-                { .url = "https://127.0.0.1:1/" },    { .url = "http://127.0.0.1:0/" },
-                { .url = "http://127.0.0.1:99999/" }, { .url = "http://127.0.0.1:1/a b" },
-                { .address = "localhost" },           { .method = "BREW" },
+                { .url = "https://127.0.0.1:1/" },
+                { .url = "http://127.0.0.1:0/" },
+                { .url = "http://127.0.0.1:99999/" },
+                { .url = "http://127.0.0.1:1/a b" },
+                { .url = "http://127.0.0.1:1/\033[31m\a" },
+                { .address = "localhost" },
+                { .method = "BREW" },
         };
         unsigned asked = origin_requests(f.origin);
         for (size_t i = 0; i < ELEMENTS(bad); i++) {

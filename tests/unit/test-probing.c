@@ -59,6 +59,8 @@ static void on_result(Probing *p, size_t index, const ProbeResult *r, void *user
         assert_false(f->done);
         assert_true(index < CHECKS_MAX);
         assert_true(*r->text);
+        for (const char *c = r->text; *c; c++)
+                assert_in_range(*c, ' ', '~'); /* whatever it was made of */
         f->results[index] = *r;
         (void) snprintf(f->texts[index], sizeof(f->texts[index]), "%s", r->text);
         f->results[index].text = f->texts[index];
@@ -200,6 +202,11 @@ static void test_names(void **state _unused_)
         assert_non_null(strstr(origin_last_request(f.origin), "\r\nHost: localhost:"));
         expect(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = "no-such-name.invalid" }, PROBE_RESOLVE,
                "no-such-name.invalid:");
+        /* What came from elsewhere is nobody's terminal's business. */
+        expect(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = "\033[31mX\a\xc2\x9b" }, PROBE_RESOLVE, "?[31mX?");
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/\033[31m\a" }, PROBE_HERE, "/?[31m?:");
+        expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/\033[31m\a", .tls = true }, PROBE_HERE,
+               "/?[31m?:");
         /* Many of one name are one lookup, and one that fails hurts no other. */
         begin(&f);
         for (size_t i = 0; i < 20; i++)
