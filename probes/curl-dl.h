@@ -24,6 +24,8 @@
         X(easy_getinfo)        \
         X(easy_strerror)       \
         X(easy_cleanup)        \
+        X(easy_recv)           \
+        X(easy_send)           \
         X(multi_init)          \
         X(multi_setopt)        \
         X(multi_assign)        \

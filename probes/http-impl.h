@@ -6,7 +6,7 @@
 #include <sys/queue.h>
 
 #include "probes/curl-dl.h"
-#include "probes/http.h"
+#include "probes/http1.h"
 
 typedef TAILQ_HEAD(HttpQueue, HttpCall) HttpQueue;
 
@@ -14,6 +14,8 @@ struct Http {
         sd_event *event;
         int poll;                 /* of libcurl's sockets */
         sd_event_source *sockets; /* ... and its events */
+        int raw_poll;             /* of sockets that http-raw.c reads, */
+        sd_event_source *raws;    /* ... and its events */
         sd_event_source *timer;   /* libcurl's one timer */
         sd_event_source *deliver; /* runs while `finished` is not empty */
         const CurlDl *curl;       /* NULL until the first request */
@@ -38,17 +40,22 @@ struct HttpCall {
         size_t body_len, body_size, body_max;
         size_t header_bytes;
         bool connected, too_large, no_memory, certificate, connect_only, discard;
-        bool cut;                     /* the body was larger than what is read of it; only with discard */
         struct curl_slist connect_to; /* our own: libcurl only reads it */
         struct curl_slist headers[HTTP_EXTRA_MAX + 1];
         char location[256];
 
         bool self_signed, tell_self_signed;
-        HttpLineFn line;
-        bool in_body; /* the header is over */
-        Usec connect_usec, read_usec;
+        Usec connect_usec, read_usec, end_usec;
         Usec moved_usec;           /* connected, or last heard of; 0: not connected */
         sd_event_source *patience; /* with read_usec */
+
+        /* With discard, once it is connected: http-raw.c. */
+        bool raw;
+        curl_socket_t raw_fd; /* libcurl's */
+        uint32_t raw_events;
+        char *request;
+        size_t request_len, sent;
+        Http1 answer;
 
         HttpOutcome outcome;
         long status;
@@ -69,6 +76,19 @@ int http_setup(HttpCall *call, const HttpRequest *request, Err *err) _must_check
  * how it ends, and @why.
  */
 HttpOutcome http_check(const Http *h, const HttpRequest *request, char *why, size_t size);
+
+/* http_total_usec() - the limit to the whole. */
+Usec http_total_usec(const HttpRequest *request);
+
+/* http_end() - take @call off libcurl and queue it for its callback. @detail: what happened, or NULL. */
+void http_end(HttpCall *call, HttpOutcome outcome, const char *detail);
+
+/* http_raw_begin() - it is connected: from here on by ourselves. May end it. */
+void http_raw_begin(HttpCall *call);
+/* http_raw_leave() - its socket is watched no more; before libcurl closes it. */
+void http_raw_leave(HttpCall *call);
+int http_raw_on_sockets(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+void http_raw_on_patience(HttpCall *call);
 
 /* What libcurl calls; http.c has them. */
 size_t http_on_curl_header(char *data, size_t size, size_t n, void *userdata);

@@ -12,10 +12,14 @@
 #define HTTP_CONNECT_USEC (2 * USEC_PER_SEC)
 #define HTTP_TOTAL_USEC   (5 * USEC_PER_SEC)
 #define HTTP_URL_MAX      (8 * 1024)
-#define HTTP_CHUNK        1024L /* libcurl's smallest buffer, for bodies that are thrown away */
 
 /* libcurl 7.87 and later, where it makes names safe (CurlDl.names_block); older ones do not know it. */
 #define HTTP_OPT_QUICK_EXIT ((CURLoption) (CURLOPTTYPE_LONG + 322))
+
+Usec http_total_usec(const HttpRequest *request)
+{
+        return request->total_usec > 0 ? request->total_usec : HTTP_TOTAL_USEC;
+}
 
 /* Milliseconds for libcurl, rounded up: 0 would mean its own default of minutes. */
 static long http_msec(Usec usec, Usec fallback_usec)
@@ -190,9 +194,7 @@ static unsigned http_set_limits(HttpCall *call, const HttpRequest *request)
         call->connect_usec = request->connect_usec > 0 ? request->connect_usec : HTTP_CONNECT_USEC;
         call->read_usec = request->read_usec;
         HTTP_SET(CURLOPT_CONNECTTIMEOUT_MS, http_msec(time_add(call->connect_usec, 2 * call->read_usec), 0));
-        HTTP_SET(CURLOPT_TIMEOUT_MS, http_msec(request->total_usec, HTTP_TOTAL_USEC));
-        if (call->discard)
-                HTTP_SET(CURLOPT_BUFFERSIZE, HTTP_CHUNK);
+        HTTP_SET(CURLOPT_TIMEOUT_MS, http_msec(http_total_usec(request), 0));
         return bad;
 }
 
@@ -227,7 +229,7 @@ static unsigned http_set_trust(HttpCall *call, const HttpRequest *request)
                 HTTP_SET(CURLOPT_CAINFO, request->ca_file);
         if (request->tls)
                 bad |= http_tls_apply(curl, call->easy, request->tls);
-        if (call->certificate || call->connect_only)
+        if (call->certificate || call->connect_only || call->discard)
                 HTTP_SET(CURLOPT_CONNECT_ONLY, 1L);
         if (call->certificate) {
                 HTTP_SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -257,7 +259,7 @@ static int http_set_all(HttpCall *call, const HttpRequest *request, Err *err)
         HTTP_SET(CURLOPT_NOPROXY, "*");
         HTTP_SET(CURLOPT_NOSIGNAL, 1L);
         HTTP_SET(CURLOPT_FRESH_CONNECT, 1L);
-        HTTP_SET(CURLOPT_FORBID_REUSE, 1L);
+        HTTP_SET(CURLOPT_FORBID_REUSE, call->discard && !call->connect_only ? 0L : 1L);
         HTTP_SET(CURLOPT_USERAGENT, "edge-roll");
         HTTP_SET(CURLOPT_HEADERFUNCTION, http_on_curl_header);
         HTTP_SET(CURLOPT_HEADERDATA, call);

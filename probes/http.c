@@ -53,10 +53,13 @@ static HttpCall *http_call_free(HttpCall *call)
         if (!call)
                 return NULL;
         if (call->easy) {
+                http_raw_leave(call);
                 (void) call->http->curl->multi_remove_handle(call->http->multi, call->easy);
                 call->http->curl->easy_cleanup(call->easy);
         }
         (void) sd_event_source_unref(call->patience);
+        http1_done(&call->answer);
+        free(call->request);
         free(call->connect_to.data);
         for (size_t i = 0; i < ELEMENTS(call->headers); i++)
                 free(call->headers[i].data);
@@ -82,7 +85,7 @@ static void http_describe(HttpCall *call, const char *detail)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s: connected after %s", shown, took);
         else if (call->outcome == HTTP_ANSWER)
                 (void) snprintf(call->text, sizeof(call->text), "%.200s answered %ld after %s", shown,
-                                call->status, took);
+                                call->raw ? call->answer.status : call->status, took);
         else
                 (void) snprintf(call->text, sizeof(call->text), "%.200s: %s%s%.180s%s after %s", shown,
                                 http_outcome_text(call->outcome), detail ? " (" : "", detail ? detail : "",
@@ -90,8 +93,7 @@ static void http_describe(HttpCall *call, const char *detail)
         words_clean(call->text);
 }
 
-/* Take @call off libcurl and queue it for its callback. */
-static void http_finish(HttpCall *call, HttpOutcome outcome, const char *detail)
+void http_end(HttpCall *call, HttpOutcome outcome, const char *detail)
 {
         Http *h = call->http;
 
@@ -100,6 +102,7 @@ static void http_finish(HttpCall *call, HttpOutcome outcome, const char *detail)
         http_describe(call, detail);
         call->patience = sd_event_source_unref(call->patience);
         if (call->easy) {
+                http_raw_leave(call);
                 (void) h->curl->multi_remove_handle(h->multi, call->easy);
                 h->curl->easy_cleanup(call->easy);
                 call->easy = NULL;
@@ -145,8 +148,6 @@ static HttpOutcome http_judge(const HttpCall *call, CURLcode code)
                 return HTTP_TOO_LARGE;
         if (call->no_memory)
                 return HTTP_INTERNAL;
-        if (call->cut)
-                return HTTP_ANSWER;
         switch ((int) code) {
         case CURLE_OK:
                 /* libcurl before 7.66 takes any bytes for an answer of HTTP/0.9, without a status. */
@@ -203,7 +204,7 @@ static void http_keep_location(HttpCall *call)
 static void http_fail_all(Http *h)
 {
         while (!TAILQ_EMPTY(&h->running))
-                http_finish(TAILQ_FIRST(&h->running), HTTP_INTERNAL, "its sockets cannot be watched");
+                http_end(TAILQ_FIRST(&h->running), HTTP_INTERNAL, "its sockets cannot be watched");
         h->broken = false;
 }
 
@@ -243,7 +244,7 @@ static void http_keep_numbers(HttpCall *call, CURLcode result)
         const CurlDl *curl = call->http->curl;
         long os_errno = 0;
 
-        if (result == CURLE_OK || call->cut)
+        if (result == CURLE_OK)
                 (void) curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &call->status);
         else if (curl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno) == CURLE_OK)
                 call->os_errno = (int) os_errno;
@@ -270,14 +271,17 @@ static void http_advance(Http *h, curl_socket_t fd, int events)
                         http_keep_certificate(call);
                 if (call->tell_self_signed)
                         http_keep_issuer(call);
+                if (result == CURLE_OK && call->discard && !call->connect_only) {
+                        http_raw_begin(call);
+                        continue;
+                }
                 if (call->status >= 300 && call->status < 400)
                         http_keep_location(call);
                 HttpOutcome outcome = http_judge(call, result);
                 if (outcome != HTTP_ANSWER)
                         call->status = 0;
                 const char *detail = *call->curl_text ? call->curl_text : h->curl->easy_strerror(result);
-                http_finish(call, outcome,
-                            result == CURLE_OK || call->too_large || call->cut ? NULL : detail);
+                http_end(call, outcome, result == CURLE_OK || call->too_large ? NULL : detail);
         }
         if (code != CURLM_OK || h->broken)
                 http_fail_all(h);
@@ -344,9 +348,12 @@ static void http_note_connected(Http *h, CURL *easy, curl_socket_t fd)
         (void) h->curl->easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &call);
         if (call && !call->connected && getpeername(fd, (struct sockaddr *) &peer, &len) == 0 &&
             (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)) {
-                if (call->read_usec > 0 && !call->connected)
-                        call->moved_usec = time_now();
                 call->connected = true;
+                if (call->read_usec == 0)
+                        return;
+                call->moved_usec = time_now();
+                /* Which may be sooner than the end of the time to connect. */
+                (void) sd_event_source_set_time(call->patience, time_add(call->moved_usec, call->read_usec));
         }
 }
 
@@ -383,6 +390,10 @@ static int http_on_patience(sd_event_source *source, uint64_t usec _unused_, voi
         char why[64], limit[32];
         bool connected = http_was_connected(call);
 
+        if (call->raw) {
+                http_raw_on_patience(call);
+                return 0;
+        }
         if (connected && call->moved_usec == 0)
                 call->moved_usec = call->start_usec + (Usec) http_info(call, CURLINFO_CONNECT_TIME_T);
         Usec wait = connected ? call->read_usec : call->connect_usec;
@@ -393,7 +404,7 @@ static int http_on_patience(sd_event_source *source, uint64_t usec _unused_, voi
                 return 0;
         }
         (void) snprintf(why, sizeof(why), "nothing for %s", time_format(wait, limit, sizeof(limit)));
-        http_finish(call, connected ? http_judge_stage(call) : HTTP_CONNECT, why);
+        http_end(call, connected ? http_judge_stage(call) : HTTP_CONNECT, why);
         return 0;
 }
 
@@ -409,7 +420,7 @@ static int http_start_patience(HttpCall *call, Err *err)
         return r < 0 ? err_errno(err, r, "Cannot limit an HTTP request") : 0;
 }
 
-size_t http_on_curl_header(char *data, size_t size, size_t n, void *userdata)
+size_t http_on_curl_header(char *data _unused_, size_t size, size_t n, void *userdata)
 {
         HttpCall *call = userdata;
         size_t len = size * n;
@@ -421,20 +432,7 @@ size_t http_on_curl_header(char *data, size_t size, size_t n, void *userdata)
         }
         if (call->read_usec > 0)
                 call->moved_usec = time_now();
-        call->in_body = len <= 2 && data[0] != 'H'; /* the empty line */
-        if (call->line)
-                call->line(data, len, call->userdata);
         return len;
-}
-
-/* Return: false when no more of it is wanted. */
-static bool http_discard(HttpCall *call, size_t len)
-{
-        if (call->read_usec > 0)
-                call->moved_usec = time_now();
-        call->cut = len > call->body_max - call->body_len;
-        call->body_len += call->cut ? 0 : len;
-        return !call->cut;
 }
 
 size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata)
@@ -442,8 +440,6 @@ size_t http_on_curl_body(char *data, size_t size, size_t n, void *userdata)
         HttpCall *call = userdata;
         size_t len = size * n;
 
-        if (call->discard)
-                return http_discard(call, len) ? len : 0;
         if (len > call->body_max - call->body_len) {
                 call->too_large = true;
                 return 0;
@@ -478,15 +474,15 @@ static int http_on_deliver(sd_event_source *source, void *userdata)
         bool whole = call->outcome == HTTP_ANSWER;
         HttpResult result = {
                 .outcome = call->outcome,
-                .status = call->status,
+                .status = call->raw && whole ? call->answer.status : call->status,
                 .location = call->location,
                 .body = whole && call->body ? call->body : "",
                 .body_len = whole ? call->body_len : 0,
                 .text = call->text,
                 .elapsed_usec = call->elapsed_usec,
                 .os_errno = call->os_errno,
-                .in_body = call->in_body,
-                .cut = call->cut,
+                .part = http1_part(&call->answer),
+                .cut = call->answer.cut,
                 .self_signed = call->self_signed,
         };
         call->http = NULL; /* from here on the callback may free it */
@@ -499,13 +495,18 @@ int http_new(Http **ret, sd_event *e, Err *err)
         _cleanup_(http_freep) Http *h = calloc(1, sizeof(*h));
         if (!h)
                 return err_errno(err, -ENOMEM, "Cannot prepare HTTP requests");
-        h->poll = -1;
+        h->poll = h->raw_poll = -1;
         TAILQ_INIT(&h->running);
         TAILQ_INIT(&h->finished);
         h->event = sd_event_ref(e);
 
         h->poll = epoll_create1(EPOLL_CLOEXEC);
-        int r = h->poll < 0 ? -errno : sd_event_add_io(e, &h->sockets, h->poll, EPOLLIN, http_on_sockets, h);
+        h->raw_poll = epoll_create1(EPOLL_CLOEXEC);
+        int r = h->poll < 0 || h->raw_poll < 0
+                        ? -errno
+                        : sd_event_add_io(e, &h->sockets, h->poll, EPOLLIN, http_on_sockets, h);
+        if (r >= 0)
+                r = sd_event_add_io(e, &h->raws, h->raw_poll, EPOLLIN, http_raw_on_sockets, h);
         if (r >= 0)
                 r = sd_event_add_time(e, &h->timer, CLOCK_MONOTONIC, 0, 1, http_on_timer, h);
         if (r >= 0)
@@ -533,6 +534,8 @@ Http *http_free(Http *h)
                         h->multi); /* drops what sockets are left, through our callback */
         (void) sd_event_source_unref(h->sockets);
         closep(&h->poll);
+        (void) sd_event_source_unref(h->raws);
+        closep(&h->raw_poll);
         (void) sd_event_source_unref(h->timer);
         (void) sd_event_source_unref(h->deliver);
         (void) sd_event_unref(h->event);
@@ -584,11 +587,15 @@ int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, H
         call->certificate = request->certificate;
         call->connect_only = request->connect_only;
         call->discard = request->discard;
-        call->line = request->line;
+        http1_init(&call->answer, call->body_max, request->line, userdata);
+        call->end_usec = time_add(call->start_usec, http_total_usec(request));
         call->tell_self_signed = request->tls && request->tls->tell_self_signed;
 
         char why[128];
         HttpOutcome outcome = http_check(h, request, why, sizeof(why));
+        if (outcome == HTTP_ANSWER && call->discard && !call->connect_only &&
+            http1_request(request, &call->request, &call->request_len) < 0)
+                return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
         if (outcome == HTTP_ANSWER &&
             ((r = http_setup(call, request, err)) < 0 || (r = http_start_patience(call, err)) < 0))
                 return r;
@@ -598,7 +605,7 @@ int http_start(Http *h, const HttpRequest *request, HttpFn fn, void *userdata, H
         if (ret)
                 *ret = call;
         if (outcome != HTTP_ANSWER)
-                http_finish(call, outcome, why);
+                http_end(call, outcome, why);
         TAKE_PTR(call);
         return 0;
 }

@@ -65,7 +65,7 @@ typedef struct HttpTls {
 } HttpTls;
 
 /* A line of the header, status line and empty line included, with its end, as it comes; not NUL-terminated.
- * From within libcurl: nothing may be started, cancelled or freed. */
+ * Nothing may be started, cancelled or freed. */
 typedef void (*HttpLineFn)(const char *line, size_t len, void *userdata);
 
 typedef struct HttpRequest {
@@ -91,14 +91,22 @@ typedef struct HttpRequest {
         const char *address; /* NULL: looked up; else the number where the URL's host is; copied */
         const HttpTls *tls;  /* NULL: verified, libcurl's own choice in the rest */
         bool connect_only;   /* connected (and with https the handshake done) is the answer, status 0 */
-        bool discard;    /* the body is counted and thrown away; behind max_body_bytes no more is read, and
-                          * that is an answer, `cut` */
-        HttpLineFn line; /* NULL, or told each line of the header, with the userdata of @fn */
+        /* The answer is read as probes/http1.h does, its body counted and thrown away; behind max_body_bytes
+         * no more is read, and that is an answer, `cut`. Needs read_usec; no cookie, user or password. */
+        bool discard;
+        HttpLineFn line; /* with discard: NULL, or told each line of the header, with the userdata of @fn */
         /* Only the TLS handshake of an https URL, nothing verified, nothing asked: the body of the answer
          * (status 0) is the server's own certificate, as PEM; empty where this libcurl cannot tell it. */
         bool certificate;
         const char *server_name; /* with it: the name that is asked for (SNI); NULL or "": none; copied */
 } HttpRequest;
+
+/* What of an answer was being read. */
+typedef enum HttpPart {
+        HTTP_PART_STATUS, /* the status line, or one is still to come behind 1xx */
+        HTTP_PART_HEADER,
+        HTTP_PART_BODY,
+} HttpPart;
 
 typedef struct HttpResult {
         HttpOutcome outcome;
@@ -109,7 +117,7 @@ typedef struct HttpResult {
         const char *text; /* one ASCII sentence: URL, what happened, how long; valid during the callback */
         Usec elapsed_usec;
         int os_errno;     /* of a failure, where there is one: ECONNREFUSED, EHOSTUNREACH; 0 else */
-        bool in_body;     /* the header was over */
+        HttpPart part;    /* of the answer: how far it had come; only with discard, and of plain.c */
         bool cut;         /* see discard */
         bool self_signed; /* with tell_self_signed: the far end's certificate is its own issuer; false where
                            * this libcurl cannot tell */

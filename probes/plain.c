@@ -1,64 +1,44 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "probes/plain.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "base/addr.h"
 #include "base/words.h"
+#include "probes/http1.h"
 
 #define TOTAL_USEC   (5 * USEC_PER_SEC)
 #define CONNECT_USEC (2 * USEC_PER_SEC)
 #define BODY_MAX     (1024 * 1024)
-#define HEADERS_MAX  (64 * 1024)
 #define READ_SIZE    16384
 #define SLACK_USEC   (2 * USEC_PER_MSEC)
 
 typedef TAILQ_HEAD(PlainQueue, PlainCall) PlainQueue;
 
-typedef enum PlainState {
-        PLAIN_CONNECTING,
-        PLAIN_STATUS, /* its line, or what stands for one */
-        PLAIN_HEADERS,
-        PLAIN_BODY,       /* `left` bytes of it */
-        PLAIN_TO_THE_END, /* until the far end closes */
-        PLAIN_CHUNK_SIZE,
-        PLAIN_CHUNK,
-        PLAIN_CHUNK_END,
-        PLAIN_TRAILERS,
-        PLAIN_OVER, /* the answer is whole */
-} PlainState;
-
 typedef struct PlainCall {
         TAILQ_ENTRY(PlainCall) entry;
         Plain *plain;
         HttpFn fn;
-        HttpLineFn line;
         void *userdata;
         int fd;
-        PlainState state;
+        bool connected;
         uint32_t events;
 
         char *url, *request;
         size_t request_len, sent;
         Usec start_usec, connect_usec, read_usec, moved_usec, end_usec;
 
-        char *partial; /* a line that is not whole yet */
-        size_t partial_len, partial_size;
-        size_t header_bytes, body_len, body_max;
-        uint64_t left; /* of the body, or of its chunk */
-        bool connect_only, chunked, has_length, heard, cut;
+        bool connect_only;
+        Http1 answer;
 
         HttpOutcome outcome;
         int os_errno;
-        long status;
         Usec elapsed_usec;
         char text[384];
 } PlainCall;
@@ -82,7 +62,7 @@ static PlainCall *call_free(PlainCall *c)
         closep(&c->fd);
         free(c->url);
         free(c->request);
-        free(c->partial);
+        http1_done(&c->answer);
         free(c);
         return NULL;
 }
@@ -97,8 +77,8 @@ static void describe(PlainCall *c, const char *why)
         if (c->outcome == HTTP_ANSWER && c->connect_only)
                 (void) snprintf(c->text, sizeof(c->text), "%.200s: connected after %s", shown, took);
         else if (c->outcome == HTTP_ANSWER)
-                (void) snprintf(c->text, sizeof(c->text), "%.200s answered %ld after %s", shown, c->status,
-                                took);
+                (void) snprintf(c->text, sizeof(c->text), "%.200s answered %ld after %s", shown,
+                                c->answer.status, took);
         else
                 (void) snprintf(c->text, sizeof(c->text), "%.200s: %s%s%.80s%s after %s", shown,
                                 http_outcome_text(c->outcome), why ? " (" : "", why ? why : "",
@@ -113,8 +93,6 @@ static void finish(PlainCall *c, HttpOutcome outcome, int os_errno, const char *
         c->outcome = outcome;
         c->os_errno = os_errno;
         c->elapsed_usec = time_now() - c->start_usec;
-        if (outcome != HTTP_ANSWER)
-                c->status = 0;
         /* The outcome says it already where it was refused. */
         describe(c, why || os_errno == 0 || outcome == HTTP_REFUSED ? why : strerror(os_errno));
         /* Closing it is not enough: a child between fork and exec has it, too, and as long as that is so it
@@ -128,25 +106,16 @@ static void finish(PlainCall *c, HttpOutcome outcome, int os_errno, const char *
         (void) sd_event_source_set_enabled(p->deliver, SD_EVENT_ONESHOT);
 }
 
-static bool in_body(const PlainCall *c)
-{
-        return c->state >= PLAIN_BODY;
-}
-
 /* How far it had come when its time was up or its connection was lost. */
-static HttpOutcome stage(const PlainCall *c)
+static HttpOutcome stage(const PlainCall *c, bool closed)
 {
-        if (c->state == PLAIN_CONNECTING)
-                return HTTP_CONNECT;
-        if (c->heard)
-                return HTTP_TRUNCATED;
-        return c->sent < c->request_len ? HTTP_SEND : HTTP_NO_ANSWER;
+        return c->connected ? http1_stage(&c->answer, closed, c->sent == c->request_len) : HTTP_CONNECT;
 }
 
 static Usec due(const PlainCall *c)
 {
-        Usec wait = c->state == PLAIN_CONNECTING ? time_add(c->start_usec, c->connect_usec)
-                                                 : time_add(c->moved_usec, c->read_usec);
+        Usec wait = !c->connected ? time_add(c->start_usec, c->connect_usec)
+                                  : time_add(c->moved_usec, c->read_usec);
         return MIN(wait, c->end_usec);
 }
 
@@ -161,213 +130,6 @@ static void timer_at(Plain *p, Usec when)
 
 /* ---- what comes ------------------------------------------------------------------------------------------
  */
-
-/* "HTTP/1.1 200 OK" */
-static bool read_status(PlainCall *c, const char *line, size_t len)
-{
-        if (len < 12 || strncmp(line, "HTTP/1.", 7) != 0 || !isdigit((unsigned char) line[7]) ||
-            line[8] != ' ')
-                return false;
-        for (size_t i = 9; i < 12; i++)
-                if (!isdigit((unsigned char) line[i]))
-                        return false;
-        if (len > 12 && !strchr(" \r\n", line[12]))
-                return false;
-        c->status = (line[9] - '0') * 100L + (line[10] - '0') * 10L + (line[11] - '0');
-        c->chunked = c->has_length = false;
-        return c->status >= 100;
-}
-
-static bool is_header(const char *line, size_t len, const char *name, const char **value, size_t *value_len)
-{
-        size_t n = strlen(name);
-        if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
-                return false;
-        const char *v = line + n + 1, *end = line + len;
-        while (v < end && strchr(" \t", *v))
-                v++;
-        while (end > v && strchr(" \t\r\n", end[-1]))
-                end--;
-        *value = v;
-        *value_len = (size_t) (end - v);
-        return true;
-}
-
-static bool read_length(PlainCall *c, const char *value, size_t len)
-{
-        uint64_t n = 0;
-        if (len == 0 || len > 18)
-                return false;
-        for (size_t i = 0; i < len; i++) {
-                if (!isdigit((unsigned char) value[i]))
-                        return false;
-                n = n * 10 + (uint64_t) (value[i] - '0');
-        }
-        /* Two that differ mean that nobody knows where it ends. */
-        if (c->has_length && c->left != n)
-                return false;
-        c->left = n;
-        c->has_length = true;
-        return true;
-}
-
-/* Return: false for what no answer may say. */
-static bool read_header(PlainCall *c, const char *line, size_t len)
-{
-        const char *value;
-        size_t n;
-
-        if (is_header(line, len, "Content-Length", &value, &n))
-                return read_length(c, value, n);
-        if (is_header(line, len, "Transfer-Encoding", &value, &n))
-                c->chunked = n >= 7 && strncasecmp(value + n - 7, "chunked", 7) == 0;
-        return true;
-}
-
-/* The empty line: what kind of body follows? RFC 9112, section 6.3. */
-static void header_over(PlainCall *c)
-{
-        if (c->status < 200 && c->status != 101)
-                c->state = PLAIN_STATUS; /* the answer itself comes behind it */
-        else if (c->status == 101 || c->status == 204 || c->status == 304)
-                c->state = PLAIN_OVER;
-        else if (c->chunked)
-                c->state = PLAIN_CHUNK_SIZE;
-        else if (c->has_length)
-                c->state = c->left > 0 ? PLAIN_BODY : PLAIN_OVER;
-        else
-                c->state = PLAIN_TO_THE_END;
-}
-
-static bool read_chunk_size(PlainCall *c, const char *line, size_t len)
-{
-        uint64_t n = 0;
-        size_t i = 0;
-        for (; i < len && isxdigit((unsigned char) line[i]); i++) {
-                int digit = isdigit((unsigned char) line[i]) ? line[i] - '0'
-                                                             : tolower((unsigned char) line[i]) - 'a' + 10;
-                if (i >= 15)
-                        return false;
-                n = n * 16 + (uint64_t) digit;
-        }
-        if (i == 0 || (i < len && !strchr(" \t;\r\n", line[i])))
-                return false;
-        c->left = n;
-        c->state = n > 0 ? PLAIN_CHUNK : PLAIN_TRAILERS;
-        return true;
-}
-
-/* A whole line, with its end. Return: HTTP_ANSWER to go on, else how it ends. */
-static HttpOutcome take_line(PlainCall *c, const char *line, size_t len)
-{
-        bool empty = len <= 2 && (line[0] == '\n' || line[0] == '\r');
-
-        c->header_bytes += len;
-        if (c->header_bytes > HEADERS_MAX)
-                return c->state >= PLAIN_BODY ? HTTP_TRUNCATED : HTTP_TOO_LARGE;
-        if (c->line && !in_body(c))
-                c->line(line, len, c->userdata);
-        switch (c->state) {
-        case PLAIN_STATUS:
-                if (!read_status(c, line, len))
-                        return HTTP_PROTOCOL;
-                c->state = PLAIN_HEADERS;
-                break;
-        case PLAIN_HEADERS:
-                if (empty)
-                        header_over(c);
-                else if (!read_header(c, line, len))
-                        return HTTP_PROTOCOL;
-                break;
-        case PLAIN_CHUNK_SIZE:
-                if (!read_chunk_size(c, line, len))
-                        return HTTP_TRUNCATED;
-                c->header_bytes = 0; /* so many lines as there are chunks */
-                break;
-        case PLAIN_CHUNK_END:
-                if (!empty)
-                        return HTTP_TRUNCATED;
-                c->state = PLAIN_CHUNK_SIZE;
-                break;
-        case PLAIN_TRAILERS:
-                if (empty)
-                        c->state = PLAIN_OVER;
-                break;
-        case PLAIN_CONNECTING:
-        case PLAIN_BODY:
-        case PLAIN_TO_THE_END:
-        case PLAIN_CHUNK:
-        case PLAIN_OVER:
-                break;
-        }
-        return HTTP_ANSWER;
-}
-
-/* A line may come in pieces. Return: as take_line(); @used: how much of @data is done with. */
-static HttpOutcome take_text(PlainCall *c, const char *data, size_t len, size_t *used)
-{
-        const char *end = memchr(data, '\n', len);
-        size_t n = end ? (size_t) (end - data) + 1 : len;
-
-        *used = n;
-        if (end && c->partial_len == 0)
-                return take_line(c, data, n);
-        if (c->header_bytes + c->partial_len + n > HEADERS_MAX)
-                return HTTP_TOO_LARGE;
-        if (c->partial_len + n > c->partial_size) {
-                size_t size = MAX(c->partial_len + n, c->partial_size * 2);
-                char *more = realloc(c->partial, size);
-                if (!more)
-                        return HTTP_INTERNAL;
-                c->partial = more;
-                c->partial_size = size;
-        }
-        memcpy(c->partial + c->partial_len, data, n);
-        c->partial_len += n;
-        /* What does not begin like an answer is not waited for. */
-        if (c->state == PLAIN_STATUS && strncmp(c->partial, "HTTP/", MIN(c->partial_len, (size_t) 5)) != 0)
-                return HTTP_PROTOCOL;
-        if (!end)
-                return HTTP_ANSWER;
-        n = c->partial_len;
-        c->partial_len = 0;
-        return take_line(c, c->partial, n);
-}
-
-static size_t take_body(PlainCall *c, size_t len)
-{
-        size_t n = c->state == PLAIN_TO_THE_END ? len : (size_t) MIN((uint64_t) len, c->left);
-
-        c->cut = n > c->body_max - c->body_len;
-        c->body_len += c->cut ? 0 : n;
-        if (c->state != PLAIN_TO_THE_END && (c->left -= n) == 0)
-                c->state = c->state == PLAIN_CHUNK ? PLAIN_CHUNK_END : PLAIN_OVER;
-        return n;
-}
-
-/* Return: true when the call is over. */
-static bool take_data(PlainCall *c, const char *data, size_t len)
-{
-        c->heard = true;
-        while (len > 0 && c->state != PLAIN_OVER && !c->cut) {
-                size_t used;
-                if (c->state == PLAIN_BODY || c->state == PLAIN_TO_THE_END || c->state == PLAIN_CHUNK)
-                        used = take_body(c, len);
-                else {
-                        HttpOutcome outcome = take_text(c, data, len, &used);
-                        if (outcome != HTTP_ANSWER) {
-                                finish(c, outcome, 0, NULL);
-                                return true;
-                        }
-                }
-                data += used;
-                len -= used;
-        }
-        if (c->state != PLAIN_OVER && !c->cut)
-                return false;
-        finish(c, HTTP_ANSWER, 0, NULL);
-        return true;
-}
 
 /* ---- the socket ------------------------------------------------------------------------------------------
  */
@@ -388,14 +150,17 @@ static void receive(PlainCall *c)
         Plain *p = c->plain;
         ssize_t n = recv(c->fd, p->buffer, sizeof(p->buffer), 0);
 
+        HttpOutcome outcome;
+
         if (n > 0) {
                 c->moved_usec = time_now();
-                (void) take_data(c, p->buffer, (size_t) n);
-        } else if (n == 0)
-                finish(c, c->state == PLAIN_TO_THE_END ? HTTP_ANSWER : stage(c), 0,
-                       c->state == PLAIN_TO_THE_END ? NULL : "the connection was closed");
-        else if (errno != EAGAIN && errno != EINTR)
-                finish(c, stage(c), errno, NULL);
+                if (http1_feed(&c->answer, p->buffer, (size_t) n, &outcome))
+                        finish(c, outcome, 0, c->answer.why);
+        } else if (n == 0) {
+                outcome = stage(c, true);
+                finish(c, outcome, 0, outcome == HTTP_ANSWER ? NULL : "the connection was closed");
+        } else if (errno != EAGAIN && errno != EINTR)
+                finish(c, stage(c, false), errno, NULL);
 }
 
 /* As much of the request as goes. Return: false when the call is over. */
@@ -409,7 +174,10 @@ static bool transmit(PlainCall *c)
                         finish(c, HTTP_SEND, errno, NULL);
                         return false;
                 }
-                c->sent += n > 0 ? (size_t) n : 0;
+                if (n <= 0)
+                        continue;
+                c->sent += (size_t) n;
+                c->moved_usec = time_now();
         }
         watch(c, c->sent < c->request_len ? EPOLLIN | EPOLLOUT : EPOLLIN);
         return c->fd >= 0;
@@ -421,7 +189,7 @@ static void connected(PlainCall *c)
                 finish(c, HTTP_ANSWER, 0, NULL);
                 return;
         }
-        c->state = PLAIN_STATUS;
+        c->connected = true;
         c->moved_usec = time_now();
         timer_at(c->plain, due(c)); /* which may be sooner than the end of the time to connect */
         (void) transmit(c);
@@ -442,7 +210,7 @@ static void connect_over(PlainCall *c)
 
 static void on_socket(PlainCall *c, uint32_t events)
 {
-        if (c->state == PLAIN_CONNECTING) {
+        if (!c->connected) {
                 connect_over(c);
                 return;
         }
@@ -469,14 +237,14 @@ static int on_sockets(sd_event_source *s _unused_, int fd, uint32_t revents _unu
 static void out_of_time(PlainCall *c, Usec now)
 {
         char why[64], limit[32];
-        Usec wait = c->state == PLAIN_CONNECTING ? c->connect_usec : c->read_usec;
+        Usec wait = c->connected ? c->read_usec : c->connect_usec;
 
         if (now >= c->end_usec)
                 (void) snprintf(why, sizeof(why), "not over within %s",
                                 time_format(c->end_usec - c->start_usec, limit, sizeof(limit)));
         else
                 (void) snprintf(why, sizeof(why), "nothing for %s", time_format(wait, limit, sizeof(limit)));
-        finish(c, stage(c), c->state == PLAIN_CONNECTING ? ETIMEDOUT : 0, why);
+        finish(c, stage(c, false), c->connected ? 0 : ETIMEDOUT, why);
 }
 
 /* One timer for all: it is not moved with each byte, but looks, when it rings, whose time is really over. */
@@ -512,14 +280,14 @@ static int on_deliver(sd_event_source *s, void *userdata)
                 (void) sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         HttpResult result = {
                 .outcome = c->outcome,
-                .status = c->status,
+                .status = c->outcome == HTTP_ANSWER ? c->answer.status : 0,
                 .location = "",
                 .body = "",
                 .text = c->text,
                 .elapsed_usec = c->elapsed_usec,
                 .os_errno = c->os_errno,
-                .in_body = in_body(c),
-                .cut = c->cut,
+                .part = http1_part(&c->answer),
+                .cut = c->answer.cut,
         };
         c->fn(&result, c->userdata); /* may free @p */
         return 0;
@@ -527,58 +295,6 @@ static int on_deliver(sd_event_source *s, void *userdata)
 
 /* ---- the beginning ---------------------------------------------------------------------------------------
  */
-
-/* Is there a header of this name among those of the caller? */
-static bool has_header(const HttpRequest *request, const char *name)
-{
-        size_t len = strlen(name);
-        for (size_t i = 0; request->headers && request->headers[i]; i++)
-                if (strncasecmp(request->headers[i], name, len) == 0 &&
-                    strchr(":;", request->headers[i][len]))
-                        return true;
-        return false;
-}
-
-/* "Name: value", "Name;" without value, and "Name:", which is none at all. */
-static void put_header(FILE *f, const char *header)
-{
-        size_t len = strlen(header);
-        if (header[len - 1] == ';' && !strchr(header, ':'))
-                (void) fprintf(f, "%.*s:\r\n", (int) len - 1, header);
-        else if (header[len - 1] != ':')
-                (void) fprintf(f, "%s\r\n", header);
-}
-
-static int write_request(PlainCall *c, const HttpRequest *r)
-{
-        const char *host = strstr(r->url, "://") + 3;
-        size_t host_len = strcspn(host, "/?#");
-        const char *path = host + host_len;
-        size_t body = r->post_body ? strlen(r->post_body) : 0;
-        const char *method = r->method ? r->method : body > 0 ? "POST" : "GET";
-        FILE *f = open_memstream(&c->request, &c->request_len);
-
-        if (!f)
-                return -ENOMEM;
-        (void) fprintf(f, "%s %s%.*s HTTP/1.1\r\n", method, *path == '/' ? "" : "/", (int) strcspn(path, "#"),
-                       path);
-        if (!has_header(r, "Host"))
-                (void) fprintf(f, "Host: %.*s\r\n", (int) host_len, host);
-        if (!has_header(r, "User-Agent"))
-                (void) fputs("User-Agent: edge-roll\r\n", f);
-        if (!has_header(r, "Accept"))
-                (void) fputs("Accept: */*\r\n", f);
-        for (size_t i = 0; r->headers && r->headers[i]; i++)
-                put_header(f, r->headers[i]);
-        if ((body > 0 || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) &&
-            !has_header(r, "Content-Length"))
-                (void) fprintf(f, "Content-Length: %zu\r\n", body);
-        (void) fputs("\r\n", f);
-        if (body > 0)
-                (void) fwrite(r->post_body, 1, body, f);
-        bool bad = ferror(f);
-        return fclose(f) == 0 && !bad ? 0 : -ENOMEM;
-}
 
 static socklen_t address_of(const HttpRequest *r, struct sockaddr_storage *ret)
 {
@@ -637,21 +353,21 @@ int plain_start(Plain *p, const HttpRequest *request, HttpFn fn, void *userdata,
                 return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
         *c = (PlainCall){ .plain = p,
                           .fn = fn,
-                          .line = request->line,
                           .userdata = userdata,
                           .fd = -1,
                           .url = strdup(request->url),
                           .start_usec = time_now(),
                           .connect_usec = request->connect_usec > 0 ? request->connect_usec : CONNECT_USEC,
                           .read_usec = request->read_usec,
-                          .body_max = request->max_body_bytes > 0 ? request->max_body_bytes : BODY_MAX,
                           .connect_only = request->connect_only };
+        http1_init(&c->answer, request->max_body_bytes > 0 ? request->max_body_bytes : BODY_MAX,
+                   request->line, userdata);
         c->end_usec = time_add(c->start_usec, request->total_usec > 0 ? request->total_usec : TOTAL_USEC);
         if (!c->url)
                 return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
         bool sendable =
                 http_request_ok(request, why, sizeof(why)) && strncmp(request->url, "http://", 7) == 0;
-        if (sendable && write_request(c, request) < 0)
+        if (sendable && http1_request(request, &c->request, &c->request_len) < 0)
                 return err_set(err, -ENOMEM, "Out of memory for an HTTP request");
         TAILQ_INSERT_TAIL(&p->running, c, entry);
         if (sendable)

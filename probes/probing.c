@@ -176,6 +176,12 @@ static ProbeLayer judge_answer(const Check *c, const HttpResult *r, char *text, 
         return PROBE_OK;
 }
 
+/* Cut off in it, or not as HTTP has it. */
+static ProbeLayer layer_of_part(HttpPart part)
+{
+        return part == HTTP_PART_BODY ? PROBE_BODY : part == HTTP_PART_HEADER ? PROBE_HEADER : PROBE_STATUS;
+}
+
 static ProbeLayer judge(const Check *c, const HttpResult *r, char *text, size_t size)
 {
         switch (r->outcome) {
@@ -193,11 +199,10 @@ static ProbeLayer judge(const Check *c, const HttpResult *r, char *text, size_t 
         case HTTP_NO_ANSWER:
                 return PROBE_FIRST_BYTE;
         case HTTP_TRUNCATED:
-                return r->in_body ? PROBE_BODY : PROBE_HEADER;
-        case HTTP_TOO_LARGE:
-                return PROBE_HEADER;
         case HTTP_PROTOCOL:
-                return PROBE_STATUS;
+                return layer_of_part(r->part);
+        case HTTP_TOO_LARGE:
+                return r->part == HTTP_PART_BODY ? PROBE_BODY : PROBE_HEADER;
         case HTTP_BAD_URL:
         case HTTP_INTERNAL:
         case HTTP_OUTCOME_COUNT:

@@ -32,9 +32,12 @@ typedef enum ProbeLayer {
         PROBE_HANDSHAKE,  /* TLS: no session, or a certificate that is not accepted */
         PROBE_SEND,       /* the connection was lost before the request was sent */
         PROBE_FIRST_BYTE, /* asked, and not a byte of an answer within SocketReadTimeoutInSec */
-        PROBE_STATUS,     /* not HTTP, or none of the codes that are expected */
-        PROBE_HEADER,     /* cut off in the header, or an expected one is missing or has another value */
-        PROBE_BODY,       /* cut off in the body, or silent for SocketReadTimeoutInSec within it */
+        PROBE_STATUS,     /* not HTTP, no whole status line (1xx is none), or none of the codes that are
+                           * expected */
+        PROBE_HEADER,     /* cut off in the header, one that no answer may have, more than 64 KiB of them; or
+                           * an expected one is missing or has another value */
+        PROBE_BODY,       /* cut off in the body, silent for SocketReadTimeoutInSec within it, or its chunks
+                           * are not in order */
         PROBE_HERE,       /* it could not be made here: out of memory, a header that cannot be sent */
         PROBE_LAYER_COUNT,
         PROBE_LAYER_INVALID = -EINVAL,

@@ -112,8 +112,15 @@ static void on_result(const HttpResult *result, void *userdata)
         a->done = true;
 }
 
-static void ask(const uint8_t *data, size_t size, bool with_libcurl)
+typedef enum Way {
+        WITH_LIBCURL,
+        CARRIED, /* by libcurl, and read as without it */
+        WITHOUT,
+} Way;
+
+static void ask(const uint8_t *data, size_t size, Way way)
 {
+        bool with_libcurl = way != WITHOUT;
         _cleanup_(http_freep) Http *http = NULL;
         _cleanup_(plain_freep) Plain *plain = NULL;
         Answer a = { .bytes = { data, size }, .fd = -1 };
@@ -124,7 +131,8 @@ static void ask(const uint8_t *data, size_t size, bool with_libcurl)
         const HttpRequest request = { .url = url,
                                       .address = with_libcurl ? NULL : "127.0.0.1",
                                       .connect_usec = USEC_PER_SEC,
-                                      .read_usec = with_libcurl ? 0 : USEC_PER_SEC,
+                                      .read_usec = way == WITH_LIBCURL ? 0 : USEC_PER_SEC,
+                                      .discard = way == CARRIED,
                                       .total_usec = a.hold ? 20 * USEC_PER_MSEC : USEC_PER_SEC,
                                       .max_body_bytes = BODY_MAX };
         present = &a;
@@ -143,6 +151,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 {
         if (!server.event)
                 server_begin();
-        ask(data, size, true);
-        ask(data, size, false);
+        ask(data, size, WITH_LIBCURL);
+        ask(data, size, CARRIED);
+        ask(data, size, WITHOUT);
 }

@@ -106,7 +106,7 @@ static ssize_t conn_send_piece(Conn *c, bool one_byte)
                 from = r->text + c->sent;
                 len = text_len - c->sent;
         } else {
-                size_t filler_len = r->filler ? strlen(r->filler) : 0;
+                size_t filler_len = r->filler_len ? r->filler_len : r->filler ? strlen(r->filler) : 0;
                 uint64_t done = c->sent - text_len;
                 if (filler_len == 0 || done >= r->filler_bytes)
                         return 0;

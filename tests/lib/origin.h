@@ -36,6 +36,7 @@ typedef enum OriginDoor {
 typedef struct OriginReply {
         const char *text;      /* sent as it is, head included; not copied */
         const char *filler;    /* sent behind it, again and again; not copied; NULL: none */
+        size_t filler_len;     /* of the filler; 0: up to its NUL */
         uint64_t filler_bytes; /* how much of it; ORIGIN_FOREVER */
         Usec drip_usec;        /* 0: as fast as it goes; else one byte of the filler in this time */
         OriginEnd end;

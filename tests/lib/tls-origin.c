@@ -152,6 +152,45 @@ void tls_origin_start(TlsOrigin *t)
                 (void) close(fds[i]);
 }
 
+static void front_start(TlsOrigin *t)
+{
+        const char *source = getenv("EDGE_ROLL_SOURCE");
+        int in[2], out[2];
+
+        MUST(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
+        t->front_pid = fork();
+        MUST(t->front_pid >= 0);
+        if (t->front_pid == 0) {
+                char script[4096], pem[128];
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) snprintf(script, sizeof(script), "%s/tests/lib/tls-front.py", source ? source : ".");
+                (void) snprintf(pem, sizeof(pem), "%s/good.pem", t->folder);
+                (void) dup2(in[0], STDIN_FILENO);
+                (void) dup2(out[1], STDOUT_FILENO);
+                (void) execlp("python3", "python3", script, pem, (char *) NULL);
+                _exit(127);
+        }
+        (void) close(in[0]);
+        (void) close(out[1]);
+        t->front_in = in[1];
+        t->front_out = out[0];
+}
+
+uint16_t tls_origin_front(TlsOrigin *t, uint16_t port)
+{
+        char line[16];
+        size_t n = 0;
+
+        if (t->front_pid == 0)
+                front_start(t);
+        MUST(dprintf(t->front_in, "%u\n", port) > 0);
+        do
+                MUST(n < sizeof(line) - 1 && read(t->front_out, line + n, 1) == 1);
+        while (line[n++] != '\n');
+        line[n] = '\0';
+        return (uint16_t) strtoul(line, NULL, 10);
+}
+
 void tls_origin_stop(TlsOrigin *t)
 {
         if (t->pid > 0) {
@@ -159,6 +198,13 @@ void tls_origin_stop(TlsOrigin *t)
                 (void) waitpid(t->pid, NULL, 0);
         }
         t->pid = 0;
+        if (t->front_pid > 0) {
+                (void) close(t->front_in);
+                (void) close(t->front_out);
+                (void) kill(t->front_pid, SIGKILL);
+                (void) waitpid(t->front_pid, NULL, 0);
+        }
+        t->front_pid = 0;
         char command[128];
         (void) snprintf(command, sizeof(command), "rm -rf %s", t->folder);
         MUST(system(command) == 0); /* NOLINT(cert-env33-c): as above */

@@ -23,11 +23,16 @@ typedef struct TlsOrigin {
         char folder[64]; /* also a folder of stores: authority.pem, self.pem, keys/client.pem */
         uint16_t ports[TLS_DOOR_COUNT];
         int pid;
+        int front_pid, front_in, front_out; /* tls-front.py; 0: not running */
 } TlsOrigin;
 
 /* tls_origin_start() - every path answers 200 and says in X-Client who came. Listens when it returns. */
 void tls_origin_start(TlsOrigin *t);
 void tls_origin_stop(TlsOrigin *t);
+
+/* tls_origin_front() - TLS (the certificate of TLS_ONE_WAY) in front of @port of 127.0.0.1: what comes and goes,
+ * and how it ends, is passed on. Return: where. */
+uint16_t tls_origin_front(TlsOrigin *t, uint16_t port);
 
 /* tls_origin_missing() - NULL, or which program is not installed. */
 const char *tls_origin_missing(void);
