@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "probes/json.h"
 
@@ -52,6 +53,27 @@ static int server_types(const cJSON *object, DeployedOn *s, Err *err)
         return 0;
 }
 
+static bool is_word(const char *text, const char *word)
+{
+        return strcasecmp(text, word) == 0;
+}
+
+static bool is_wish(const char *state)
+{
+        return is_word(state, "deployed") || is_word(state, "undeployed");
+}
+
+static DeployedStand server_stand(const char *state, const char *status)
+{
+        if (is_word(state, "error"))
+                return is_word(status, "error")      ? DEPLOYED_BAD
+                       : is_word(status, "deployed") ? DEPLOYED_GOOD
+                                                     : DEPLOYED_UNKNOWN;
+        if (!is_wish(state) || !*status || is_word(status, "pending"))
+                return DEPLOYED_UNKNOWN;
+        return is_word(status, state) ? DEPLOYED_GOOD : DEPLOYED_BAD;
+}
+
 static int server_read(const cJSON *object, const char *state, DeployedOn *s, Err *err)
 {
         if (!cJSON_IsObject(object))
@@ -67,7 +89,7 @@ static int server_read(const cJSON *object, const char *state, DeployedOn *s, Er
         for (char *c = s->error; *c; c++)
                 if ((unsigned char) *c < ' ' || (unsigned char) *c >= 0x7f)
                         *c = '?';
-        s->good = strcmp(s->status, state) == 0;
+        s->stand = server_stand(state, s->status);
         return 0;
 }
 
@@ -92,7 +114,8 @@ static int row_servers(const cJSON *object, Deployment *row, Err *err)
                 r = server_read(one, row->state, s, err);
                 if (r < 0)
                         return r;
-                row->n_bad += !s->good;
+                row->n_bad += s->stand == DEPLOYED_BAD;
+                row->n_unknown += s->stand == DEPLOYED_UNKNOWN;
         }
         return 0;
 }
@@ -128,6 +151,7 @@ static int deployments_add(Deployments *d, const cJSON *object, const Deployment
                 r = json_get_text(object, "state", row.state, sizeof(row.state), err);
         if (r >= 0)
                 r = row_servers(object, &row, err);
+        row.settled = is_wish(row.state) || row.n_bad > 0;
         Deployment *rows = r < 0 ? NULL : realloc(d->rows, (d->n + 1) * sizeof(*rows));
         if (!rows) {
                 free(row.servers);
@@ -136,6 +160,14 @@ static int deployments_add(Deployments *d, const cJSON *object, const Deployment
         d->rows = rows;
         d->rows[d->n++] = row;
         return 0;
+}
+
+bool deployment_serves(const Deployment *d)
+{
+        bool serves = is_word(d->state, "deployed");
+        for (size_t i = 0; i < d->n_servers && !serves; i++)
+                serves = is_word(d->servers[i].status, "deployed");
+        return serves;
 }
 
 /* A number or a string: revisions are written both ways. */

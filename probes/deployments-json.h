@@ -13,7 +13,9 @@
  * {"aPIProxy":PROXY,"environment":ENV,"revision":REVISION,"server":[...],"state"}
  *
  * `state` says "deployed" even where one server has failed: what counts is each server's own `status`.
- * Source: Apigee's playbooks on deployment errors; the rule is that of its own command line tools.
+ * Source: Apigee's playbooks on deployment errors; the rule (partial is what has a server whose status is not
+ * the state) is that of its own command line tools. A state that is no wish ("error", "pending", none) says
+ * of no server that it should be so, too.
  */
 
 #include <stdbool.h>
@@ -27,12 +29,19 @@
 #define DEPLOYMENTS_SERVERS_MAX 2000 /* of one row */
 #define DEPLOYMENTS_NAME_SIZE   256
 
+/* What a server's status means, beside what the deployment is to be. */
+typedef enum DeployedStand {
+        DEPLOYED_GOOD,
+        DEPLOYED_BAD,     /* it is not what it should be, or says that it has failed */
+        DEPLOYED_UNKNOWN, /* what it should be or what it is is not said, or is about to change */
+} DeployedStand;
+
 typedef struct DeployedOn {
         char uuid[64];
         bool is_router, is_mp;
         char status[64];
         char error[200]; /* Edge's words, cut; "" */
-        bool good;       /* status is the state of the deployment */
+        DeployedStand stand;
 } DeployedOn;
 
 typedef struct Deployment {
@@ -42,7 +51,9 @@ typedef struct Deployment {
         char state[64];
         DeployedOn *servers;
         size_t n_servers;
-        size_t n_bad; /* of the servers: the deployment is partial when there are any */
+        size_t n_bad;     /* of the servers: the deployment is partial when there are any */
+        size_t n_unknown; /* of the servers */
+        bool settled;     /* the state says what is to be, or has failed on servers that say so */
 } Deployment;
 
 typedef struct Deployments {
@@ -57,5 +68,8 @@ typedef struct Deployments {
  */
 int deployments_parse(const char *json, size_t len, const char *environment, Deployments **ret,
                       Err *err) _must_check_;
+/* deployment_serves() - is it deployed, or on one server at least, whatever became of it on others? */
+bool deployment_serves(const Deployment *d);
+
 Deployments *deployments_free(Deployments *d);
 DEFINE_CLEANUP(Deployments, deployments_free);

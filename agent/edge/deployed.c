@@ -72,7 +72,7 @@ int deployed_revisions(Api *api, const char *org, const Deployments *all, const 
         if (!revisions)
                 return err_set(err, -ENOMEM, "Out of memory for %zu revisions", all->n);
         for (size_t i = 0; i < all->n && r >= 0; i++) {
-                if (strcmp(all->rows[i].state, "deployed") != 0)
+                if (!deployment_serves(&all->rows[i]))
                         continue;
                 revisions[i].fetching = &f;
                 r = revision_start(api, org, &all->rows[i], &revisions[i], err);

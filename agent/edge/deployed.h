@@ -13,9 +13,9 @@
 #define DEPLOYED_BUNDLE_MAX BUNDLE_ZIP_MAX /* bytes of one bundle */
 
 /*
- * deployed_read() - the bundle of every revision that is deployed in @env, several at once, in the order in
- * which they arrive; its documents go to @handlers, as PROXY:REVISION/apiproxy/... What cannot be fetched is
- * a problem, told to its handler.
+ * deployed_read() - the bundle of every revision that is deployed in @env, on one server at least, several at
+ * once, in the order in which they arrive; its documents go to @handlers, as PROXY:REVISION/apiproxy/... What
+ * cannot be fetched is a problem, told to its handler.
  * @answer: how the list of deployments was got; unless it is API_OK nothing was read; to be released with
  * api_answer_done().
  * Return: the number of revisions; what a handler returned; errors of api_call(), api_start(); -ENOMEM.

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct Judge {
         Why *why;
@@ -158,31 +159,57 @@ static void add_mps(Judge *j, WhyFinding *f, const EstateEnv *env)
 
 /* ---- deployments ---- */
 
-/* All that is not as it should be on one server: one finding. */
+typedef enum MissKind {
+        MISS_HERE,      /* on one server: it is to be restarted */
+        MISS_NAMELESS,  /* on a server that has no id */
+        MISS_UNSAID,    /* a server does not say */
+        MISS_UNSETTLED, /* what should be is not said, or about to change */
+} MissKind;
+
+/* All that is not as it should be on one server, or of one kind that no server is restarted for: one finding.
+ */
 typedef struct Missed {
-        char uuid[64];
+        MissKind kind;
+        char uuid[64]; /* of MISS_HERE */
         bool router;
         size_t n;
         char text[400]; /* of the first */
 } Missed;
 
-static Missed *missed_get(Judge *j, Missed **list, size_t *n, const DeployedOn *on)
+typedef struct MissedList {
+        Missed *rows;
+        size_t n;
+} MissedList;
+
+static void miss(Judge *j, MissedList *list, MissKind kind, const char *uuid, bool router, const char *fmt,
+                 ...) _printf_(6, 7);
+
+static void miss(Judge *j, MissedList *list, MissKind kind, const char *uuid, bool router, const char *fmt,
+                 ...)
 {
-        for (size_t i = 0; i < *n; i++)
-                if (strcmp((*list)[i].uuid, on->uuid) == 0 && (*list)[i].router == on->is_router)
-                        return &(*list)[i];
-        Missed *more = realloc(*list, (*n + 1) * sizeof(*more));
+        va_list ap;
+        for (size_t i = 0; i < list->n; i++) {
+                Missed *m = &list->rows[i];
+                if (m->kind == kind && strcmp(m->uuid, uuid) == 0 && m->router == router) {
+                        m->n++;
+                        return;
+                }
+        }
+        Missed *more = realloc(list->rows, (list->n + 1) * sizeof(*more));
         if (!more) {
                 j->why->no_memory = true;
-                return NULL;
+                return;
         }
-        *list = more;
-        more[*n] = (Missed){ .router = on->is_router };
-        (void) snprintf(more[*n].uuid, sizeof(more[*n].uuid), "%s", on->uuid);
-        return &more[(*n)++];
+        list->rows = more;
+        Missed *m = &more[list->n++];
+        *m = (Missed){ .kind = kind, .router = router, .n = 1 };
+        (void) snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
+        va_start(ap, fmt);
+        (void) vsnprintf(m->text, sizeof(m->text), fmt, ap);
+        va_end(ap);
 }
 
-static void missed_tell(Judge *j, const EstateEnv *env, const Missed *m)
+static void missed_here(Judge *j, const EstateEnv *env, const Missed *m)
 {
         char about[700];
         size_t at = find_server(j, m->uuid, m->router);
@@ -204,24 +231,63 @@ static void missed_tell(Judge *j, const EstateEnv *env, const Missed *m)
                 m->n, m->text);
 }
 
+static void missed_tell(Judge *j, const EstateEnv *env, const Missed *m)
+{
+        static const char *const what[][2] = {
+                [MISS_NAMELESS] = { "deployment is not as it should be on a server whose id is not said",
+                                    "deployments are not as they should be on servers whose id is not said" },
+                [MISS_UNSAID] = { "time a server does not say whether a deployment is as it should be",
+                                  "times a server does not say whether a deployment is as it should be" },
+                [MISS_UNSETTLED] = { "deployment of which is not known what it should be",
+                                     "deployments of which is not known what they should be" },
+        };
+        char about[700];
+        if (m->kind == MISS_HERE) {
+                missed_here(j, env, m);
+                return;
+        }
+        (void) snprintf(about, sizeof(about), "deployments@%.200s/%.200s", env->org, env->env);
+        add(j, WHY_NOTHING, about, "%zu %s: %s", m->n, what[m->kind][m->n != 1], m->text)->unknown = true;
+}
+
+static void judge_deployed_on(Judge *j, MissedList *list, const Deployment *d, const DeployedOn *on)
+{
+        /* Its kind need not be said: then as the server is listed. */
+        bool router = on->is_router ||
+                      (!on->is_mp && *on->uuid && find_server(j, on->uuid, true) < j->in->servers->n);
+        MissKind kind = *on->uuid ? MISS_HERE : MISS_NAMELESS;
+        const char *colon = *on->error ? ": " : "";
+        if (on->stand == DEPLOYED_GOOD)
+                return;
+        if (on->stand == DEPLOYED_UNKNOWN)
+                miss(j, list, MISS_UNSAID, "", false, "%.80s revision %.20s, %s: %s%s%.150s", d->proxy,
+                     d->revision, *on->uuid ? on->uuid : "a server without an id",
+                     *on->status ? on->status : "no status", colon, on->error);
+        else if (strcasecmp(d->state, on->status) == 0)
+                miss(j, list, kind, on->uuid, router, "%.80s revision %.20s has failed there%s%.150s",
+                     d->proxy, d->revision, colon, on->error);
+        else
+                miss(j, list, kind, on->uuid, router,
+                     "%.80s revision %.20s should be %.30s and is %.30s%s%.150s", d->proxy, d->revision,
+                     d->state, on->status, colon, on->error);
+}
+
 static void judge_deployments(Judge *j, const EstateEnv *env)
 {
-        _cleanup_(freep) Missed *list = NULL;
-        size_t n = 0;
+        MissedList list = { 0 };
         for (size_t i = 0; env->deployments && i < env->deployments->n; i++) {
                 const Deployment *d = &env->deployments->rows[i];
-                for (size_t k = 0; k < d->n_servers; k++) {
-                        const DeployedOn *on = &d->servers[k];
-                        Missed *m = on->good || !*on->uuid ? NULL : missed_get(j, &list, &n, on);
-                        if (!m || m->n++ > 0)
-                                continue;
-                        (void) snprintf(m->text, sizeof(m->text),
-                                        "%.80s revision %.20s should be %.30s and is %.30s%s%.150s", d->proxy,
-                                        d->revision, d->state, on->status, *on->error ? ": " : "", on->error);
-                }
+                for (size_t k = 0; d->settled && k < d->n_servers; k++)
+                        judge_deployed_on(j, &list, d, &d->servers[k]);
+                if (!d->settled)
+                        miss(j, &list, MISS_UNSETTLED, "", false, "%.80s revision %.20s: its state is %s%s",
+                             d->proxy, d->revision, *d->state ? d->state : "not said",
+                             strcasecmp(d->state, "error") == 0 ? ", and no server says that it has failed"
+                                                                : "");
         }
-        for (size_t i = 0; i < n; i++)
-                missed_tell(j, env, &list[i]);
+        for (size_t i = 0; i < list.n; i++)
+                missed_tell(j, env, &list.rows[i]);
+        free(list.rows);
 }
 
 /* ---- certificates ---- */

@@ -21,15 +21,16 @@ static void one_deployments(const char *text, size_t len)
         }
         for (size_t i = 0; i < d->n; i++) {
                 const Deployment *row = &d->rows[i];
-                size_t bad = 0;
+                size_t bad = 0, unknown = 0;
                 fuzz_check(*row->proxy && *row->environment && *row->revision);
                 for (size_t k = 0; k < row->n_servers; k++) {
-                        bad += !row->servers[k].good;
+                        bad += row->servers[k].stand == DEPLOYED_BAD;
+                        unknown += row->servers[k].stand == DEPLOYED_UNKNOWN;
                         fuzz_check(fuzz_is_ascii(row->servers[k].uuid) &&
                                    fuzz_is_ascii(row->servers[k].error));
-                        fuzz_check(row->servers[k].good == (strcmp(row->servers[k].status, row->state) == 0));
                 }
-                fuzz_check(bad == row->n_bad);
+                fuzz_check(bad == row->n_bad && unknown == row->n_unknown && bad + unknown <= row->n_servers);
+                fuzz_check(row->settled || bad == 0);
         }
 }
 

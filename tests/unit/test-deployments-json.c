@@ -31,11 +31,12 @@ static void is_partial(const Deployment *d, const char *proxy, const char *envir
         assert_string_equal(d->state, "deployed");
         assert_int_equal(d->n_servers, 3);
         assert_int_equal(d->n_bad, 1);
-        assert_true(d->servers[0].good && d->servers[0].is_mp && !d->servers[0].is_router);
-        assert_true(!d->servers[1].good && d->servers[1].is_mp);
+        assert_int_equal(d->n_unknown, 0);
+        assert_true(d->servers[0].stand == DEPLOYED_GOOD && d->servers[0].is_mp && !d->servers[0].is_router);
+        assert_true(d->servers[1].stand == DEPLOYED_BAD && d->servers[1].is_mp);
         assert_string_equal(d->servers[1].uuid, "mp-2");
         assert_non_null(strstr(d->servers[1].error, "timed out"));
-        assert_true(d->servers[2].good && d->servers[2].is_router && !d->servers[2].is_mp);
+        assert_true(d->servers[2].stand == DEPLOYED_GOOD && d->servers[2].is_router && !d->servers[2].is_mp);
 }
 
 static Deployments *read_well(const char *json, const char *asked)
@@ -94,6 +95,63 @@ static void test_none_and_many(void **state _unused_)
         assert_int_equal(d->rows[0].n_bad, 0);
         assert_int_equal(d->rows[1].n_bad, 1); /* still there, where it should be gone */
         (void) deployments_free(d);
+}
+
+/* What the deployment is to be | what a server says | what that means for it. */
+static void test_what_each_server_should_be(void **state _unused_)
+{
+#define OK      DEPLOYED_GOOD
+#define BROKEN  DEPLOYED_BAD
+#define UNKNOWN DEPLOYED_UNKNOWN
+        static const struct {
+                const char *state, *status; /* JSON; NULL: the key is not there */
+                DeployedStand stand;
+                bool settled, serves;
+        } rows[] = {
+                { "\"deployed\"", "\"deployed\"", OK, true, true },
+                { "\"deployed\"", "\"Deployed\"", OK, true, true },
+                { "\"DEPLOYED\"", "\"deployed\"", OK, true, true },
+                { "\"deployed\"", "\"error\"", BROKEN, true, true },
+                { "\"deployed\"", "\"undeployed\"", BROKEN, true, true },
+                { "\"deployed\"", "\"pending\"", UNKNOWN, true, true },
+                { "\"deployed\"", "\"\"", UNKNOWN, true, true },
+                { "\"deployed\"", NULL, UNKNOWN, true, true },
+                { "\"undeployed\"", "\"undeployed\"", OK, true, false },
+                { "\"undeployed\"", "\"deployed\"", BROKEN, true, true },
+                { "\"undeployed\"", "\"error\"", BROKEN, true, false },
+                /* it has failed: where, each server says itself */
+                { "\"error\"", "\"error\"", BROKEN, true, false },
+                { "\"error\"", "\"deployed\"", OK, false, true },
+                { "\"error\"", "\"undeployed\"", UNKNOWN, false, false },
+                { "\"error\"", NULL, UNKNOWN, false, false },
+                /* under way, or not said: whatever a server says */
+                { "\"pending\"", "\"deployed\"", UNKNOWN, false, true },
+                { "\"pending\"", "\"pending\"", UNKNOWN, false, false },
+                { "\"pending\"", "\"error\"", UNKNOWN, false, false },
+                { "\"something else\"", "\"error\"", UNKNOWN, false, false },
+                { "\"\"", "\"deployed\"", UNKNOWN, false, true },
+                { "\"\"", "\"\"", UNKNOWN, false, false },
+                { "null", "\"error\"", UNKNOWN, false, false },
+                { NULL, "\"deployed\"", UNKNOWN, false, true },
+        };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char json[300];
+                const char *wish = rows[i].state, *is = rows[i].status;
+                (void) snprintf(
+                        json, sizeof(json),
+                        "{\"aPIProxy\":\"p\",\"environment\":\"prod\",\"name\":\"7\",\"server\":[{\"uUID\":\"mp-1\"%s%s}]"
+                        "%s%s}",
+                        is ? ",\"status\":" : "", is ? is : "", wish ? ",\"state\":" : "", wish ? wish : "");
+                print_message("%s\n", json);
+                Deployments *d = read_well(json, NULL);
+                const Deployment *row = &d->rows[0];
+                assert_int_equal(row->servers[0].stand, rows[i].stand);
+                assert_int_equal(row->n_bad, rows[i].stand == BROKEN);
+                assert_int_equal(row->n_unknown, rows[i].stand == UNKNOWN);
+                assert_int_equal(row->settled, rows[i].settled);
+                assert_int_equal(deployment_serves(row), rows[i].serves);
+                (void) deployments_free(d);
+        }
 }
 
 static void test_large(void **state _unused_)
@@ -159,6 +217,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_shapes),
                 cmocka_unit_test(test_none_and_many),
+                cmocka_unit_test(test_what_each_server_should_be),
                 cmocka_unit_test(test_large),
                 cmocka_unit_test(test_bad),
         };

@@ -116,11 +116,92 @@ static void test_servers_that_nobody_lists(void **state _unused_)
         try_rows(rows, ELEMENTS(rows));
 }
 
+/* What the deployments say, for all of what their state can be. */
+static void test_deployments(void **state _unused_)
+{
+#define ON(kind, uuid, status) "{\"status\":\"" status "\",\"type\":[\"" kind "\"],\"uUID\":\"" uuid "\"}"
+#define MP(uuid, status)       ON("message-processor", uuid, status)
+#define P(state, servers)      "{\"proxy\":\"p\",\"revision\":\"1\",\"state\":" state ",\"server\":[" servers "]}"
+#define DEPLOYMENTS(rows)      HERE ",\"deployments\":[" rows "]"
+#define OTHERS                 MP("mp-2", "deployed") "," ON("router", "r-1", "deployed")
+        static const char mp1[] = "deployments:mp-1@acme/prod", all[] = "deployments@acme/prod";
+        static const Row rows[] = {
+                { "one has failed", DEPLOYMENTS(P("\"deployed\"", MP("mp-1", "error") "," OTHERS)), "why", 0,
+                  "0 routers and 1 message processor must", "message-processors", mp1,
+                  "should be deployed and is error", "mp-1", NULL },
+                { "the whole has failed: just those that say so",
+                  DEPLOYMENTS(P("\"error\"", MP("mp-1", "error") "," OTHERS)), "why", 0,
+                  "0 routers and 1 message processor must", "message-processors", mp1,
+                  "p revision 1 has failed there", "mp-1", NULL },
+                { "the whole has failed, and nobody says where", DEPLOYMENTS(P("\"error\"", OTHERS)), "why",
+                  20, NULL, "unknown", all, "p revision 1: its state is error, and no server says", "",
+                  NULL },
+                { "under way", DEPLOYMENTS(P("\"pending\"", MP("mp-1", "deployed") "," OTHERS)), "why", 20,
+                  NULL, "unknown", all,
+                  "1 deployment of which is not known what it should be: p revision 1: its state is pending",
+                  "", NULL },
+                { "two that are under way",
+                  DEPLOYMENTS(P("\"pending\"", MP("mp-1", "error")) "," P("\"pending\"", OTHERS)), "why", 20,
+                  NULL, "unknown", all, "2 deployments of which", "", NULL },
+                { "under way, and another one has failed",
+                  DEPLOYMENTS(P("\"pending\"", OTHERS) "," P("\"deployed\"", MP("mp-1", "error"))), "why", 0,
+                  "0 routers and 1 message processor must", "unknown", all, "its state is pending", "",
+                  NULL },
+                { "what should be is not said", DEPLOYMENTS(P("null", MP("mp-1", "deployed") "," OTHERS)),
+                  "why", 20, NULL, "unknown", all, "its state is not said", "", NULL },
+                { "what should be is empty", DEPLOYMENTS(P("\"\"", MP("mp-1", "deployed") "," OTHERS)), "why",
+                  20, NULL, "unknown", all, "its state is not said", "", NULL },
+                { "other letters", DEPLOYMENTS(P("\"deployed\"", MP("mp-1", "Deployed") "," OTHERS)), "why",
+                  10, NULL, NULL, NULL, NULL, NULL, NULL },
+                { "a server does not say",
+                  DEPLOYMENTS(
+                          P("\"deployed\"", "{\"type\":[\"message-processor\"],\"uUID\":\"mp-1\"}," OTHERS)),
+                  "why", 20, NULL, "unknown", all,
+                  "1 time a server does not say whether a deployment is as it should be: p revision 1, mp-1",
+                  "", NULL },
+                { "a server has not finished", DEPLOYMENTS(P("\"deployed\"", MP("mp-1", "pending"))), "why",
+                  20, NULL, "unknown", all, "p revision 1, mp-1: pending", "", NULL },
+                { "a server without an id",
+                  DEPLOYMENTS(P(
+                          "\"deployed\"",
+                          "{\"status\":\"error\",\"error\":\"no memory\",\"type\":[\"message-processor\"]}," OTHERS)),
+                  "why", 20, NULL, "unknown", all,
+                  "1 deployment is not as it should be on a server whose id is not said: p revision 1 should be deployed and is error: no memory",
+                  "", NULL },
+                { "a message processor whose kind is not said",
+                  DEPLOYMENTS(P("\"deployed\"", "{\"status\":\"error\",\"uUID\":\"mp-1\"}," OTHERS)), "why",
+                  0, NULL, "message-processors", mp1, "should be deployed", "mp-1", NULL },
+                { "a router whose kind is not said",
+                  DEPLOYMENTS(P("\"deployed\"", "{\"status\":\"error\",\"uUID\":\"r-1\"}")), "why", 0, NULL,
+                  "routers", "deployments:r-1@acme/prod", "should be deployed", "r-1", NULL },
+                { "a router of that id is not listed, but a message processor",
+                  DEPLOYMENTS(P("\"deployed\"", ON("router", "mp-1", "error"))), "why", 20, NULL, "unknown",
+                  mp1, "a stale record", "", NULL },
+                { "still there, where it should be gone",
+                  DEPLOYMENTS(P("\"undeployed\"", MP("mp-1", "deployed"))), "why", 0, NULL,
+                  "message-processors", mp1, "should be undeployed and is deployed", "mp-1", NULL },
+                { "gone, as it should be", DEPLOYMENTS(P("\"undeployed\"", MP("mp-1", "undeployed"))), "why",
+                  10, NULL, NULL, NULL, NULL, NULL, NULL },
+                { "a revision that has failed on one and serves on another is read, too",
+                  DEPLOYMENTS("{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"error\",\"server\":[" MP(
+                          "mp-1",
+                          "error") "," MP("mp-2",
+                                          "deployed") "],"
+                                                      "\"files\":{\"apiproxy/targets/a.xml\":\"<TargetEndpoint><HTTPTargetConnection><SSLInfo><Enabled>true</Enabled>"
+                                                      "<TrustStore>own</TrustStore></SSLInfo></HTTPTargetConnection></TargetEndpoint>\"}}"),
+                  "why --changed truststore:own@prod=uploaded", 0, "2 message processors",
+                  "message-processors", "truststore:own@acme/prod",
+                  "the truststore of proxy p:1/apiproxy/targets/a.xml", "mp-1,mp-2", NULL },
+        };
+        try_rows(rows, ELEMENTS(rows));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_servers_that_nobody_lists),
                 cmocka_unit_test(test_for_people),
+                cmocka_unit_test(test_deployments),
         };
         if (!standin_have()) {
                 (void) puts("python3 is not installed: the stand-in cannot run");
