@@ -146,6 +146,7 @@ TEST_LIB     += tests/lib/why-door.c
 TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fake-agent-job.c tests/lib/points.c tests/lib/trace.c tests/lib/wire.c tests/lib/world.c
 UNIT_TESTS   += check-wire
 BUS_TESTS    += lookout targets-from
+TEST_LIB     += tests/lib/rolls.c
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \

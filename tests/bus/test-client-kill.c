@@ -47,7 +47,6 @@
 #define DONE        result_exit_code(RESULT_DONE)
 #define UNREACHABLE result_exit_code(RESULT_AGENT_UNREACHABLE)
 #define ORDER       "bus call Restart"
-#define NAMES       256
 
 /* ---- a node, and those who call there ---- */
 
@@ -221,11 +220,6 @@ static int client(int argc, char **argv)
 
 /* ---- what a call is ---- */
 
-typedef struct Name {
-        char what[100];
-        unsigned n;
-} Name;
-
 /* A client that is looked at, call by call. */
 typedef struct Led {
         Node *node;
@@ -234,8 +228,7 @@ typedef struct Led {
         uint64_t bus_fd;
         Wire up, down;
         char what[160]; /* the present call; "": it is of no interest */
-        Name names[NAMES];
-        size_t n_names;
+        PointCounts counts;
         bool sent, meant; /* its order has been sent; it is about to be */
         const Point *at;  /* NULL: it lists */
         bool kill;        /* it dies there; else it stands still */
@@ -282,31 +275,6 @@ static void name_output(Led *l, const char *text)
         cJSON_Delete(o);
 }
 
-static void name_message(Led *l, Wire *w, const char *verb, const uint8_t *bytes, size_t n)
-{
-        char one[64];
-        assert_true(wire_put(w, bytes, n));
-        for (size_t size; (size = wire_next(w, one, sizeof(one))) > 0; wire_take(w, size)) {
-                size_t len = strlen(l->what);
-                (void) snprintf(l->what + len, sizeof(l->what) - len, "%s%s", len ? "+" : verb, one);
-        }
-}
-
-/* Which time it is. */
-static void name_count(Led *l)
-{
-        size_t i = 0, len = strlen(l->what);
-        if (len == 0)
-                return;
-        while (i < l->n_names && strcmp(l->names[i].what, l->what) != 0)
-                i++;
-        assert_true(i < NAMES);
-        if (i == l->n_names)
-                (void) snprintf(l->names[l->n_names++].what, sizeof(l->names[0].what), "%.99s", l->what);
-        if (++l->names[i].n > 1)
-                (void) snprintf(l->what + len, sizeof(l->what) - len, "#%u", l->names[i].n);
-}
-
 static void name_connect(Led *l, const TraceCall *call)
 {
         struct sockaddr_un un = { 0 };
@@ -328,7 +296,7 @@ static void name_call(Led *l, const TraceCall *call)
         else if (n > 0 && call->args[0] == l->bus_fd &&
                  (call->nr == SYS_sendmsg || call->nr == SYS_writev || call->nr == SYS_sendto ||
                   call->nr == SYS_write))
-                name_message(l, &l->up, "bus ", bytes, n);
+                wire_names(&l->up, "bus", bytes, n, l->what, sizeof(l->what));
         else if (call->nr == SYS_write && (call->args[0] == STDOUT_FILENO || call->args[0] == STDERR_FILENO))
                 name_output(l, (const char *) bytes);
         else if (call->nr == SYS_rt_sigaction && call->args[0] == SIGPIPE)
@@ -339,7 +307,8 @@ static void name_call(Led *l, const TraceCall *call)
                 (void) snprintf(l->what, sizeof(l->what), "signal descriptor");
         else if (call->nr == SYS_exit_group)
                 (void) snprintf(l->what, sizeof(l->what), "exit");
-        name_count(l);
+        if (*l->what)
+                points_count(&l->counts, l->what);
         l->meant = l->meant || strcmp(l->what, ORDER) == 0;
 }
 
@@ -351,8 +320,9 @@ static void name_heard(Led *l, const TraceCall *call)
                 return;
         size_t n = trace_bytes(l->trace, bytes, sizeof(bytes));
         if (n > 0)
-                name_message(l, &l->down, "heard ", bytes, n);
-        name_count(l);
+                wire_names(&l->down, "heard", bytes, n, l->what, sizeof(l->what));
+        if (*l->what)
+                points_count(&l->counts, l->what);
 }
 
 static TraceDo on_led(Trace *t, const TraceCall *call, void *userdata)
@@ -634,15 +604,23 @@ static void points_find(const Profile *p, Points *seen)
                         seen->points[seen->n++] = all.points[i];
 }
 
+/* They have failed once. */
+static const char *const always[] = {
+        "interrupted/heard answer AddMatch#2/after",
+        "terminal-closed/signal mask/after",
+        NULL,
+};
+
 static size_t choose(const Profile *p, const Points *seen, const char *wanted, Try *tries)
 {
-        static size_t numbers[POINTS_MAX];
-        size_t most = points_sample(seen->n, SAMPLE, wanted, numbers), n = 0;
-        for (size_t i = 0; i < most; i++) {
+        static bool tried[POINTS_MAX];
+        size_t n = 0;
+        points_sample(seen->n, SAMPLE, wanted, tried);
+        for (size_t i = 0; i < seen->n; i++) {
                 Try *t = &tries[n];
-                *t = (Try){ .profile = p, .point = seen->points[numbers[i]] };
+                *t = (Try){ .profile = p, .point = seen->points[i] };
                 (void) snprintf(t->name, sizeof(t->name), "%s/%s/%s", p->name, t->point.what, t->point.when);
-                n += points_wanted(wanted, t->name);
+                n += (tried[i] || points_always(always, t->name)) && points_wanted(wanted, t->name);
         }
         return n;
 }

@@ -29,17 +29,14 @@
 
 #include "agent/cluster/roll-record.h"
 #include "tests/lib/points.h"
+#include "tests/lib/rolls.h"
 #include "tests/lib/trace.h"
 #include "tests/lib/wire.h"
 #include "tests/lib/world.h"
 
-#define ROLL        "edge-roll restart router --nodes n1,n2,n3 --yes"
-#define ROLL_TWO    "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
-#define RESUME      "edge-roll resume --yes"
-#define SAMPLE      10                  /* of each profile, where nothing else is said */
-#define LIMIT_USEC  (60 * USEC_PER_SEC) /* for one coordinator */
-#define FDS         256
-#define SILENT_USEC (5 * USEC_PER_SEC) /* so long may a roll that was joined write nothing */
+#define ROLL_TWO "edge-roll restart router --nodes n[1:5] --yes --max-unavailable 2"
+#define SAMPLE   10 /* of each profile, where nothing else is said */
+#define FDS      256
 
 /* A coordinator that is looked at, call by call. */
 typedef struct Led {
@@ -209,73 +206,6 @@ static TraceDo on_led(Trace *t, const TraceCall *call, void *userdata)
         return l->hold ? TRACE_HOLD : TRACE_KILL;
 }
 
-/* ---- coordinators ---- */
-
-static Trace *start(World *w, const char *line, const char *dir, TraceFn fn, void *userdata)
-{
-        char *argv[] = { (char *) (uintptr_t) "/proc/self/exe",
-                         (char *) (uintptr_t) "--coordinator",
-                         (char *) (uintptr_t) dir,
-                         w->dir,
-                         (char *) (uintptr_t) line,
-                         NULL };
-        Trace *t = NULL;
-        assert_true(trace_new(&t, w->event, argv, fn, userdata) >= 0);
-        return t;
-}
-
-static int finish(World *w, Trace *t)
-{
-        int status = 0;
-        for (Usec until = time_now() + LIMIT_USEC; !trace_over(t, &status) && !trace_held(t);) {
-                if (time_now() >= until)
-                        fail_msg("a coordinator has not ended");
-                assert_true(sd_event_run(w->event, 100 * USEC_PER_MSEC) >= 0);
-        }
-        return status;
-}
-
-static void output_read(World *w, const char *dir)
-{
-        char path[256];
-        (void) snprintf(path, sizeof(path), "%s/out", dir);
-        FILE *f = fopen(path, "re");
-        size_t n = f ? fread(w->lines, 1, sizeof(w->lines) - 1, f) : 0;
-        w->lines[n] = '\0';
-        if (f)
-                (void) fclose(f);
-}
-
-/* Without a look at its calls. Return: its exit status. */
-static int run(World *w, const char *line, const char *dir)
-{
-        Trace *t = start(w, line, dir, NULL, NULL);
-        int status = finish(w, t);
-        (void) trace_free(t);
-        output_read(w, dir);
-        if (getenv("SHOW"))
-                print_message("$ %s\n%s= %d\n", line, w->lines, WEXITSTATUS(status));
-        assert_true(WIFEXITED(status));
-        return WEXITSTATUS(status);
-}
-
-/* The process of start(). */
-static int coordinator(char **argv)
-{
-        char path[256];
-        (void) snprintf(path, sizeof(path), "%s/out", argv[0]);
-        FILE *out = fopen(path, "we");
-        if (!out)
-                return 99;
-        CoordIo io = { .out = out,
-                       .err = out,
-                       .in = -1,
-                       .connect = world_connect,
-                       .userdata = argv[1],
-                       .silent_usec = SILENT_USEC };
-        return world_command(argv[2], argv[0], &io);
-}
-
 /* ---- profiles ---- */
 
 typedef struct Profile {
@@ -324,8 +254,8 @@ static const Point in_the_middle = { "journal node n2 drain", "synced" };
 static void die_at(World *w, const Point *p, const char *line)
 {
         Led led = { .w = w, .at = p };
-        Trace *t = start(w, line, w->dir, on_led, &led);
-        int status = finish(w, t);
+        Trace *t = rolls_start(w, line, w->dir, on_led, &led);
+        int status = rolls_finish(w, t);
         (void) trace_free(t);
         if (!led.hit || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
                 fail_msg("it did not come to \"%s\", %s: status %x", p->what, p->when, status);
@@ -333,13 +263,13 @@ static void die_at(World *w, const Point *p, const char *line)
 
 static void killed_before(World *w)
 {
-        die_at(w, &in_the_middle, ROLL);
+        die_at(w, &in_the_middle, ROLLS_ROLL);
 }
 
 static const Profile profiles[] = {
-        { .name = "usual", .set = usual, .line = ROLL },
-        { .name = "renewing", .set = slow, .line = ROLL, .only = "LeaseRenew" },
-        { .name = "going-back", .set = missing, .line = ROLL, .only = "n1" },
+        { .name = "usual", .set = usual, .line = ROLLS_ROLL },
+        { .name = "renewing", .set = slow, .line = ROLLS_ROLL, .only = "LeaseRenew" },
+        { .name = "going-back", .set = missing, .line = ROLLS_ROLL, .only = "n1" },
         { .name = "two-at-once",
           .set = usual,
           .line = ROLL_TWO,
@@ -347,87 +277,16 @@ static const Profile profiles[] = {
           .pools = "aaaaa",
           .roll = ROLL_TWO,
           .most = 2 },
-        { .name = "resume", .set = usual, .line = RESUME, .before = killed_before },
-        { .name = "frozen", .set = usual, .line = ROLL, .only = "call", .hold = true },
-        { .name = "cut", .set = usual, .line = ROLL, .only = "call", .cut = true },
+        { .name = "resume", .set = usual, .line = ROLLS_RESUME, .before = killed_before },
+        { .name = "frozen", .set = usual, .line = ROLLS_ROLL, .only = "call", .hold = true },
+        { .name = "cut", .set = usual, .line = ROLLS_ROLL, .only = "call", .cut = true },
 };
 
 /* ---- what must be so behind it ---- */
 
-/* Their time is over: nobody has renewed them. What was sent has come before. */
-static void leases_lapse(World *w)
-{
-        world_pump(w, 20 * USEC_PER_MSEC);
-        for (size_t i = 0; i < w->n; i++) {
-                Lease *l = (Lease *) (uintptr_t) fake_agent_lease(w->agent[i], "router");
-                l->until_usec = MIN(l->until_usec, time_boot());
-        }
-}
-
-/* Each job ends by itself. */
-static void jobs_end(World *w)
-{
-        Usec until = time_now() + 10 * USEC_PER_SEC;
-        for (size_t i = 0; i < w->n; i++)
-                while (*fake_agent_phase(w->agent[i])) {
-                        if (time_now() >= until)
-                                fail_msg("%s stands in %s", w->name[i], fake_agent_phase(w->agent[i]));
-                        world_pump(w, 10 * USEC_PER_MSEC);
-                }
-}
-
-static void heal(World *w)
-{
-        w->on_call = NULL;
-        for (size_t i = 0; i < w->n; i++)
-                fake_agent_script(w->agent[i])->parts[0].not_up = false;
-}
-
-/* The last roll that was begun is told whole, by whoever ended it. */
-static void journal_tells(World *w, const char *dir)
-{
-        char rolls[256], id[ROLL_ID_SIZE];
-        RollRecord *r = NULL;
-        Err err = { 0 };
-        (void) snprintf(rolls, sizeof(rolls), "%s/rolls", dir);
-        assert_int_equal(roll_log_find(rolls, NULL, false, id, &err), 0);
-        assert_int_equal(roll_log_read(rolls, id, &r, &err), 0);
-        assert_true(r->ended);
-        assert_true(roll_result_good(r->result) || strcmp(r->result, "not-needed") == 0);
-        assert_int_equal(r->damaged, 0);
-        assert_int_equal(r->counts.total, w->n);
-        for (size_t i = 0; i < w->n; i++) {
-                const RollNode *n = roll_record_node(r, w->name[i], "router");
-                assert_non_null(n);
-                if (!roll_result_good(n->result))
-                        fail_msg("the journal calls %s \"%s\"", w->name[i], n->result);
-        }
-        (void) roll_record_free(r);
-}
-
-/* @early: the next one comes before the leases of the dead one have lapsed. */
 static void way_on(World *w, const Profile *p, bool early)
 {
-        const char *roll = p->roll ? p->roll : ROLL;
-        int done = result_exit_code(RESULT_DONE), nothing = result_exit_code(RESULT_NOT_NEEDED);
-        if (!early) {
-                leases_lapse(w);
-                jobs_end(w);
-        }
-        heal(w);
-        int status = run(w, RESUME, w->dir);
-        if (status != done && status != nothing)
-                fail_msg("resume: exit %d:\n%s", status, w->lines);
-        /* It died before its journal was begun: then nothing was. */
-        if (status == nothing && world_restarts(w) == 0 && (status = run(w, roll, w->dir)) != done)
-                fail_msg("again from the begin: exit %d:\n%s", status, w->lines);
-        jobs_end(w);
-        for (size_t i = 0; i < w->n; i++)
-                if (fake_agent_restarts(w->agent[i]) != 1)
-                        fail_msg("%s was restarted %u times", w->name[i], fake_agent_restarts(w->agent[i]));
-        assert_true(w->out_most <= MAX(p->most, 1));
-        world_has_no_lease(w);
-        journal_tells(w, w->dir);
+        rolls_way_on(w, p->roll ? p->roll : ROLLS_ROLL, MAX(p->most, 1), early);
 }
 
 /* The one that stands still at @p wakes when another one, of another machine, has done all of it. */
@@ -439,22 +298,22 @@ static void stand_still(World *w, const Point *p)
         assert_int_equal(mkdir(dir, 0700), 0);
         world_file(w, "other/conf", world_conf(dir, conf, sizeof(conf)));
 
-        Trace *t = start(w, ROLL, w->dir, on_led, &led);
-        (void) finish(w, t);
+        Trace *t = rolls_start(w, ROLLS_ROLL, w->dir, on_led, &led);
+        (void) rolls_finish(w, t);
         if (!led.hit)
                 fail_msg("it did not come to \"%s\", %s", p->what, p->when);
-        leases_lapse(w);
-        jobs_end(w);
+        rolls_leases_lapse(w);
+        rolls_jobs_end(w);
         unsigned before = world_restarts(w);
-        int status = run(w, ROLL, dir);
+        int status = rolls_run(w, ROLLS_ROLL, dir);
         if (status != result_exit_code(RESULT_DONE))
                 fail_msg("the other one: exit %d:\n%s", status, w->lines);
         assert_int_equal(world_restarts(w), before + w->n);
         world_has_no_lease(w);
         trace_go(t);
-        status = finish(w, t);
+        status = rolls_finish(w, t);
         (void) trace_free(t);
-        jobs_end(w);
+        rolls_jobs_end(w);
         /* What it had in mind was refused; it may have asked for new leases, in order, and gone on. */
         assert_true(WIFEXITED(status));
         for (size_t i = 0; i < w->n; i++)
@@ -462,7 +321,7 @@ static void stand_still(World *w, const Point *p)
                         fail_msg("%s was restarted %u times", w->name[i], fake_agent_restarts(w->agent[i]));
         assert_true(w->out_most <= 1);
         world_has_no_lease(w);
-        journal_tells(w, dir);
+        rolls_journal_tells(w, dir);
 }
 
 /* ---- links ---- */
@@ -486,7 +345,7 @@ static void lose_link(World *w, const Profile *p, const Point *point)
 {
         cut_at = point;
         w->on_call = cut_there;
-        int status = run(w, p->line, w->dir);
+        int status = rolls_run(w, p->line, w->dir);
         if (!w->done_once)
                 fail_msg("it did not come to \"%s\"", point->what);
         bool begins = strstr(point->what, "Look ") || strstr(point->what, "LeaseTake ");
@@ -503,7 +362,7 @@ static void lose_link(World *w, const Profile *p, const Point *point)
         /* What could not be given back lapses. */
         if (!strstr(point->what, "LeaseGive "))
                 world_has_no_lease(w);
-        journal_tells(w, w->dir);
+        rolls_journal_tells(w, w->dir);
 }
 
 /* ---- the same call twice ---- */
@@ -515,7 +374,7 @@ static Trace *start_beside(World *w, const char *line, char *dir, size_t size)
         assert_int_equal(mkdir(dir, 0700), 0);
         /* The same journals. */
         world_file(w, "other/conf", world_conf(w->dir, conf, sizeof(conf)));
-        return start(w, line, dir, NULL, NULL);
+        return rolls_start(w, line, dir, NULL, NULL);
 }
 
 /* The event of the last roll's journal that has this in it; the record is to be freed. */
@@ -538,7 +397,7 @@ static const cJSON *journal_event(World *w, const char *name, RollRecord **ret)
 
 static void until_phase(World *w, size_t node, const char *phase)
 {
-        Usec until = time_now() + LIMIT_USEC;
+        Usec until = time_now() + ROLLS_USEC;
         while (strcmp(fake_agent_phase(w->agent[node]), phase) != 0) {
                 assert_true(time_now() < until);
                 world_pump(w, 5 * USEC_PER_MSEC);
@@ -556,18 +415,18 @@ static void the_same_call_again_joins_the_roll_that_runs(void **state)
         world_new(&w, "aaa");
         world_listen(&w);
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
-        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        Trace *first = rolls_start(&w, ROLLS_ROLL, w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
         Trace *second = start_beside(&w, "edge-roll restart router --nodes n[1:3] --yes --reason=keystore",
                                      dir, sizeof(dir));
         (void) snprintf(pid, sizeof(pid), "%d", (int) trace_pid(second));
-        assert_int_equal(finish(&w, second), 0);
-        assert_int_equal(finish(&w, first), 0);
-        output_read(&w, dir);
+        assert_int_equal(rolls_finish(&w, second), 0);
+        assert_int_equal(rolls_finish(&w, first), 0);
+        rolls_output(&w, dir);
         world_says(&w, "joining roll 2");
         world_says(&w, "n3: done");
         world_says(&w, "has ended: 3 of 3 restarted");
-        output_read(&w, w.dir);
+        rolls_output(&w, w.dir);
         world_says(&w, "joined by uid ");
         world_says(&w, ": keystore");
         assert_int_equal(world_restarts(&w), 3);
@@ -592,13 +451,13 @@ static void a_change_too_late_for_a_roll_gets_one_of_its_own(void **state)
         world_new(&w, "aaa");
         world_listen(&w);
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
-        Trace *first = start(&w, ROLL " --if-needed", w.dir, NULL, NULL);
+        Trace *first = rolls_start(&w, ROLLS_ROLL " --if-needed", w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
         assert_int_equal(fake_agent_restarts(w.agent[0]), 1);
-        Trace *second = start_beside(&w, ROLL " --if-needed", dir, sizeof(dir));
-        assert_int_equal(finish(&w, second), 0);
-        assert_int_equal(finish(&w, first), 0);
-        output_read(&w, dir);
+        Trace *second = start_beside(&w, ROLLS_ROLL " --if-needed", dir, sizeof(dir));
+        assert_int_equal(rolls_finish(&w, second), 0);
+        assert_int_equal(rolls_finish(&w, first), 0);
+        rolls_output(&w, dir);
         world_says(&w, "looking at what needs a restart still");
         assert_string_equal(w.order, "n1 n2 n3 n1 n2 n3");
         assert_int_equal(w.out_most, 1);
@@ -620,18 +479,18 @@ static void an_inventory_that_was_changed_is_not_joined(void **state)
         world_file(&w, "hosts", "n1\nn2\nn3\n");
         (void) snprintf(line, sizeof(line), "edge-roll restart router --inventory %s/hosts --yes", w.dir);
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 2 * USEC_PER_SEC;
-        Trace *first = start(&w, line, w.dir, NULL, NULL);
+        Trace *first = rolls_start(&w, line, w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
         world_file(&w, "hosts", "n1\nn2\nn3\nn4\nn5\n");
         Trace *second = start_beside(&w, line, dir, sizeof(dir));
-        int status = finish(&w, second);
+        int status = rolls_finish(&w, second);
         assert_true(WIFEXITED(status));
-        output_read(&w, dir);
+        rolls_output(&w, dir);
         if (strstr(w.lines, "joining roll"))
                 fail_msg("n4 and n5 were asked for, and a roll without them was joined: exit %d",
                          WEXITSTATUS(status));
         assert_true(WEXITSTATUS(status) != 0);
-        assert_int_equal(finish(&w, first), 0);
+        assert_int_equal(rolls_finish(&w, first), 0);
         assert_int_equal(world_restarts(&w), 3);
         (void) trace_free(second);
         (void) trace_free(first);
@@ -648,20 +507,20 @@ static void one_that_has_joined_a_roll_that_stands_still_says_so(void **state)
         world_new(&w, "aaa");
         world_listen(&w);
         Led led = { .w = &w, .at = &in_the_middle, .hold = true };
-        Trace *first = start(&w, ROLL, w.dir, on_led, &led);
-        (void) finish(&w, first);
+        Trace *first = rolls_start(&w, ROLLS_ROLL, w.dir, on_led, &led);
+        (void) rolls_finish(&w, first);
         assert_true(led.hit);
-        Trace *second = start_beside(&w, ROLL, dir, sizeof(dir));
-        int status = finish(&w, second);
+        Trace *second = start_beside(&w, ROLLS_ROLL, dir, sizeof(dir));
+        int status = rolls_finish(&w, second);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), result_exit_code(RESULT_BUSY));
-        output_read(&w, dir);
+        rolls_output(&w, dir);
         world_says(&w, "stands still: process ");
         world_says(&w, "has written nothing for 5");
         world_says(&w, "kill -CONT");
         trace_go(first);
-        assert_int_equal(finish(&w, first), 0);
-        jobs_end(&w);
+        assert_int_equal(rolls_finish(&w, first), 0);
+        rolls_jobs_end(&w);
         assert_int_equal(world_restarts(&w), 3);
         (void) trace_free(second);
         (void) trace_free(first);
@@ -678,18 +537,18 @@ static void one_that_has_joined_a_roll_that_dies_says_so(void **state)
         world_new(&w, "aaa");
         world_listen(&w);
         fake_agent_script(w.agent[1])->phase_usec[PHASE_NOTICE] = 4 * USEC_PER_SEC;
-        Trace *first = start(&w, ROLL, w.dir, NULL, NULL);
+        Trace *first = rolls_start(&w, ROLLS_ROLL, w.dir, NULL, NULL);
         until_phase(&w, 1, "notice");
-        Trace *second = start_beside(&w, ROLL, dir, sizeof(dir));
-        for (Usec until = time_now() + LIMIT_USEC; !strstr(w.lines, "joining roll"); output_read(&w, dir)) {
+        Trace *second = start_beside(&w, ROLLS_ROLL, dir, sizeof(dir));
+        for (Usec until = time_now() + ROLLS_USEC; !strstr(w.lines, "joining roll"); rolls_output(&w, dir)) {
                 assert_true(time_now() < until);
                 world_pump(&w, 20 * USEC_PER_MSEC);
         }
         (void) trace_free(first);
-        int status = finish(&w, second);
+        int status = rolls_finish(&w, second);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), result_exit_code(RESULT_REFUSED));
-        output_read(&w, dir);
+        rolls_output(&w, dir);
         world_says(&w, "is not run any more and has not ended");
         world_says(&w, "edge-roll resume 2");
         (void) trace_free(second);
@@ -747,11 +606,11 @@ static void points_find(const Profile *p, Points *seen)
         p->set(&w);
         if (p->before)
                 p->before(&w);
-        Trace *t = start(&w, p->line, w.dir, on_led, &led);
-        (void) finish(&w, t);
+        Trace *t = rolls_start(&w, p->line, w.dir, on_led, &led);
+        (void) rolls_finish(&w, t);
         (void) trace_free(t);
-        heal(&w);
-        jobs_end(&w);
+        rolls_heal(&w);
+        rolls_jobs_end(&w);
         world_done(&w);
         seen->n = 0;
         /* Also what only asks can be lost. */
@@ -770,13 +629,14 @@ static void points_find(const Profile *p, Points *seen)
 /* Return: how many of @seen are tried; they are put behind @tries. */
 static size_t choose(const Profile *p, const Points *seen, const char *wanted, Try *tries)
 {
-        size_t numbers[POINTS_MAX], most = points_sample(seen->n, SAMPLE, wanted, numbers), n = 0;
-        for (size_t i = 0; i < most; i++) {
-                size_t k = numbers[i];
+        static bool tried[POINTS_MAX];
+        size_t n = 0;
+        points_sample(seen->n, SAMPLE, wanted, tried);
+        for (size_t i = 0; i < seen->n; i++) {
                 Try *t = &tries[n];
-                *t = (Try){ .profile = p, .point = seen->points[k], .early = k % 2 };
+                *t = (Try){ .profile = p, .point = seen->points[i], .early = i % 2 };
                 (void) snprintf(t->name, sizeof(t->name), "%s/%s/%s", p->name, t->point.what, t->point.when);
-                n += points_wanted(wanted, t->name);
+                n += tried[i] && points_wanted(wanted, t->name);
         }
         return n;
 }
@@ -788,7 +648,7 @@ int main(int argc, char **argv)
         static Points seen;
         size_t n = 0, known = 0;
         if (argc == 5 && strcmp(argv[1], "--coordinator") == 0)
-                return coordinator(argv + 2);
+                return rolls_coordinator(argv + 2);
         bool list_only = argc > 1 && strcmp(argv[1], "--list") == 0;
         const char *wanted = list_only ? "*" : argc > 1 ? argv[1] : NULL;
         for (size_t i = 0; i < ELEMENTS(profiles); i++) {

@@ -49,18 +49,39 @@ void points_tell(const Points *p, const char *profile)
         print_message("# %s: %zu points: %s\n", profile, p->n, said);
 }
 
-size_t points_sample(size_t n, size_t usual, bool wanted, size_t *ret)
+void points_sample(size_t n, size_t usual, bool wanted, bool *ret)
 {
         const char *how_many = getenv("KILL_POINTS");
         bool all = wanted || (how_many && strcmp(how_many, "all") == 0);
         size_t day = (size_t) (time(NULL) / 86400);
         size_t most = all ? n : MIN(how_many ? strtoul(how_many, NULL, 10) : usual, n);
+        for (size_t i = 0; i < n; i++)
+                ret[i] = false;
         for (size_t i = 0; i < most; i++)
-                ret[i] = (i * n / most + day) % n;
-        return most;
+                ret[(i * n / most + day) % n] = true;
+}
+
+bool points_always(const char *const *always, const char *name)
+{
+        for (; *always; always++)
+                if (strcmp(*always, name) == 0)
+                        return true;
+        return false;
 }
 
 bool points_wanted(const char *wanted, const char *name)
 {
         return !wanted || strcmp(wanted, name) == 0 || fnmatch(wanted, name, 0) == 0;
+}
+
+void points_count(PointCounts *c, char *what)
+{
+        size_t i = 0, len = strlen(what);
+        while (i < c->n && strcmp(c->names[i].what, what) != 0)
+                i++;
+        assert_true(i < ELEMENTS(c->names));
+        if (i == c->n)
+                (void) snprintf(c->names[c->n++].what, sizeof(c->names[0].what), "%s", what);
+        if (++c->names[i].n > 1)
+                (void) snprintf(what + len, sizeof(c->names[0].what) - len, "#%u", c->names[i].n);
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POINTS_MAX 1024
+#define POINTS_MAX 2048
 
 typedef struct Point {
         char what[160];
@@ -30,9 +30,25 @@ void points_tell(const Points *p, const char *profile);
 /*
  * points_sample() - which of @n are tried: all, where they are asked for by name (@wanted) or with
  * KILL_POINTS=all; else as many as KILL_POINTS says, or @usual, spread over all, others each day.
- * @ret: their numbers, room for @n. Return: how many.
+ * @ret: is it, for each.
  */
-size_t points_sample(size_t n, size_t usual, bool wanted, size_t *ret);
+void points_sample(size_t n, size_t usual, bool wanted, bool *ret);
+
+/* points_always() - is @name one of those (up to NULL) that are tried each time, since they have failed once?
+ */
+bool points_always(const char *const *always, const char *name);
 
 /* points_wanted() - is @name the one that is asked for, or matches (fnmatch(3))? @wanted: NULL: all are. */
 bool points_wanted(const char *wanted, const char *name);
+
+/* How often a name has come. All of it 0 at first. */
+typedef struct PointCounts {
+        struct {
+                char what[160];
+                unsigned n;
+        } names[POINTS_MAX / 4];
+        size_t n;
+} PointCounts;
+
+/* points_count() - "#2" is put behind @what when it comes for the second time. @what: has room for 160. */
+void points_count(PointCounts *c, char *what);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/lib/wire.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { FIELD_MEMBER = 3, FIELD_ERROR = 4, FIELD_REPLY = 5 };
 
@@ -94,4 +98,14 @@ void wire_take(Wire *w, size_t n)
 {
         w->n -= n;
         (void) memmove(w->bytes, w->bytes + n, w->n);
+}
+
+void wire_names(Wire *w, const char *verb, const uint8_t *bytes, size_t n, char *buf, size_t size)
+{
+        char one[64];
+        assert_true(wire_put(w, bytes, n));
+        for (size_t length; (length = wire_next(w, one, sizeof(one))) > 0; wire_take(w, length)) {
+                size_t at = strlen(buf);
+                (void) snprintf(buf + at, size - at, "%s%s%s", at ? "+" : verb, at ? "" : " ", one);
+        }
 }

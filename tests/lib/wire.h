@@ -44,3 +44,7 @@ size_t wire_next(Wire *w, char *ret, size_t size);
 
 /* wire_take() - the first @n bytes are done with. */
 void wire_take(Wire *w, size_t n);
+
+/* wire_names() - takes more bytes, and the pieces that are whole by then: their names, as "VERB call Go+call
+ * Go", are put behind what is in @buf. With cmocka: no room ends the test. */
+void wire_names(Wire *w, const char *verb, const uint8_t *bytes, size_t n, char *buf, size_t size);

@@ -34,6 +34,7 @@ typedef struct World {
         const char *refuse;      /* ... or is refused with this error */
         const char *refuse_text; /* NULL: some text */
         bool done_once;
+        bool over_ssh;         /* coordinators of rolls.h use what the configuration calls ssh */
         unsigned looks;        /* for on_call */
         const char *lock_says; /* the answer of Lock */
         sd_event_source *timer, *glance;
