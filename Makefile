@@ -147,6 +147,8 @@ TEST_LIB     += tests/lib/fake-agent.c tests/lib/fake-agent-calls.c tests/lib/fa
 UNIT_TESTS   += check-wire
 BUS_TESTS    += lookout targets-from
 TEST_LIB     += tests/lib/rolls.c
+TEST_LIB     += tests/lib/between.c
+BUS_TESTS    += link-kill
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
@@ -185,7 +187,7 @@ $(REPLAY): $(REPLAY).o $(REPLAY_OBJ) $(B)/test-lib.a $(B)/lib.a
 $(B)/tests/lib/killpoint: $(B)/tests/lib/killpoint-call.o
 $(B)/tests/kernel/test-killpoint: | $(B)/tests/lib/killpoint
 # What they start.
-$(B)/tests/bus/test-client-kill: | $(B)/edge-roll
+$(B)/tests/bus/test-client-kill $(B)/tests/bus/test-link-kill: | $(B)/edge-roll
 # With libFuzzer, where it is built so; else with what gives a target its corpus.
 FUZZ_DRIVER := $(if $(filter fuzz,$(VARIANT)),,$(B)/tests/fuzz/replay.o $(B)/tests/lib/oom.o)
 $(FUZZ_BINS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/fuzz.o $(B)/tests/lib/ns.o $(FUZZ_DRIVER) $(B)/lib.a
@@ -262,7 +264,7 @@ oom: deps
 # tests that must be done in a time, which are too slow under it: some twenty times.
 VALGRIND := valgrind -q --error-exitcode=99 --suppressions=$(CURDIR)/tests/valgrind.supp --leak-check=no \
             --child-silent-after-fork=yes
-VALGRIND_SLOW := %-block %-client-kill %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-lookup %-management %-oom %-probing %-snapshot
+VALGRIND_SLOW := %-block %-client-kill %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-link-kill %-lookup %-management %-oom %-probing %-snapshot
 VALGRIND_BINS  = $(filter-out $(VALGRIND_SLOW),$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS))
 .PHONY: check-valgrind
 check-valgrind: deps

@@ -241,8 +241,11 @@ static void forward(Bridge *b, sd_bus_message *call)
         } else
                 r = r < 0 ? r : -ENOMEM;
         if (r < 0) {
-                (void) snprintf(text, sizeof(text), "the call cannot be passed on: %s", strerror(-r));
-                far_error(b, call, r == -ENOTCONN ? EDGE_ERROR "NoBus" : EDGE_ERROR "Failed", text);
+                /* Of a connection that has just gone, which is seen here first. */
+                bool gone = r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
+                (void) snprintf(text, sizeof(text), "nothing was done: the call cannot be passed on: %s",
+                                strerror(-r));
+                far_error(b, call, gone ? EDGE_ERROR "NoBus" : EDGE_ERROR "Failed", text);
         }
 }
 

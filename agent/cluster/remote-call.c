@@ -5,15 +5,15 @@
 
 #include "agent/cluster/remote-impl.h"
 
-#define LEAVING_USEC (100 * USEC_PER_MSEC)
-#define BUS_ERROR    "org.freedesktop.DBus.Error."
+#define AGAIN_USEC (100 * USEC_PER_MSEC)
+#define BUS_ERROR  "org.freedesktop.DBus.Error."
 
 struct RemoteCall {
         Remote *remote;
         RemoteCall *next;
         sd_bus_message *message;
         sd_bus_slot *slot;
-        sd_event_source *again; /* timer: the agent was leaving */
+        sd_event_source *again; /* timer: nothing was done, and it passes */
         Usec deadline;
         RemoteReplyFn fn;
         void *userdata;
@@ -123,13 +123,17 @@ static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
                 r = call_send(c);
         }
         if (r < 0)
-                call_end(c, -EREMOTE, NULL, REMOTE_ERROR "Leaving", "the agent is leaving again and again");
+                call_end(c, -EREMOTE, NULL, REMOTE_ERROR "Leaving",
+                         "it was to be asked again, and no time is left");
         return 0;
 }
 
-static bool call_again(RemoteCall *c)
+/* What was not done now may be in a moment: an agent that is just leaving, a bus that is just restarted. */
+static bool call_again(RemoteCall *c, const char *name)
 {
-        Usec at = time_add(time_now(), LEAVING_USEC);
+        if (strcmp(name, REMOTE_ERROR "Leaving") != 0 && strcmp(name, REMOTE_ERROR "NoBus") != 0)
+                return false;
+        Usec at = time_add(time_now(), AGAIN_USEC);
         return at < c->deadline &&
                sd_event_add_time(c->remote->pool->event, &c->again, CLOCK_MONOTONIC, at, 0, on_again, c) >= 0;
 }
@@ -151,7 +155,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         for (char *p = clean; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
                         *p = ' ';
-        if (strcmp(name, REMOTE_ERROR "Leaving") == 0 && call_again(c))
+        if (call_again(c, name))
                 return 0;
         call_end(c, is_no_answer(name) ? -ETIMEDOUT : -EREMOTE, NULL, name, clean);
         return 0;

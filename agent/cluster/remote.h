@@ -143,8 +143,8 @@ typedef void (*RemoteReplyFn)(int r, sd_bus_message *m, const char *error_name, 
 /*
  * remote_call() - @path, @interface: NULL for the agent's. @limit: 0 for the usual. @fn: NULL when nobody
  * cares. @ret: for remote_call_cancel(); NULL allowed; it is gone when @fn is called. An agent that is just
- * leaving is called again within the limit. Return: 0; -ENOTCONN when the remote is not up (nothing is sent,
- * @fn is not called); other negative errno.
+ * leaving, or a node whose bus is just away, is called again within the limit. Return: 0; -ENOTCONN when the
+ * remote is not up (nothing is sent, @fn is not called); other negative errno.
  */
 int remote_call(Remote *r, RemoteCall **ret, const char *path, const char *interface, const char *method,
                 Usec limit, RemoteReplyFn fn, void *userdata, Err *err, const char *types, ...) _must_check_;
