@@ -333,7 +333,8 @@ static void answer_words(const HttpResult *r, char *buf, size_t size)
             !cJSON_IsObject(json))
                 return;
         const char *message = json_text(json, "message"), *code = json_text(json, "code");
-        if (*message || *code)
+        /* A code that is the status again says nothing more. */
+        if (*message || code[strspn(code, "0123456789")])
                 (void) snprintf(buf, size, ": %.200s%s%.80s%s", message, *message && *code ? " (" : "", code,
                                 *message && *code ? ")" : "");
 }
