@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/cluster/cluster-why.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,12 @@ typedef struct ClusterWhy {
         Proof proof;
 } ClusterWhy;
 
+/* NULL: both. */
+static const char *why_component(const char *component)
+{
+        return strcmp(component, CLI_ALL) == 0 || strcmp(component, CONFIG_RMP) == 0 ? NULL : component;
+}
+
 /* @list: room for two of each server. Return: how many. */
 static size_t why_only(const ClusterWhy *w, const char *component, PlanOnly *list)
 {
@@ -30,8 +37,7 @@ static size_t why_only(const ClusterWhy *w, const char *component, PlanOnly *lis
                 for (size_t i = 0; i < w->run.servers->n; i++) {
                         const Server *s = &w->run.servers->rows[i];
                         if (!why_wants(w->run.why, kinds[k].action, i) ||
-                            (strcmp(component, kinds[k].name) != 0 && strcmp(component, CLI_ALL) != 0 &&
-                             strcmp(component, CONFIG_RMP) != 0))
+                            (why_component(component) && strcmp(component, kinds[k].name) != 0))
                                 continue;
                         (void) snprintf(list[n].component, sizeof(list[n].component), "%s", kinds[k].name);
                         (void) snprintf(list[n].uuid, sizeof(list[n].uuid), "%s", s->uuid);
@@ -57,7 +63,7 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
         with.proof = &w->proof;
         why_run_show(&w->run, false);
         if (with.n_only == 0)
-                return why_run_end(&w->run, strcmp(rq->component, CLI_ALL) == 0 ? NULL : rq->component);
+                return why_run_end(&w->run, why_component(rq->component));
         if (survey_wanted(rq, config)) {
                 survey_limit(&w->session, "target servers and what is deployed");
                 survey_estate(&w->session, w->run.estate, &edge);
@@ -133,7 +139,8 @@ static int needed_roll(ClusterWhy *w, const CliRequest *rq, const Config *config
                 return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
         with->needed = list;
         with->n_needed = why_only(w, rq->component, list);
-        with->needed_unknown = w->late || w->run.estate->n_troubles > 0;
+        with->needed_unknown = w->late || w->run.estate->n_troubles > 0 ||
+                               why_run_nobody(&w->run, why_component(rq->component)) > 0;
         for (size_t i = 0; i < with->n_needed; i++)
                 if (strcmp(list[i].component, ROUTER) == 0)
                         with->proof = &w->proof;
@@ -147,17 +154,19 @@ int cluster_if_needed(const CliRequest *rq, const Config *config, Nodes *nodes, 
         ClusterWhy w = { .io = { .out = io->out, .err = io->err, .in = -1 } };
         CoordIo with = *io;
         PlanEdge edge = { 0 };
-        Result result = RESULT_USAGE;
+        Result result = RESULT_REFUSED;
         char hint[400];
         Err err = { 0 };
         int status;
 
         if (!cluster_why_about(rq->component))
                 return why_strange(&w, rq, config);
-        bool connected = session_connect(&w.session, rq, config, &w.io, hint, sizeof(hint), &err) >= 0;
+        int r = session_connect(&w.session, rq, config, &w.io, hint, sizeof(hint), &err);
+        if (r == -EINVAL || r == -EDESTADDRREQ)
+                result = RESULT_USAGE;
         with.edge = &edge;
         with.needed_unknown = true;
-        if (needed_ask(&w, connected, &result, hint, sizeof(hint), &edge, &err))
+        if (needed_ask(&w, r >= 0, &result, hint, sizeof(hint), &edge, &err))
                 status = needed_roll(&w, rq, config, nodes, &with);
         else if (cli_why_named(rq))
                 status = session_end(&w.session, result, hint, "%s", err.text);

@@ -400,17 +400,24 @@ static bool restarts(WhyAction action, const char *component)
                (!component || strcmp(component, action == WHY_ROUTERS ? "router" : "message-processor") == 0);
 }
 
+size_t why_run_nobody(const WhyRun *run, const char *component)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < run->why->n; i++)
+                n += restarts(run->why->findings[i].action, component) &&
+                     run->why->findings[i].n_servers == 0;
+        return n;
+}
+
 int why_run_end(const WhyRun *run, const char *component)
 {
         Session *s = run->session;
         const Why *w = run->why;
         size_t routers = restarts(WHY_ROUTERS, component) ? count_wanted(w, WHY_ROUTERS) : 0;
         size_t mps = restarts(WHY_MPS, component) ? count_wanted(w, WHY_MPS) : 0;
-        size_t redeploy = 0, nobody = 0;
-        for (size_t i = 0; i < w->n; i++) {
+        size_t redeploy = 0, nobody = why_run_nobody(run, component);
+        for (size_t i = 0; i < w->n; i++)
                 redeploy += w->findings[i].action == WHY_REDEPLOY;
-                nobody += restarts(w->findings[i].action, component) && w->findings[i].n_servers == 0;
-        }
         if (routers > 0 || mps > 0)
                 return session_end(s, RESULT_DONE, "edge-roll restart --cluster --why restarts just these",
                                    "%zu router%s and %zu message processor%s must be restarted%s%s", routers,

@@ -42,6 +42,9 @@ int why_run_proof(const WhyRun *run, Proof *ret, Err *err) _must_check_;
  * what is not known. */
 void why_run_show(const WhyRun *run, bool reasons);
 
+/* why_run_nobody() - how much must be restarted of @component (NULL: of both) of which no server is known. */
+size_t why_run_nobody(const WhyRun *run, const char *component);
+
 /* why_run_end() - of a run after which nothing is done: what it came to. @component: the only one that it is
  * about, "router" or "message-processor"; NULL: both. Return: the exit status. */
 int why_run_end(const WhyRun *run, const char *component);

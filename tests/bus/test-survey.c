@@ -437,6 +437,35 @@ static void where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_s
         }
 }
 
+/* The servers of the environment are rows that are gone: that no server is wanted is not that none must be.
+ */
+static void what_must_be_restarted_with_no_server_known_is_not_not_needed(void **state)
+{
+        static World w;
+        (void) state;
+        if (!standin_have())
+                skip();
+        Standin *s = four(&w, "");
+        standin_write(
+                s, "edge.json",
+                "{\"acme\":{\"prod\":{\"servers\":[\"gone\"],\"keystores\":{\"trusted\":{}},\"targetservers\":{"
+                "\"t\":{\"name\":\"t\",\"host\":\"127.0.0.1\",\"port\":1,\"isEnabled\":false,\"sSLInfo\":{"
+                "\"enabled\":\"true\",\"trustStore\":\"trusted\"}}}}}}");
+        world_ends(&w, IF_NEEDED " --changed truststore:trusted@prod=uploaded", RESULT_PROBLEMS);
+        assert_string_equal(w.order, "");
+        /* It is not about routers. */
+        world_ends(&w,
+                   "edge-roll restart router --nodes n[1:4] --yes --if-needed --changed "
+                   "truststore:trusted@prod=uploaded",
+                   RESULT_NOT_NEEDED);
+        /* A user without a password is no misuse of the command line. */
+        (void) unsetenv("EDGE_ROLL_MANAGEMENT_PASSWORD");
+        configure(&w, s, "management_user = admin@example.com\n");
+        world_ends(&w, IF_NEEDED " --changed truststore:trusted@prod=uploaded", RESULT_REFUSED);
+        (void) standin_free(s);
+        world_done(&w);
+}
+
 static void press_at_n4(World *w, size_t node, const char *member)
 {
         if (w->done_once || strcmp(member, "Go") != 0 || node != 3)
@@ -650,6 +679,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(what_edge_or_an_agent_says_is_needed_is_restarted),
                 cmocka_unit_test(what_somebody_says_was_changed_is_looked_up),
                 cmocka_unit_test(where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_said),
+                cmocka_unit_test(what_must_be_restarted_with_no_server_known_is_not_not_needed),
                 cmocka_unit_test(what_edge_has_said_counts_in_a_resume),
                 cmocka_unit_test(a_server_that_needs_it_and_is_on_no_node_is_told),
                 cmocka_unit_test(a_roll_is_done_when_the_routers_serve_what_they_should),

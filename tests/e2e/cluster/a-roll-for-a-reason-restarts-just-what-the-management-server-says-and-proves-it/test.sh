@@ -2,6 +2,8 @@
 # restart --why: a deployment that one message processor has missed, and nothing else, is what is restarted; behind that
 # nothing speaks for a restart any more. A certificate that was put into a keystore is what the routers of its region are
 # restarted for, and they are asked behind it what they serve: one that does not is named, by the roll and by its resume.
+# Every plan tells of target servers that do not answer and of what is wrong with a proxy; --if-needed restarts what the
+# Management Server knows of beside what the nodes do.
 # takes: 240
 
 ms_start
@@ -11,13 +13,29 @@ edge_is() {
         jq -n --argjson m1 "$(deployed deployed m1)" --argjson m2 "$(deployed "$1" m2)" \
                 '{acme: {prod: {servers: [$m1.uUID, $m2.uUID], targetservers: {t1: {name: "t1", host: "10.0.0.7", port: 80, isEnabled: true}},
                   deployments: [{proxy: "orders", revision: "7", state: "deployed", server: [$m1, $m2],
-                                 files: {"apiproxy/orders.xml": "<APIProxy/>"}}]}}}' >"$LAB/ms/edge.json"
+                                 files: {"apiproxy/targets/default.xml": ("<TargetEndpoint><HTTPTargetConnection><LoadBalancer>" +
+                                         "<Server name=\"gone\"/><Server name=\"t1\"/></LoadBalancer></HTTPTargetConnection></TargetEndpoint>")}}]}}}' >"$LAB/ms/edge.json"
 }
 
 edge_is error
 bastion_er why
 assert_result "done" 0
 result .reason | shows '0 routers and 1 message processor' || fail "what is said: $(result .reason)"
+
+# plan_warns NAME TEXT: the plan has that condition, as a warning.
+plan_warns() {
+        roll_event ".event? == \"plan\" and any(.conditions[]; .name == \"$1\" and .verdict == \"warning\" and (.evidence | test(\"$2\")))" ||
+                fail "the plan does not warn of $1: $2"
+}
+bastion_er plan restart router --cluster
+assert_result "done" 0
+plan_warns targets '1 of 1 target servers do not answer from here: t1 of acme/prod'
+plan_warns lint 'acme/prod orders:7/apiproxy/targets/default.xml:1: there is no target server gone'
+ms_mode "500 deployments"
+bastion_er plan restart router --cluster
+assert_result "done" 0
+plan_warns management 'acme/prod: deployments: .* answered 500'
+ms_mode good
 
 # shellcheck disable=SC2086
 before=$(lives_of $NODES)
@@ -119,3 +137,19 @@ ms_mode 500
 bastion_er resume "$roll" --yes
 assert_result "done" 0
 roll_event ".text? // \"\" | test(\"router $(ip4 r2) serves the certificate .* now, before\")" || fail "r2 is not named"
+
+say "what a message processor has missed is no reason that its node knows"
+edge_is error
+# shellcheck disable=SC2086
+before=$(lives_of $NODES)
+ms_mode good
+bastion_er restart mp --cluster --yes --if-needed
+assert_result "done" 0
+assert_all_restarted "$before" m2
+assert_all_untouched "$before" r1 r2 r3 r4 r5 r6 m1 m3 m4
+edge_is deployed
+bastion_er restart mp --cluster --yes --if-needed
+assert_result not-needed 10
+ms_mode "500 deployments"
+bastion_er restart mp --cluster --yes --if-needed
+assert_result problems 20
