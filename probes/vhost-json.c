@@ -2,6 +2,7 @@
 #include "probes/vhost-json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,15 +128,26 @@ Vhost *vhost_free(Vhost *v)
         return NULL;
 }
 
-const char *vhost_server_name(const Vhost *v)
+/* A name that a client can ask for, with labels only: an address is none. */
+static bool is_host(const char *name)
 {
         static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
-        for (size_t i = 0; i < v->n_aliases; i++) {
+        Addr addr;
+        return *name && *name != '.' && *name != '-' && strlen(name) <= VHOST_HOST_MAX &&
+               strspn(name, allowed) == strlen(name) && !addr_parse(name, &addr);
+}
+
+bool vhost_server_name(const Vhost *v, char ret[VHOST_HOST_SIZE])
+{
+        ret[0] = '\0';
+        for (size_t i = 0; i < v->n_aliases && !*ret; i++)
+                if (is_host(v->aliases[i]))
+                        (void) snprintf(ret, VHOST_HOST_SIZE, "%s", v->aliases[i]);
+        for (size_t i = 0; i < v->n_aliases && !*ret; i++) {
                 const char *name = v->aliases[i];
-                Addr addr;
-                if (*name && *name != '.' && *name != '-' && strspn(name, allowed) == strlen(name) &&
-                    !addr_parse(name, &addr))
-                        return name;
+                if (strncmp(name, "*.", 2) == 0 && is_host(name + 2) &&
+                    strlen(VHOST_ANY_LABEL) + strlen(name + 1) <= VHOST_HOST_MAX)
+                        (void) snprintf(ret, VHOST_HOST_SIZE, VHOST_ANY_LABEL "%s", name + 1);
         }
-        return NULL;
+        return *ret != '\0';
 }

@@ -18,6 +18,9 @@
 #define VHOST_JSON_MAX    (256 * 1024) /* bytes of the JSON */
 #define VHOST_NAME_SIZE   256
 #define VHOST_ALIASES_MAX 256
+#define VHOST_HOST_MAX    253
+#define VHOST_HOST_SIZE   (VHOST_HOST_MAX + 1)
+#define VHOST_ANY_LABEL   "edge-roll" /* for "*" */
 
 /* What TLS is done with: of a virtual host, and of a target server's connection. */
 typedef struct TlsUse {
@@ -43,8 +46,13 @@ int vhost_parse(const char *json, size_t len, Vhost **ret, Err *err) _must_check
 Vhost *vhost_free(Vhost *v);
 DEFINE_CLEANUP(Vhost, vhost_free);
 
-/* vhost_server_name() - a host alias that can be asked for by SNI: no '*', no address. NULL: none. */
-const char *vhost_server_name(const Vhost *v);
+/*
+ * vhost_server_name() - what to ask for by SNI to be answered by this virtual host: a host alias, or where
+ * there are only wildcards a name under one of them. Return: is there one (else @ret is "")? Without it the
+ * default of the port answers, which may be another one's. Source: RFC 6066 section 3 (no address), RFC 1035
+ * section 2.3.4 (length).
+ */
+bool vhost_server_name(const Vhost *v, char ret[VHOST_HOST_SIZE]);
 
 struct cJSON;
 

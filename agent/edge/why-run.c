@@ -134,6 +134,16 @@ static int vhost_expected(WhyRun *run, WhyVhost *v, const char *given, Err *err)
         return 0;
 }
 
+/* Is it the only one with TLS on its port, as far as all of them are known? */
+static bool vhost_alone(const WhyRun *run, const WhyVhost *v)
+{
+        const CliRequest *rq = run->session->rq;
+        size_t n = 0;
+        for (size_t i = 0; i < run->n_vhosts; i++)
+                n += run->vhosts[i].vhost->port == v->vhost->port || run->vhosts[i].vhost->port == 0;
+        return n == 1 && !rq->org && !rq->env && run->estate->n_troubles == 0;
+}
+
 static int run_vhosts(WhyRun *run, Err *err)
 {
         const char *expect = run->session->rq->why.expect_cert;
@@ -149,18 +159,46 @@ static int run_vhosts(WhyRun *run, Err *err)
                 const EstateEnv *env = &run->estate->envs[i];
                 for (size_t k = 0; k < env->n_vhosts; k++) {
                         const Vhost *v = env->vhosts[k];
-                        if (!v->tls.enabled || v->port == 0)
+                        if (!v->tls.enabled)
                                 continue;
                         WhyVhost *one = &run->vhosts[run->n_vhosts++];
                         *one = (WhyVhost){ .env = env, .vhost = v };
-                        if ((r = vhost_expected(run, one, expect ? given : NULL, err)) < 0)
+                        (void) vhost_server_name(v, one->asked);
+                        if (v->port == 0)
+                                (void) snprintf(one->trouble, sizeof(one->trouble),
+                                                "it has TLS, and does not say its port");
+                        else if ((r = vhost_expected(run, one, expect ? given : NULL, err)) < 0)
                                 return r;
                 }
         }
+        for (size_t i = 0; i < run->n_vhosts; i++)
+                run->vhosts[i].alone = vhost_alone(run, &run->vhosts[i]);
         return 0;
 }
 
 /* ---- what routers serve ---- */
+
+/* Can the router @at be asked what it serves there? */
+static bool can_ask(const WhyRun *run, const WhyVhost *v, size_t at)
+{
+        return v->vhost->port != 0 && *run->servers->rows[at].address &&
+               why_router_of(run->servers, at, v->env);
+}
+
+/* Without a name the default of the port has answered: it speaks for this virtual host if it is right, or if
+ * no other one can have answered. */
+static void served_take(const WhyVhost *v, const Handshake *hand, WhyServed *ret)
+{
+        ret->known = hand->known && (*v->asked || v->alone || strcmp(hand->fingerprint, v->expected) == 0);
+        (void) snprintf(ret->fingerprint, sizeof(ret->fingerprint), "%s", hand->fingerprint);
+        if (hand->known && !ret->known)
+                (void) snprintf(ret->text, sizeof(ret->text),
+                                "it has no host alias that can be asked for; without one %.23s... is served, "
+                                "maybe of another virtual host on port %u",
+                                hand->fingerprint, v->vhost->port);
+        else
+                (void) snprintf(ret->text, sizeof(ret->text), "%s", hand->text);
+}
 
 /* A handshake for each virtual host with each router that has an address. */
 static size_t run_hands(const WhyRun *run, Handshake *list)
@@ -168,13 +206,13 @@ static size_t run_hands(const WhyRun *run, Handshake *list)
         size_t n = 0;
         for (size_t i = 0; i < run->n_vhosts; i++)
                 for (size_t k = 0; k < run->servers->n; k++) {
-                        const Server *s = &run->servers->rows[k];
-                        if (!why_router_of(run->servers, k, run->vhosts[i].env) || !*s->address)
+                        const WhyVhost *v = &run->vhosts[i];
+                        if (!can_ask(run, v, k))
                                 continue;
                         if (list)
-                                list[n] = (Handshake){ .address = s->address,
-                                                       .port = run->vhosts[i].vhost->port,
-                                                       .name = vhost_server_name(run->vhosts[i].vhost) };
+                                list[n] = (Handshake){ .address = run->servers->rows[k].address,
+                                                       .port = v->vhost->port,
+                                                       .name = *v->asked ? v->asked : NULL };
                         n++;
                 }
         return n;
@@ -206,22 +244,18 @@ static int run_served(WhyRun *run, Err *err)
                 if (!v->served)
                         return err_set(err, -ENOMEM, "Out of memory for %zu routers", run->servers->n);
                 for (size_t k = 0; k < run->servers->n; k++) {
-                        const Server *s = &run->servers->rows[k];
                         WhyServed *one = &v->served[v->n_served];
                         if (!why_router_of(run->servers, k, v->env))
                                 continue;
                         *one = (WhyServed){ .server = k };
                         v->n_served++;
-                        if (!*s->address) {
-                                (void) snprintf(one->text, sizeof(one->text),
-                                                "it has no address that others can reach");
-                                continue;
-                        }
-                        one->known = list[at].known;
-                        (void) snprintf(one->fingerprint, sizeof(one->fingerprint), "%s",
-                                        list[at].fingerprint);
-                        (void) snprintf(one->text, sizeof(one->text), "%s", list[at].text);
-                        at++;
+                        if (can_ask(run, v, k))
+                                served_take(v, &list[at++], one);
+                        else
+                                (void) snprintf(one->text, sizeof(one->text), "%s",
+                                                v->vhost->port == 0
+                                                        ? "its port is not known"
+                                                        : "it has no address that others can reach");
                 }
         }
         return r < 0 ? r : 0;
@@ -229,16 +263,15 @@ static int run_served(WhyRun *run, Err *err)
 
 static int run_proof_vhost(const WhyRun *run, const WhyVhost *v, ProofVhost *ret)
 {
-        const char *server_name = vhost_server_name(v->vhost);
         (void) snprintf(ret->name, sizeof(ret->name), "%.250s", v->vhost->name);
-        (void) snprintf(ret->server_name, sizeof(ret->server_name), "%.250s", server_name ? server_name : "");
+        (void) snprintf(ret->server_name, sizeof(ret->server_name), "%s", v->asked);
         (void) snprintf(ret->expected, sizeof(ret->expected), "%s", v->expected);
         ret->port = v->vhost->port;
         for (size_t k = 0; k < v->n_served; k++) {
                 const Server *s = &run->servers->rows[v->served[k].server];
-                ProofRouter *router = *s->address ? proof_router(ret) : NULL;
-                if (!*s->address)
+                if (!can_ask(run, v, v->served[k].server))
                         continue;
+                ProofRouter *router = proof_router(ret);
                 if (!router)
                         return -ENOMEM;
                 (void) snprintf(router->name, sizeof(router->name), "%s", why_server_name(s));
@@ -252,6 +285,8 @@ static int run_proof_vhost(const WhyRun *run, const WhyVhost *v, ProofVhost *ret
 int why_run_proof(const WhyRun *run, Proof *ret, Err *err)
 {
         for (size_t i = 0; i < run->n_vhosts; i++) {
+                if (run->vhosts[i].vhost->port == 0)
+                        continue;
                 ProofVhost *v = proof_add(ret);
                 if (!v || run_proof_vhost(run, &run->vhosts[i], v) < 0)
                         return err_set(err, -ENOMEM, "Out of memory for a proof");

@@ -49,6 +49,9 @@ typedef struct WhyServed {
 typedef struct WhyVhost {
         const EstateEnv *env;
         const Vhost *vhost;
+        char asked[VHOST_HOST_SIZE]; /* by SNI; "": it has no name, and the default of its port was asked for
+                                      */
+        bool alone;                  /* on its port, so that the default is its own */
         char expected[SHA256_TEXT_SIZE]; /* "": not known, and `trouble` says why */
         char expected_from[320];         /* "alias a of keystore k", "--expect-cert" */
         char trouble[400];

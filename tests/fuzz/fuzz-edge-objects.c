@@ -42,10 +42,12 @@ static void one_vhost(const char *text, size_t len)
                 fuzz_check(!v && *err.text && fuzz_is_ascii(err.text));
                 return;
         }
-        const char *name = vhost_server_name(v), *store;
+        char name[VHOST_HOST_SIZE];
+        const char *store;
+        bool any = vhost_server_name(v, name);
         fuzz_check(*v->name && fuzz_is_ascii(v->name) && fuzz_is_ascii(v->tls.key_store));
         /* What goes into a URL. */
-        fuzz_check(!name || (*name && fuzz_is_ascii(name) && !strpbrk(name, "/:@?# *")));
+        fuzz_check(any == (*name != '\0') && fuzz_is_ascii(name) && !strpbrk(name, "/:@?# *"));
         (void) store_naming(v->tls.key_store, &store);
         fuzz_check(store >= v->tls.key_store && store <= v->tls.key_store + strlen(v->tls.key_store));
 }

@@ -52,7 +52,16 @@ static void router_wait(int watch, const char *pid_file)
         (void) close(watch);
 }
 
-static void router_conf(const char *path, const char *dir, const char *address, const char *name)
+static void router_server(FILE *f, const char *dir, const char *address, const char *cert, const char *name)
+{
+        (void) fprintf(f,
+                       "server { listen %s:%d ssl; server_name %s; ssl_certificate %s/%s.pem; "
+                       "ssl_certificate_key %s/%s.key; return 200 ok; } ",
+                       address, TLS_ROUTER_PORT, name, dir, cert, dir, cert);
+}
+
+static void router_conf(const char *path, const char *dir, const char *address, const char *name,
+                        const char *wild)
 {
         FILE *f = fopen(path, "we");
         if (!f)
@@ -61,14 +70,22 @@ static void router_conf(const char *path, const char *dir, const char *address, 
                 f,
                 "daemon off; master_process off; pid %s.pid; error_log %s.log; events { } http { access_log off; "
                 "client_body_temp_path %s; proxy_temp_path %s; fastcgi_temp_path %s; uwsgi_temp_path %s; "
-                "scgi_temp_path %s; server { listen %s:%d ssl; ssl_certificate %s/%s.pem; "
-                "ssl_certificate_key %s/%s.key; return 200 ok; } }",
-                path, path, dir, dir, dir, dir, dir, address, TLS_ROUTER_PORT, dir, name, dir, name);
+                "scgi_temp_path %s; ",
+                path, path, dir, dir, dir, dir, dir);
+        router_server(f, dir, address, name, "_");
+        if (wild)
+                router_server(f, dir, address, wild, "*.example.com");
+        (void) fputs("}", f);
         if (fclose(f) != 0)
                 router_fail(path);
 }
 
 TlsRouter tls_router_start(const char *dir, const char *address, const char *name)
+{
+        return tls_router_start_wild(dir, address, name, NULL);
+}
+
+TlsRouter tls_router_start_wild(const char *dir, const char *address, const char *name, const char *wild)
 {
         char conf[128], pid_file[140];
         int watch = inotify_init1(IN_CLOEXEC);
@@ -78,7 +95,7 @@ TlsRouter tls_router_start(const char *dir, const char *address, const char *nam
         (void) snprintf(conf, sizeof(conf), "%s/%s.conf", dir, address);
         (void) snprintf(pid_file, sizeof(pid_file), "%s.pid", conf);
         (void) unlink(pid_file);
-        router_conf(conf, dir, address, name);
+        router_conf(conf, dir, address, name, wild);
         r.pid = fork();
         if (r.pid < 0)
                 router_fail("fork");

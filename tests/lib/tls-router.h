@@ -25,4 +25,8 @@ void tls_router_certificate(const char *dir, const char *name, char *ret);
 /* tls_router_start() - serves the certificate @name of @dir; listens when it returns, and ends with the test.
  */
 TlsRouter tls_router_start(const char *dir, const char *address, const char *name);
+
+/* tls_router_start_wild() - the same, and serves @wild (NULL: no other) to who asks for a name under
+ * example.com. */
+TlsRouter tls_router_start_wild(const char *dir, const char *address, const char *name, const char *wild);
 void tls_router_stop(TlsRouter *r);

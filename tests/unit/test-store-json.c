@@ -35,15 +35,58 @@ static void test_vhost(void **state _unused_)
         assert_string_equal(v->tls.trust_store, "");
         assert_int_equal(v->n_aliases, 3);
         assert_string_equal(v->aliases[0], "10.0.0.1");
-        assert_string_equal(vhost_server_name(v), "api.example.com");
         (void) vhost_free(v);
 
         static const char plain[] = "{\"name\":\"default\",\"port\":9001,\"sSLInfo\":null}";
         assert_int_equal(vhost_parse(plain, strlen(plain), &v, &err), 0);
         assert_int_equal(v->port, 9001);
         assert_false(v->tls.enabled);
-        assert_null(vhost_server_name(v));
         (void) vhost_free(v);
+}
+
+/* What is asked for by SNI: a name of its own, else one under a wildcard of its own, else none. */
+static void test_the_name_that_is_asked_for(void **state _unused_)
+{
+#define LABEL63 "a23456789012345678901234567890123456789012345678901234567890123"
+#define LONG    LABEL63 "." LABEL63 "." LABEL63 "."
+        static const struct {
+                const char *aliases, *name;
+        } rows[] = {
+                { "", "" },
+                { "\"api.example.com\"", "api.example.com" },
+                { "\"10.0.0.1:443\",\"*.example.com\",\"api.example.com:443\"", "api.example.com" },
+                { "\"*.example.com\"", "edge-roll.example.com" },
+                { "\"*.Example.com:443\"", "edge-roll.Example.com" },
+                { "\"*\",\"10.0.0.1\",\"*.example.org\",\"*.example.com\"", "edge-roll.example.org" },
+                { "\"*\"", "" },
+                { "\"*:443\"", "" },
+                { "\"*.\"", "" },
+                { "\"*..example.com\"", "" },
+                { "\"*.*.example.com\"", "" },
+                { "\"*example.com\"", "" },
+                { "\"api.*.com\"", "" },
+                { "\"10.0.0.1\",\"[fd00::1]:443\"", "" },
+                { "\"a_b.example.com\"", "" },
+                { "\"-a.example.com\"", "" },
+                /* 253 characters are a name, 254 are none; with a label before it, either. */
+                { "\"" LONG LABEL63 "\"", "" },
+                { "\"" LONG "b234567890123456789012345678901234567890123456789012345678901\"",
+                  LONG "b234567890123456789012345678901234567890123456789012345678901" },
+                { "\"*." LONG "b23456789012345678901234567890123456789012345678901\"",
+                  "edge-roll." LONG "b23456789012345678901234567890123456789012345678901" },
+                { "\"*." LONG "b234567890123456789012345678901234567890123456789012\"", "" },
+        };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char json[1000], name[VHOST_HOST_SIZE];
+                Vhost *v = NULL;
+                Err err = { 0 };
+                (void) snprintf(json, sizeof(json), "{\"name\":\"a\",\"hostAliases\":[%s]}", rows[i].aliases);
+                print_message("%s\n", json);
+                assert_int_equal(vhost_parse(json, strlen(json), &v, &err), 0);
+                assert_int_equal(vhost_server_name(v, name), *rows[i].name != '\0');
+                assert_string_equal(name, rows[i].name);
+                (void) vhost_free(v);
+        }
 }
 
 static void test_bad_vhosts(void **state _unused_)
@@ -130,9 +173,9 @@ static void test_naming(void **state _unused_)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_vhost),     cmocka_unit_test(test_bad_vhosts),
-                cmocka_unit_test(test_reference), cmocka_unit_test(test_store),
-                cmocka_unit_test(test_naming),
+                cmocka_unit_test(test_vhost),      cmocka_unit_test(test_the_name_that_is_asked_for),
+                cmocka_unit_test(test_bad_vhosts), cmocka_unit_test(test_reference),
+                cmocka_unit_test(test_store),      cmocka_unit_test(test_naming),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

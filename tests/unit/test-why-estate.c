@@ -196,12 +196,26 @@ static void test_deployments(void **state _unused_)
         try_rows(rows, ELEMENTS(rows));
 }
 
+static void test_virtual_hosts(void **state _unused_)
+{
+        static const Row rows[] = {
+                { "with TLS, and no port",
+                  HERE ",\"virtualhosts\":{\"v\":{\"name\":\"v\",\"sSLInfo\":{\"enabled\":\"true\"}}}", "why",
+                  20, NULL, "unknown", "virtualhost:v@acme/prod", "it has TLS, and does not say its port", "",
+                  NULL },
+                { "neither TLS nor a port", HERE ",\"virtualhosts\":{\"v\":{\"name\":\"v\"}}", "why", 10,
+                  NULL, NULL, NULL, NULL, NULL, NULL },
+        };
+        try_rows(rows, ELEMENTS(rows));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_servers_that_nobody_lists),
                 cmocka_unit_test(test_for_people),
                 cmocka_unit_test(test_deployments),
+                cmocka_unit_test(test_virtual_hosts),
         };
         if (!standin_have()) {
                 (void) puts("python3 is not installed: the stand-in cannot run");

@@ -254,6 +254,68 @@ static void write_and_read(Proof *p)
         *p = again;
 }
 
+#define VHOST(name, alias, store)                                                      \
+        ",\"" name "\":{\"name\":\"" name "\",\"port\":9443,\"hostAliases\":[\"" alias \
+        "\"]," TLS(store, "") "}"
+
+/* A virtual host with wildcards only is asked for by a name under one of them; one without any name shares
+ * the default of its port with others. */
+static void test_names_that_are_asked_for(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f, "old", "old");
+        for (size_t i = 0; i < ROUTERS; i++) {
+                tls_router_stop(&f.routers[i]);
+                f.routers[i] = tls_router_start_wild(certs, addresses[i], "old", "new");
+        }
+        edge_is(&f, VHOST("wild", "*.example.com", "ks2"), "new", "");
+        expect(&f, "--json", 10);
+        finds(&f, "nothing", "virtualhost:wild@acme/prod", "all 2 routers serve the certificate", "");
+
+        edge_is(&f, VHOST("any", "*", "ks2"), "new", "");
+        expect(&f, "--json", 20);
+        finds(&f, "unknown", "virtualhost:any@acme/prod",
+              "it has no host alias that can be asked for; without one", "");
+        /* What answers without a name is right: it speaks for all of them. */
+        edge_is(&f, VHOST("any", "*", "ks2") VHOST("wild", "*.example.com", "ks2"), "old", "");
+        expect(&f, "--json", 0);
+        finds(&f, "nothing", "virtualhost:any@acme/prod", "all 2 routers serve the certificate", "");
+        finds(&f, "routers", "virtualhost:wild@acme/prod", "router 10.9.0.1 serves", "r-1");
+        close_door(&f);
+}
+
+/* The only virtual host of its port needs no name. */
+static void test_alone_on_its_port(void **state _unused_)
+{
+        static const struct {
+                const char *more, *stored, *line;
+                int status;
+        } rows[] = {
+                { "", "old", "", 10 },
+                { "", "new", "", 0 },
+                { "", "new", "--env prod", 20 }, /* another environment may have one, too */
+                { "", "new", "--org acme", 20 },
+                { VHOST("other", "*", "ks1"), "new", "", 20 },
+                { ",\"noport\":{\"name\":\"noport\"," TLS("ks1", "") "}", "new", "", 20 },
+                { ",\"plain\":{\"name\":\"plain\",\"port\":9001}", "new", "", 0 },
+        };
+        Fixture f;
+        open_door(&f, "old", "old");
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_(freep) char *pem = pem_json(rows[i].stored), *edge = NULL;
+                assert_true(
+                        asprintf(
+                                &edge,
+                                "{\"acme\":{\"prod\":{\"virtualhosts\":{%s%s},\"keystores\":{\"ks1\":{\"a\":%s}},"
+                                "\"servers\":[\"mp-1\"]}}}",
+                                &VHOST("only", "*", "ks1")[1], rows[i].more, pem) > 0);
+                standin_write(f.door.standin, "edge.json", edge);
+                print_message("%s %s %s\n", rows[i].more, rows[i].stored, rows[i].line);
+                expect(&f, rows[i].line, rows[i].status);
+        }
+        close_door(&f);
+}
+
 /* Behind a restart: who serves the new one now, who does not, and whom nobody can ask. */
 static void test_proof_behind_a_restart(void **state _unused_)
 {
@@ -560,6 +622,8 @@ int main(void)
                 cmocka_unit_test(test_all_is_well),
                 cmocka_unit_test(test_a_router_that_serves_another),
                 cmocka_unit_test(test_what_cannot_be_seen),
+                cmocka_unit_test(test_names_that_are_asked_for),
+                cmocka_unit_test(test_alone_on_its_port),
                 cmocka_unit_test(test_proof_behind_a_restart),
                 cmocka_unit_test(test_a_proof_that_cannot_be_read),
                 cmocka_unit_test(test_changes_by_the_table),
