@@ -15,8 +15,10 @@
 /* @line: words with one blank between; "_" in a word is a blank of the argument itself. */
 static int parse(char *line, CliRequest *ret, Err *err)
 {
-        char *argv[ARGS_MAX] = { line };
+        static char *argv[ARGS_MAX]; /* the request points into it */
         int argc = 0;
+        memset(argv, 0, sizeof(argv));
+        argv[0] = line;
         for (char *word = strtok(line, " "); word; word = strtok(NULL, " ")) {
                 for (char *p = word; *p; p++)
                         if (*p == '_')
