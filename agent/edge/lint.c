@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probes/monitor.h"
+
 /* What is looked at, and where the findings go. */
 typedef struct Lint {
         const EdgeXml *x;
@@ -94,12 +96,6 @@ static bool ref_enabled(const Lint *l, const EdgeServerRef *ref)
         return edge_flag(ref->enabled, true) && (!server || edge_flag(server->enabled, true));
 }
 
-/* Does the health monitor work at all? Its parts have rules of their own. */
-static bool monitor_works(const EdgeHealthMonitor *m)
-{
-        return m->line > 0 && edge_flag(m->enabled, false) && (m->tcp.line > 0 || m->http.line > 0);
-}
-
 /* ---- the document itself ---- */
 
 static LintRule finding_rule(const EdgeFinding *f)
@@ -172,7 +168,7 @@ static void rule_max_failures(Lint *l, const EdgeConnection *c)
         const char *monitor =
                 c->monitor.line == 0 ? "there is no HealthMonitor" : "its HealthMonitor does nothing";
 
-        if (most > 0 && !monitor_works(&c->monitor)) {
+        if (most > 0 && !monitor_rules(c).monitored) {
                 if (s.active <= 1 && s.standby == 0 && b->n_servers > 0)
                         found(l, LINT_MAX_FAILURES_ONE_SERVER, b->max_failures.line,
                               "MaxFailures is %" PRId64 " with a single server in rotation, and %s", most,
@@ -181,7 +177,7 @@ static void rule_max_failures(Lint *l, const EdgeConnection *c)
                         found(l, LINT_MAX_FAILURES_NO_MONITOR, b->max_failures.line,
                               "MaxFailures is %" PRId64 ", and %s", most, monitor);
         }
-        if (most == 0 && monitor_works(&c->monitor))
+        if (most == 0 && monitor_rules(c).monitored)
                 found(l, LINT_MONITOR_WITHOUT_MAX_FAILURES, c->monitor.line,
                       "there is a HealthMonitor, but MaxFailures is %s",
                       b->max_failures.line > 0 ? "0" : "not there, which is 0");
