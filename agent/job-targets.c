@@ -351,11 +351,13 @@ static void targets_check(Job *job)
         targets_end(job, NULL);
 }
 
-/* How long a look may take: all of them, so many at once. */
+/* How long a look may take: all of them, so many at once, and no name is known to a name service that is
+ * silent. */
 static Usec look_usec(const Job *job, size_t n)
 {
         return (n / PROBING_AT_ONCE + (n % PROBING_AT_ONCE > 0)) *
-               (2 * job->env.config->targets_connect_usec + 6 * USEC_PER_SEC);
+                       (2 * job->env.config->targets_connect_usec + USEC_PER_SEC) +
+               probing_names_usec(n);
 }
 
 static void targets_on_list(TargetList *list, const char *trouble, void *userdata)

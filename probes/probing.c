@@ -13,23 +13,26 @@
 #include "probes/lookup.h"
 #include "probes/plain.h"
 
-#define RESOLVE_USEC (5 * USEC_PER_SEC)
-#define TOTAL_USEC   (60 * USEC_PER_SEC)
-#define LOOKUPS_MAX  16 /* programs that run at once */
-#define FILES_SPARED 64 /* of the limit, for everything else */
-#define TEXT_SIZE    512
-#define SEEN_MAX     32 /* expected headers that are looked for */
-#define ID_HEADER    "X-Apigee-Healthcheck-Id"
-#define NO_UUID      "00000000-0000-0000-0000-000000000000"
+#define RESOLVE_USEC     (5 * USEC_PER_SEC)
+#define TOTAL_USEC       (60 * USEC_PER_SEC)
+#define TOTAL_MOST       (600 * USEC_PER_SEC) /* however long its own limits are */
+#define LOOKUPS_BUSY     16                   /* programs that were started just now: they cost time, */
+#define LOOKUPS_MAX      128                  /* ... and with those that only wait for an answer */
+#define LOOKUP_BUSY_USEC (250 * USEC_PER_MSEC)
+#define FILES_SPARED     64 /* of the limit, for everything else */
+#define TEXT_SIZE        512
+#define ID_HEADER        "X-Apigee-Healthcheck-Id"
+#define NO_UUID          "00000000-0000-0000-0000-000000000000"
 
 /* One name, for all checks that need it. */
 typedef struct Host {
         const char *name;
         Probing *probing;
         Lookup *lookup;
-        bool asked, known;
+        bool known;
         char address[ADDR_TEXT_SIZE]; /* "": none */
         char why[160];
+        Usec asked_usec;
         struct Check *waiting; /* checks that wait for it */
 } Host;
 
@@ -39,12 +42,18 @@ typedef struct Check {
         Probing *probing;
         size_t index;
         Host *host;
-        struct Check *next_waiting;
+        struct Check *next_waiting; /* for its name, or for its turn */
         Usec start_usec;
-        uint32_t seen;  /* bits: expected headers that were there, with their value */
-        uint32_t other; /* bits: there, with another value */
+        unsigned char *seen; /* of each expected header: SEEN_...; NULL: none is expected */
         unsigned notes;
 } Check;
+
+/* An expected header. The greater one counts. */
+enum {
+        SEEN_NOT,
+        SEEN_OTHER, /* with another value */
+        SEEN_SAME,
+};
 
 struct Probing {
         sd_event *event;
@@ -59,7 +68,10 @@ struct Probing {
         size_t next;      /* first check that was not begun */
         size_t next_host; /* first name that was not asked for */
         size_t under_way, lookups, left;
-        bool over; /* of probing_run() */
+        unsigned lookups_max;
+        Check *ready, **ready_end;   /* their names are known */
+        sd_event_source *next_names; /* more of them are asked for */
+        bool over;                   /* of probing_run() */
         ProbingFn fn;
         ProbingDoneFn done;
         void *userdata;
@@ -85,6 +97,13 @@ ProbeLayer probe_layer_from_name(const char *name)
                 if (strcmp(name, layer_names[i]) == 0)
                         return (ProbeLayer) i;
         return PROBE_LAYER_INVALID;
+}
+
+Usec probing_names_usec(size_t n)
+{
+        size_t first = MIN(n, (size_t) LOOKUPS_MAX);
+        return first / LOOKUPS_BUSY * LOOKUP_BUSY_USEC +
+               (n / LOOKUPS_MAX + 1) * (RESOLVE_USEC + USEC_PER_SEC);
 }
 
 /* ---- the end of a check ----------------------------------------------------------------------------------
@@ -119,6 +138,12 @@ static void check_end_here(Check *c, ProbeLayer layer, const char *what)
 /* ---- what is looked at -----------------------------------------------------------------------------------
  */
 
+static void header_reset(Check *c)
+{
+        if (c->seen)
+                memset(c->seen, SEEN_NOT, c->spec.expected_headers->n);
+}
+
 /* "Name: value" against what is expected. A header may come several times; one with the value is enough. */
 static void on_header_line(const char *line, size_t len, void *userdata)
 {
@@ -127,22 +152,22 @@ static void on_header_line(const char *line, size_t len, void *userdata)
         const char *colon = memchr(line, ':', len);
 
         if (len > 5 && strncmp(line, "HTTP/", 5) == 0)
-                c->seen = c->other = 0; /* what came before was a 1xx */
-        if (!colon || !expected)
+                header_reset(c); /* what came before was a 1xx */
+        if (!colon || !c->seen)
                 return;
         const char *value = colon + 1, *end = line + len;
         while (value < end && strchr(" \t", *value))
                 value++;
         while (end > value && strchr(" \t\r\n", end[-1]))
                 end--;
-        for (size_t i = 0; i < expected->n && i < SEEN_MAX; i++) {
+        for (size_t i = 0; i < expected->n; i++) {
                 const EdgeHeader *h = &expected->items[i];
                 if (strlen(h->name) != (size_t) (colon - line) ||
                     strncasecmp(h->name, line, (size_t) (colon - line)) != 0)
                         continue;
                 bool same = strlen(h->value) == (size_t) (end - value) &&
                             memcmp(h->value, value, strlen(h->value)) == 0;
-                *(same ? &c->seen : &c->other) |= UINT32_C(1) << i;
+                c->seen[i] = MAX(c->seen[i], (unsigned char) (same ? SEEN_SAME : SEEN_OTHER));
         }
 }
 
@@ -165,12 +190,11 @@ static ProbeLayer judge_answer(const Check *c, const HttpResult *r, char *text, 
                 return PROBE_STATUS;
         }
         for (size_t i = 0; i < s->expected_headers->n; i++) {
-                uint32_t bit = i < SEEN_MAX ? UINT32_C(1) << i : 0;
-                if (c->seen & bit)
+                if (c->seen[i] == SEEN_SAME)
                         continue;
                 (void) snprintf(text, size, "%.300s: the header %.80s %s", r->text,
                                 s->expected_headers->items[i].name,
-                                c->other & bit ? "has another value" : "is missing");
+                                c->seen[i] == SEEN_OTHER ? "has another value" : "is missing");
                 return PROBE_HEADER;
         }
         return PROBE_OK;
@@ -379,6 +403,12 @@ static char *url_of(const ProbeSpec *s)
                        : url;
 }
 
+Usec probing_total_usec(const ProbeSpec *s)
+{
+        Usec waits = time_add(s->connect_usec, 2 * MIN(s->read_usec, TOTAL_MOST));
+        return MIN(MAX(TOTAL_USEC, waits), TOTAL_MOST);
+}
+
 static int check_ask(Check *c, Err *err)
 {
         const Probing *p = c->probing;
@@ -400,7 +430,7 @@ static int check_ask(Check *c, Err *err)
                 .ca_file = *tls.trust ? tls.trust : NULL,
                 .connect_usec = s->connect_usec,
                 .read_usec = s->read_usec,
-                .total_usec = p->options.total_usec,
+                .total_usec = p->options.total_usec > 0 ? p->options.total_usec : probing_total_usec(s),
                 .max_body_bytes = PROBING_BODY_MAX,
                 .address = c->host->address,
                 .tls = with_tls ? &tls.tls : NULL,
@@ -415,9 +445,10 @@ static int check_ask(Check *c, Err *err)
 static void check_begin(Check *c)
 {
         Err err = { 0 };
-        if (!*c->host->address)
+        if (!*c->host->address) {
+                c->start_usec = c->host->asked_usec;
                 check_end_here(c, PROBE_RESOLVE, c->host->why);
-        else if (check_ask(c, &err) < 0)
+        } else if (check_ask(c, &err) < 0)
                 check_end_here(c, PROBE_HERE, err.text);
 }
 
@@ -436,6 +467,13 @@ static void host_take(Host *h, const Addr *addrs, size_t n)
         h->known = true;
 }
 
+static void ready_put(Probing *p, Check *c)
+{
+        c->next_waiting = NULL;
+        *p->ready_end = c;
+        p->ready_end = &c->next_waiting;
+}
+
 static void host_on_lookup(const Addr *addrs, size_t n, const char *why, void *userdata)
 {
         Host *h = userdata;
@@ -446,11 +484,9 @@ static void host_on_lookup(const Addr *addrs, size_t n, const char *why, void *u
         (void) snprintf(h->why, sizeof(h->why), "%s", why);
         host_take(h, addrs, n);
         pump_later(p);
-        for (Check *c = h->waiting; c;) {
-                Check *next = c->next_waiting;
-                c->start_usec = time_now();
-                check_begin(c);
-                c = next;
+        for (Check *c = h->waiting, *next; c; c = next) {
+                next = c->next_waiting;
+                ready_put(p, c);
         }
         h->waiting = NULL;
 }
@@ -461,7 +497,7 @@ static void host_ask(Host *h)
         Addr addr;
         Err err = { 0 };
 
-        h->asked = true;
+        h->asked_usec = time_now();
         if (addr_parse(h->name, &addr)) {
                 host_take(h, &addr, 1);
                 return;
@@ -503,26 +539,64 @@ static int hosts_make(Probing *p, Err *err)
 /* ---- the whole -------------------------------------------------------------------------------------------
  */
 
-static void pump_one(Probing *p, Check *c)
+/* One that waits for its name has no socket, and is in nobody's way. */
+static void pump_check(Probing *p, Check *c)
 {
-        p->under_way++;
-        c->start_usec = time_now();
         if (c->host->known) {
-                check_begin(c);
+                ready_put(p, c);
                 return;
         }
         c->next_waiting = c->host->waiting;
         c->host->waiting = c;
 }
 
+static void pump_ready(Probing *p)
+{
+        while (p->ready && p->under_way < p->options.at_once) {
+                Check *c = p->ready;
+                p->ready = c->next_waiting;
+                if (!p->ready)
+                        p->ready_end = &p->ready;
+                p->under_way++;
+                c->start_usec = time_now();
+                check_begin(c);
+        }
+}
+
+/* A name service that answers is asked by a few programs at a time; those that are waiting for one that does
+ * not only wait, and hold up nobody. */
+static void pump_names(Probing *p)
+{
+        Usec now = time_now();
+        size_t busy = 0;
+
+        for (size_t i = 0; i < p->next_host; i++)
+                busy += p->hosts[i].lookup && p->hosts[i].asked_usec + LOOKUP_BUSY_USEC > now;
+        for (; p->next_host < p->n_hosts && busy < LOOKUPS_BUSY && p->lookups < p->lookups_max;
+             p->next_host++) {
+                host_ask(&p->hosts[p->next_host]);
+                busy += p->hosts[p->next_host].lookup != NULL;
+        }
+        if (p->next_host == p->n_hosts)
+                return;
+        (void) sd_event_source_set_time(p->next_names, now + LOOKUP_BUSY_USEC);
+        (void) sd_event_source_set_enabled(p->next_names, SD_EVENT_ONESHOT);
+}
+
+static int probing_on_names(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata)
+{
+        pump_later(userdata);
+        return 0;
+}
+
 static int probing_on_pump(sd_event_source *s _unused_, void *userdata)
 {
         Probing *p = userdata;
 
-        while (p->next_host < p->n_hosts && p->lookups < LOOKUPS_MAX)
-                host_ask(&p->hosts[p->next_host++]);
-        while (p->next < p->n && p->under_way < p->options.at_once)
-                pump_one(p, &p->checks[p->next++]);
+        pump_names(p);
+        for (; p->next < p->n; p->next++)
+                pump_check(p, &p->checks[p->next]);
+        pump_ready(p);
         if (p->left == 0) {
                 p->pump = sd_event_source_unref(p->pump);
                 p->done(p, p->userdata);
@@ -530,14 +604,18 @@ static int probing_on_pump(sd_event_source *s _unused_, void *userdata)
         return 0;
 }
 
-/* Each check needs a socket, and epoll one event: fewer at once where files are scarce. */
-static unsigned files_allow(unsigned at_once)
+/* Each check needs a socket, and each lookup a pipe and a process: fewer at once where files are scarce. */
+static void files_allow(Probing *p)
 {
         struct rlimit limit;
+
+        p->lookups_max = LOOKUPS_MAX;
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-                return at_once;
+                return;
         rlim_t room = limit.rlim_cur > 2 * FILES_SPARED ? limit.rlim_cur - FILES_SPARED : limit.rlim_cur / 2;
-        return (unsigned) MAX(MIN((rlim_t) at_once, room), (rlim_t) 1);
+        p->lookups_max = (unsigned) MAX(MIN((rlim_t) LOOKUPS_MAX, room / 8), (rlim_t) 1);
+        room -= MIN(room, 2 * (rlim_t) p->lookups_max);
+        p->options.at_once = (unsigned) MAX(MIN((rlim_t) p->options.at_once, room), (rlim_t) 1);
 }
 
 int probing_new(Probing **ret, const ProbingOptions *options, Err *err)
@@ -547,11 +625,11 @@ int probing_new(Probing **ret, const ProbingOptions *options, Err *err)
                 return err_set(err, -ENOMEM, "out of memory");
         p->options = *options;
         p->event = sd_event_ref(options->event);
-        p->options.at_once = files_allow(options->at_once > 0 ? options->at_once : PROBING_AT_ONCE);
+        p->options.at_once = options->at_once > 0 ? options->at_once : PROBING_AT_ONCE;
+        p->ready_end = &p->ready;
+        files_allow(p);
         if (p->options.resolve_usec == 0)
                 p->options.resolve_usec = RESOLVE_USEC;
-        if (p->options.total_usec == 0)
-                p->options.total_usec = TOTAL_USEC;
         if ((options->stores && !(p->stores = strdup(options->stores))) ||
             (options->server_uuid && !(p->server_uuid = strdup(options->server_uuid))))
                 return err_set(err, -ENOMEM, "out of memory");
@@ -572,7 +650,10 @@ Probing *probing_free(Probing *p)
         (void) plain_free(p->plain);
         for (size_t i = 0; i < p->n_hosts; i++)
                 (void) lookup_cancel(p->hosts[i].lookup);
+        for (size_t i = 0; i < p->n; i++)
+                free(p->checks[i].seen);
         (void) sd_event_source_unref(p->pump);
+        (void) sd_event_source_unref(p->next_names);
         (void) sd_event_unref(p->event);
         free(p->hosts);
         free(p->checks);
@@ -594,9 +675,17 @@ int probing_add(Probing *p, const ProbeSpec *spec, const char *org, const char *
                 p->checks = more;
                 p->size = size;
         }
-        p->checks[p->n] = (Check){
-                .spec = *spec, .org = org, .env = env, .probing = p, .index = p->n, .notes = spec->notes
-        };
+        size_t expected = spec->kind == PROBE_HTTP && spec->expected_headers ? spec->expected_headers->n : 0;
+        unsigned char *seen = expected > 0 ? calloc(expected, sizeof(*seen)) : NULL;
+        if (expected > 0 && !seen)
+                return err_set(err, -ENOMEM, "out of memory");
+        p->checks[p->n] = (Check){ .seen = seen,
+                                   .spec = *spec,
+                                   .org = org,
+                                   .env = env,
+                                   .probing = p,
+                                   .index = p->n,
+                                   .notes = spec->notes };
         return (int) p->n++;
 }
 
@@ -610,6 +699,10 @@ int probing_start(Probing *p, ProbingFn fn, ProbingDoneFn done, void *userdata, 
         p->userdata = userdata;
         p->left = p->n;
         r = sd_event_add_defer(p->event, &p->pump, probing_on_pump, p);
+        if (r >= 0)
+                r = sd_event_add_time(p->event, &p->next_names, CLOCK_MONOTONIC, 0, 1, probing_on_names, p);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(p->next_names, SD_EVENT_OFF);
         return r < 0 ? err_errno(err, r, "target servers cannot be checked") : 0;
 }
 

@@ -5,7 +5,8 @@
  * Checks of many target servers at once, on an sd-event loop: see probes/probe-spec.h for what one check is.
  * At most `at_once` are under way, each bounded in time and memory: a body is thrown away as it comes, and no
  * more than PROBING_BODY_MAX of it is read. A name is looked up once for all servers that have it, beside the
- * loop.
+ * loop, 16 programs at a time, and no more than 128 with those that wait for a name service that is silent:
+ * 500 names that it knows nothing of take 20 s. Who waits for a name is in nobody's way.
  *
  * Stores of TLS are files: STORES/NAME.pem has the certificates of a trust store, STORES/NAME/ALIAS.pem the
  * certificate (with its chain) and the private key of an alias in a key store. "ref://NAME" is NAME. Without
@@ -59,14 +60,21 @@ typedef struct ProbeResult {
         Usec elapsed_usec;
 } ProbeResult;
 
+/* probing_total_usec() - the limit to a check as a whole: 60 s; more where its own limits, to connect and
+ * twice to read (handshake, first byte), are longer; never more than 10 min. */
+Usec probing_total_usec(const ProbeSpec *spec);
+
+/* probing_names_usec() - how long the lookups of @n names take at most, with the usual limit to one. */
+Usec probing_names_usec(size_t n);
+
 typedef struct Probing Probing;
 
 typedef struct ProbingOptions {
-        sd_event *event;         /* a reference is taken */
-        unsigned at_once;        /* 0: PROBING_AT_ONCE; fewer where files are scarce */
-        Usec resolve_usec;       /* limit to the lookup of a name; 0: 5 s */
-        Usec total_usec;         /* limit to one check as a whole, lookup not included; 0: 60 s */
-        const char *stores;      /* folder, see above; NULL: none; copied */
+        sd_event *event;    /* a reference is taken */
+        unsigned at_once;   /* 0: PROBING_AT_ONCE; fewer where files are scarce */
+        Usec resolve_usec;  /* limit to the lookup of a name; 0: 5 s */
+        Usec total_usec;    /* limit to one check as a whole, lookup not included; 0: probing_total_usec() */
+        const char *stores; /* folder, see above; NULL: none; copied */
         const char *server_uuid; /* the message processor's, for X-Apigee-Healthcheck-Id; NULL: all zero;
                                     copied */
 } ProbingOptions;

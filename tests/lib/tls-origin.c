@@ -72,7 +72,8 @@ static void make_certificates(const TlsOrigin *t)
         sh(t, "openssl req -x509 -newkey rsa:2048 -nodes -keyout self.key -out self.crt -days 2 "
               "-subj '/CN=localhost' -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' &&"
               "cat self.crt >self.pem && cat self.crt self.key >self-key.pem");
-        sh(t, "mkdir keys && cp client.pem keys/client.pem");
+        sh(t, "mkdir keys && cp client.pem keys/client.pem && cp client.pem keys/.hidden.pem && "
+              "cp authority.pem .hidden.pem");
 }
 
 /* nginx takes sockets that listen already: nobody has to wait for it. (Not with master_process off: seen to
@@ -101,6 +102,7 @@ static void write_config(const TlsOrigin *t)
                 [TLS_OTHER_NAME] = { "other.pem", "" },
                 [TLS_1_2_ONLY] = { "good.pem",
                                    "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;" },
+                [TLS_1_3_ONLY] = { "good.pem", "ssl_protocols TLSv1.3;" },
         };
         char path[128];
         (void) snprintf(path, sizeof(path), "%s/nginx.conf", t->folder);
@@ -115,7 +117,7 @@ static void write_config(const TlsOrigin *t)
                 (void) fprintf(
                         f,
                         "server { listen 127.0.0.1:%u ssl; ssl_certificate %s; ssl_certificate_key %s; %s\n"
-                        "add_header X-Client \"$ssl_client_s_dn\" always; location / { return 200 ok; } }\n",
+                        "add_header X-Client \"$ssl_client_s_dn\" always; add_header X-Cipher $ssl_cipher always;\nlocation / { return 200 ok; } }\n",
                         t->ports[i], doors[i].file, doors[i].file, doors[i].more);
         (void) fprintf(f, "}\n");
 }

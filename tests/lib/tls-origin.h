@@ -16,6 +16,7 @@ typedef enum TlsDoor {
         TLS_EXPIRED,    /* its time is over */
         TLS_OTHER_NAME, /* for other.example.com */
         TLS_1_2_ONLY,   /* TLS 1.2, ECDHE-RSA-AES128-GCM-SHA256 */
+        TLS_1_3_ONLY,
         TLS_DOOR_COUNT,
 } TlsDoor;
 
@@ -26,12 +27,13 @@ typedef struct TlsOrigin {
         int front_pid, front_in, front_out; /* tls-front.py; 0: not running */
 } TlsOrigin;
 
-/* tls_origin_start() - every path answers 200 and says in X-Client who came. Listens when it returns. */
+/* tls_origin_start() - every path answers 200 and says in X-Client who came, in X-Cipher
+ * by which cipher. Listens when it returns. */
 void tls_origin_start(TlsOrigin *t);
 void tls_origin_stop(TlsOrigin *t);
 
-/* tls_origin_front() - TLS (the certificate of TLS_ONE_WAY) in front of @port of 127.0.0.1: what comes and goes,
- * and how it ends, is passed on. Return: where. */
+/* tls_origin_front() - TLS (the certificate of TLS_ONE_WAY) in front of @port of 127.0.0.1: what comes and
+ * goes, and how it ends, is passed on. Return: where. */
 uint16_t tls_origin_front(TlsOrigin *t, uint16_t port);
 
 /* tls_origin_missing() - NULL, or which program is not installed. */

@@ -9,14 +9,14 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "probes/lookup.h"
+#include "tests/lib/getent.h"
 
 typedef struct Answer {
         unsigned called;
@@ -79,40 +79,28 @@ static void test_no_address(void **state _unused_)
         }
 }
 
-/* A getent of ours, in front of the path. */
-static void with_getent(const char *text, char *folder)
-{
-        char path[256];
-        assert_non_null(mkdtemp(folder));
-        (void) snprintf(path, sizeof(path), "%s/getent", folder);
-        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-        assert_true(fd >= 0);
-        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-        (void) close(fd);
-}
-
 /* Silent name service: the program is killed when the time is over, and none is left behind. */
 static void test_silence(void **state _unused_)
 {
-        char folder[] = "/tmp/edge-roll-lookup.XXXXXX", path[256];
-        _cleanup_(freep) char *before = strdup(getenv("PATH"));
+        Getent g;
 
-        with_getent("#!/bin/sh\nexec tail -f /dev/null\n", folder);
-        (void) snprintf(path, sizeof(path), "%s:%s", folder, before);
-        assert_int_equal(setenv("PATH", path, 1), 0);
+        /* It does not end by itself when nobody listens. */
+        getent_start(&g, "exec tail -f /dev/null 9>&1 >/dev/null");
         Usec start = time_now();
-        Answer a = ask("silent.example.com", 200 * USEC_PER_MSEC);
-        assert_true(time_now() - start < 3 * USEC_PER_SEC);
+        Answer a = ask("silent.example.com", 400 * USEC_PER_MSEC);
+        assert_true(time_now() - start < 4 * USEC_PER_SEC);
         assert_int_equal(a.n, 0);
         assert_non_null(strstr(a.why, "no answer"));
+        int pid = getent_pid(&g);
+        if (pid > 0) /* it came as far as that */
+                assert_true(kill(pid, 0) < 0 && errno == ESRCH);
 
+        _cleanup_(freep) char *path = strdup(getenv("PATH"));
         assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
         a = ask("some.example.com", USEC_PER_SEC);
         assert_string_equal(a.why, "getent cannot be run");
-        assert_int_equal(setenv("PATH", before, 1), 0);
-        (void) snprintf(path, sizeof(path), "%s/getent", folder);
-        (void) unlink(path);
-        (void) rmdir(folder);
+        assert_int_equal(setenv("PATH", path, 1), 0);
+        getent_stop(&g);
 }
 
 static void test_cancelled(void **state _unused_)

@@ -19,6 +19,7 @@
 
 #include "probes/http-tls.h"
 #include "probes/probing.h"
+#include "tests/lib/getent.h"
 #include "tests/lib/origin.h"
 #include "tests/lib/tls-origin.h"
 
@@ -30,8 +31,10 @@ typedef struct Fixture {
         Probing *probing;
         const char *stores;
         unsigned at_once;
-        Usec total_usec; /* 0: 4 s */
+        Usec total_usec;   /* 0: 4 s */
+        Usec resolve_usec; /* 0: 5 s */
         size_t ended;
+        size_t last; /* that has ended */
         bool done;
         ProbeResult results[CHECKS_MAX];
         char texts[CHECKS_MAX][512];
@@ -66,6 +69,7 @@ static void on_result(Probing *p, size_t index, const ProbeResult *r, void *user
         (void) snprintf(f->texts[index], sizeof(f->texts[index]), "%s", r->text);
         f->results[index].text = f->texts[index];
         f->ended++;
+        f->last = index;
 }
 
 static void on_done(Probing *p, void *userdata)
@@ -82,7 +86,7 @@ static void begin(Fixture *f)
         ProbingOptions options = { .event = f->event,
                                    .at_once = f->at_once,
                                    .stores = f->stores,
-                                   .resolve_usec = 5 * USEC_PER_SEC,
+                                   .resolve_usec = f->resolve_usec ? f->resolve_usec : 5 * USEC_PER_SEC,
                                    .total_usec = f->total_usec ? f->total_usec : 4 * USEC_PER_SEC,
                                    .server_uuid = "E8C4D2EE-3A69-428A-8616-030ABDE864E0" };
         f->ended = 0;
@@ -595,7 +599,12 @@ static void test_at_once(void **state _unused_)
         Fixture f;
         set_up(&f, ORIGIN_OPEN);
         f.at_once = 3;
-        origin_serve(f.origin, "*", 200, "ok");
+        /* Each takes a while, so that all could be there together. */
+        origin_on(f.origin, "*",
+                  (OriginReply){ .text = "",
+                                 .filler = HEAD "Content-Length: 0\r\n\r\n",
+                                 .filler_bytes = strlen(HEAD "Content-Length: 0\r\n\r\n"),
+                                 .drip_usec = USEC_PER_MSEC });
         begin(&f);
         for (size_t i = 0; i < 40; i++)
                 add(&f, http);
@@ -603,10 +612,99 @@ static void test_at_once(void **state _unused_)
         assert_int_equal(f.ended, 40);
         for (size_t i = 0; i < 40; i++)
                 assert_int_equal(f.results[i].layer, PROBE_OK);
-        assert_true(origin_most_at_once(f.origin) <= 3);
+        assert_int_equal(origin_most_at_once(f.origin), 3);
         begin(&f);
         run(&f); /* none at all */
         assert_int_equal(f.ended, 0);
+        tear_down(&f);
+}
+
+/* A name service that is silent costs its time once, not for every few names, and holds up nobody else. */
+static void test_silent_names(void **state _unused_)
+{
+        char names[64][32];
+        Getent g;
+        Fixture f;
+
+        getent_start(&g, "exec tail -f /dev/null 9>&1 >/dev/null");
+        set_up(&f, ORIGIN_OPEN);
+        f.at_once = 2;
+        f.resolve_usec = 2 * USEC_PER_SEC;
+        origin_serve(f.origin, "*", 200, "ok");
+        begin(&f);
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                (void) snprintf(names[i], sizeof(names[i]), "silent%zu.example.com", i);
+                add(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = names[i] });
+        }
+        add(&f, http);
+        Usec start = time_now();
+        run(&f);
+        assert_true(time_now() - start < 6 * USEC_PER_SEC);
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                assert_int_equal(f.results[i].layer, PROBE_RESOLVE);
+                assert_true(f.results[i].elapsed_usec >= f.resolve_usec);
+        }
+        assert_int_equal(f.results[ELEMENTS(names)].layer, PROBE_OK);
+        assert_true(f.last < ELEMENTS(names));
+        assert_true(f.results[ELEMENTS(names)].elapsed_usec < 2 * USEC_PER_SEC);
+        tear_down(&f);
+        /* No more than a few were started together. */
+        assert_in_range(getent_most_at_start(&g), 1, 16);
+        getent_stop(&g);
+
+        assert_in_range(probing_names_usec(1), 5 * USEC_PER_SEC, 7 * USEC_PER_SEC);
+        assert_in_range(probing_names_usec(500), 20 * USEC_PER_SEC, 30 * USEC_PER_SEC);
+}
+
+/* As Java does: of both families IPv4, wherever it stands. */
+static void test_families(void **state _unused_)
+{
+        Getent g;
+        Fixture f;
+
+        getent_start(&g, "printf '::1 STREAM both\\n127.0.0.1 STREAM\\n'");
+        set_up(&f, ORIGIN_OPEN);
+        expect(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = "both.example.com" }, PROBE_OK, "connected");
+        tear_down(&f);
+        getent_stop(&g);
+}
+
+/* A monitor that takes its time is given it. */
+static void test_limits(void **state _unused_)
+{
+        static const struct {
+                Usec connect_sec, read_sec, total_sec;
+        } rows[] = { { 10, 20, 60 }, { 10, 30, 70 }, { 10, 90, 190 }, { 1, 86400, 600 }, { 86400, 1, 600 } };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                ProbeSpec spec = { .connect_usec = rows[i].connect_sec * USEC_PER_SEC,
+                                   .read_usec = rows[i].read_sec * USEC_PER_SEC };
+                assert_int_equal(probing_total_usec(&spec), rows[i].total_sec * USEC_PER_SEC);
+        }
+}
+
+/* More than there are bits in anything. */
+static void test_many_headers(void **state _unused_)
+{
+        EdgeHeader items[70];
+        char names[70][8], text[2048] = HEAD "Content-Length: 0\r\n";
+        const EdgeHeaders all = { items, ELEMENTS(items) };
+
+        for (size_t i = 0; i < ELEMENTS(items); i++) {
+                (void) snprintf(names[i], sizeof(names[i]), "H%zu", i);
+                items[i] = (EdgeHeader){ names[i], "v", 1 };
+                (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "H%zu: %s\r\n", i,
+                                i == 69 ? "w" : "v");
+        }
+        (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "\r\n");
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        origin_on(f.origin, "*", (OriginReply){ .text = text });
+        const ProbeSpec spec = { .kind = PROBE_HTTP, .expected_headers = &all };
+        expect(&f, spec, PROBE_HEADER, "the header H69 has another value");
+        items[69].value = "w";
+        expect(&f, spec, PROBE_OK, "answered 200");
+        items[33].name = "H99";
+        expect(&f, spec, PROBE_HEADER, "the header H99 is missing");
         tear_down(&f);
 }
 
@@ -652,6 +750,8 @@ typedef struct TlsCase {
         ProbeLayer layer;
         unsigned notes;
         const char *says;
+        const char *stores;     /* NULL: the folder; else one in it */
+        const char *negotiated; /* NULL: whatever; else the cipher of Java's and OpenSSL's name */
 } TlsCase;
 
 static void run_tls(const TlsCase *c)
@@ -667,10 +767,14 @@ static void run_tls(const TlsCase *c)
         };
         EdgeNumber ok = { true, 200, 1 };
         EdgeNumbers codes = { &ok, 1 };
+        EdgeHeader wanted = { "X-Cipher", c->negotiated, 1 };
+        EdgeHeaders headers = { &wanted, c->negotiated ? 1 : 0 };
+        char stores[128];
         Fixture f;
 
         set_up(&f, ORIGIN_OPEN);
-        f.stores = c->no_stores ? NULL : tls_origin.folder;
+        (void) snprintf(stores, sizeof(stores), "%s/%s", tls_origin.folder, c->stores ? c->stores : ".");
+        f.stores = c->no_stores ? NULL : stores;
         const ProbeResult *r = check(&f, (ProbeSpec){ .kind = c->kind,
                                                       .host = c->host,
                                                       .port = tls_origin.ports[c->door],
@@ -679,6 +783,7 @@ static void run_tls(const TlsCase *c)
                                                       .two_way = c->two_way,
                                                       .any_certificate = c->any,
                                                       .codes = &codes,
+                                                      .expected_headers = &headers,
                                                       .connect_usec = 2 * USEC_PER_SEC,
                                                       .read_usec = 2 * USEC_PER_SEC });
         if (r->layer != c->layer || r->notes != c->notes || !strstr(r->text, c->says))
@@ -709,6 +814,17 @@ static void test_tls(void **state _unused_)
                   .notes = PROBE_NOTE_NO_TRUST, .says = "200" },
                 { TLS_ONE_WAY, .trust = "../authority", .kind = PROBE_TLS, .layer = PROBE_OK,
                   .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                /* Files that are there, by names that leave the folder or hide in it. */
+                { TLS_ONE_WAY, .trust = "../authority", .stores = "keys", .kind = PROBE_TLS,
+                  .layer = PROBE_OK, .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                { TLS_ONE_WAY, .trust = "keys/client", .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                { TLS_ONE_WAY, .trust = ".hidden", .kind = PROBE_TLS, .layer = PROBE_OK,
+                  .notes = PROBE_NOTE_NO_TRUST, .says = "" },
+                { TLS_TWO_WAY, .trust = "authority", .keys = "keys", .alias = "../client", .two_way = true,
+                  .kind = PROBE_HTTP, .layer = PROBE_STATUS, .notes = PROBE_NOTE_NO_KEY, .says = "400" },
+                { TLS_TWO_WAY, .trust = "authority", .keys = "keys", .alias = ".hidden", .two_way = true,
+                  .kind = PROBE_HTTP, .layer = PROBE_STATUS, .notes = PROBE_NOTE_NO_KEY, .says = "400" },
                 { TLS_ONE_WAY, .trust = "authority", .no_stores = true, .kind = PROBE_TLS, .layer = PROBE_OK,
                   .notes = PROBE_NOTE_NO_TRUST, .says = "" },
                 { TLS_ONE_WAY, .trust = "self", .kind = PROBE_TLS, .layer = PROBE_HANDSHAKE,
@@ -738,6 +854,15 @@ static void test_tls(void **state _unused_)
                   .layer = PROBE_OK, .says = "" },
                 { TLS_1_2_ONLY, .trust = "authority", .protocol = "TLSv1.3", .kind = PROBE_TLS,
                   .layer = PROBE_HANDSHAKE, .says = "" },
+                { TLS_1_3_ONLY, .trust = "authority", .protocol = "TLSv1.3", .kind = PROBE_TLS,
+                  .layer = PROBE_OK, .says = "" },
+                { TLS_1_3_ONLY, .trust = "authority", .protocol = "TLSv1.2", .kind = PROBE_TLS,
+                  .layer = PROBE_HANDSHAKE, .says = "" },
+                { TLS_1_3_ONLY, .trust = "authority", .cipher = "TLS_AES_128_GCM_SHA256", .kind = PROBE_HTTP,
+                  .layer = PROBE_OK, .says = "200", .negotiated = "TLS_AES_128_GCM_SHA256" },
+                { TLS_1_3_ONLY, .trust = "authority", .cipher = "TLS_CHACHA20_POLY1305_SHA256",
+                  .kind = PROBE_HTTP, .layer = PROBE_OK, .says = "200",
+                  .negotiated = "TLS_CHACHA20_POLY1305_SHA256" },
                 { TLS_1_2_ONLY, .trust = "authority", .protocol = "SSLv3", .kind = PROBE_TLS,
                   .layer = PROBE_OK, .notes = PROBE_NOTE_PROTOCOLS, .says = "" },
                 { TLS_1_2_ONLY, .trust = "authority", .cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
@@ -807,7 +932,9 @@ int main(void)
                 cmocka_unit_test(test_dripping),     cmocka_unit_test(test_large_body),
                 cmocka_unit_test(test_expectations), cmocka_unit_test(test_request),
                 cmocka_unit_test(test_not_here),     cmocka_unit_test(test_at_once),
-                cmocka_unit_test(test_freed),        cmocka_unit_test(test_tls),
+                cmocka_unit_test(test_freed),        cmocka_unit_test(test_silent_names),
+                cmocka_unit_test(test_families),     cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_many_headers), cmocka_unit_test(test_tls),
                 cmocka_unit_test(test_java_names),
         };
         return cmocka_run_group_tests_name("probing", tests, start_nginx, stop_nginx);
