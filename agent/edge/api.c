@@ -239,6 +239,8 @@ int api_path(char **ret, const char *const *segments, Err *err)
                         r = path_add(path, sizeof(path), &n, *s) ? 0 : -E2BIG;
                 }
         }
+        if (n > API_PATH_MAX)
+                r = -E2BIG;
         if (r == -E2BIG)
                 return err_set(err, r, "The names are too long for a path of more than %d bytes",
                                API_PATH_MAX);
