@@ -33,6 +33,7 @@ static void estate_trouble(Walk *w, const char *fmt, ...)
         if (e->n_troubles < ESTATE_TROUBLES_MAX)
                 e->troubles[e->n_troubles] = strdup(text);
         e->n_troubles++;
+        w->env->n_troubles++;
 }
 
 static void endpoint_done(EstateEndpoint *e)
@@ -221,6 +222,7 @@ static int endpoint_add(EstateEnv *env, const char *where, const EdgeSsl *ssl)
                 return -ENOMEM;
         env->endpoints = more;
         EstateEndpoint one = { .where = strdup(where),
+                               .two_way = edge_flag(ssl->client_auth, false),
                                .key_store = strdup(ssl->key_store.value ? ssl->key_store.value : ""),
                                .trust_store = strdup(ssl->trust_store.value ? ssl->trust_store.value : "") };
         if (!one.where || !one.key_store || !one.trust_store) {

@@ -24,6 +24,7 @@
 typedef struct EstateEndpoint {
         char *where;                   /* "orders:7/apiproxy/targets/default.xml" */
         char *key_store, *trust_store; /* as they are written; never NULL; "": none */
+        bool two_way;                  /* else the keystore is not used */
 } EstateEndpoint;
 
 typedef struct EstateEnv {
@@ -37,7 +38,8 @@ typedef struct EstateEnv {
         Deployments *deployments;  /* NULL: not known */
         EstateEndpoint *endpoints; /* those with a store; only where they were asked for */
         size_t n_endpoints;
-        char **servers; /* server ids of its message processors; NULL: not known */
+        char **servers;    /* server ids of its message processors; NULL: not known */
+        size_t n_troubles; /* of the Estate's, those about it */
 } EstateEnv;
 
 typedef struct Estate {

@@ -143,10 +143,10 @@ const WhyRow *why_look_up(StoreNaming naming, WhyChange change, WhyUse use)
                         continue;
                 if (change >= 0 && row->change == change)
                         return row;
-                /* Not said how: of what is written down the strongest, else of what is not. */
-                bool better = !found || (row->documented && !found->documented) ||
-                              (row->documented == found->documented && row->action > found->action);
-                /* A switch to a reference happens once; whoever has made it says so. */
+                /* Not said how: the strongest. A switch to a reference happens once; whoever has made it says
+                 * so. */
+                bool better = !found || row->action > found->action ||
+                              (row->action == found->action && row->documented && !found->documented);
                 if (change < 0 && row->change != WHY_TO_REFERENCE && better)
                         found = row;
         }

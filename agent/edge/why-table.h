@@ -72,7 +72,8 @@ extern const size_t why_table_rows;
 
 /*
  * why_look_up() - the row for a store that is named in this way, was changed so, and is used so.
- * @change: WHY_CHANGE_INVALID: how is not said: the strongest of the documented rows. Return: never NULL but
+ * @change: WHY_CHANGE_INVALID: how is not said: the strongest of all rows but for the switch to a
+ * reference, a documented one if there are two. Return: never NULL but
  * for STORE_NONE.
  */
 const WhyRow *why_look_up(StoreNaming naming, WhyChange change, WhyUse use);

@@ -395,8 +395,12 @@ static void judge_use(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyCh
                     why_use_name(use), kind, who);
                 return;
         }
+        /* A reference changes in one way only, and a changed target server is one that names other stores. */
+        bool said = c->how >= 0 || c->kind == WHY_REFERENCE || c->kind == WHY_TARGETSERVER;
         WhyFinding *f =
-                add(j, row->action, about, "%s of %s %.200s: %s", why_use_name(use), kind, who, row->reason);
+                add(j, row->action, about, "%s of %s %.200s: %s%s", why_use_name(use), kind, who,
+                    said ? "" : "how it was changed is not said, and this is the most that can follow: ",
+                    row->reason);
         f->documented = row->documented;
         if (row->action == WHY_ROUTERS && serving == SERVING_OTHER)
                 vhost_add_others(j, f, seen);
@@ -423,6 +427,18 @@ static const char *text_of(EdgeText t)
         return t.value ? t.value : "";
 }
 
+/* The same of a store that stands there and is not used: no certificate of one's own is shown, or none is
+ * asked for. Source: Apigee, "SSLInfo": clientAuthEnabled turns two-way TLS on, and is false by default. */
+static void judge_unused(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyUse use, const char *kind,
+                         const char *who)
+{
+        char about[700];
+        changed_about(c, env, about, sizeof(about));
+        add(j, WHY_NOTHING, about,
+            "%s of %s %.200s is not used: TLS is one-way there (clientAuthEnabled is not true)",
+            why_use_name(use), kind, who);
+}
+
 /* A store that an endpoint of a proxy names itself. Return: may it be that which was changed? */
 static bool judge_endpoint(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyChange how,
                            const EstateEndpoint *e, WhyUse use)
@@ -431,9 +447,14 @@ static bool judge_endpoint(Judge *j, const EstateEnv *env, const WhyChanged *c, 
         char about[700];
         StoreNaming naming;
         if (means(env, written, c, &naming)) {
-                judge_use(j, env, c, how, naming, use, "proxy", e->where, NULL);
+                if (use == WHY_TARGET_KEYS && !e->two_way)
+                        judge_unused(j, env, c, use, "proxy", e->where);
+                else
+                        judge_use(j, env, c, how, naming, use, "proxy", e->where, NULL);
                 return true;
         }
+        if (use == WHY_TARGET_KEYS && !e->two_way)
+                return false;
         /* Which one a variable names only a request knows. A new one of any name needs nothing. */
         const WhyRow *row = naming == STORE_BY_VARIABLE ? why_look_up(naming, how, use) : NULL;
         if (!row || row->action == WHY_NOTHING || c->kind == WHY_REFERENCE)
@@ -447,32 +468,55 @@ static bool judge_endpoint(Judge *j, const EstateEnv *env, const WhyChanged *c, 
         return true;
 }
 
+/* Return: how often it names what was changed. */
+static size_t judge_vhost_stores(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyChange how,
+                                 const Vhost *v)
+{
+        StoreNaming naming;
+        size_t n = 0;
+        if (!v->tls.enabled)
+                return 0;
+        if (means(env, v->tls.key_store, c, &naming) && ++n)
+                judge_use(j, env, c, how, naming, WHY_VHOST_KEYS, "virtual host", v->name, v);
+        if (!means(env, v->tls.trust_store, c, &naming))
+                return n;
+        if (v->tls.client_auth)
+                judge_use(j, env, c, how, naming, WHY_VHOST_TRUST, "virtual host", v->name, v);
+        else
+                judge_unused(j, env, c, WHY_VHOST_TRUST, "virtual host", v->name);
+        return n + 1;
+}
+
+static size_t judge_target_stores(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyChange how,
+                                  const TargetRow *row)
+{
+        const EdgeSsl *ssl = &row->target->server.ssl;
+        StoreNaming naming;
+        size_t n = 0;
+        if (!edge_flag(ssl->enabled, false))
+                return 0;
+        if (means(env, text_of(ssl->trust_store), c, &naming) && ++n)
+                judge_use(j, env, c, how, naming, WHY_TARGET_TRUST, "target server", row->name, NULL);
+        if (!means(env, text_of(ssl->key_store), c, &naming))
+                return n;
+        if (edge_flag(ssl->client_auth, false))
+                judge_use(j, env, c, how, naming, WHY_TARGET_KEYS, "target server", row->name, NULL);
+        else
+                judge_unused(j, env, c, WHY_TARGET_KEYS, "target server", row->name);
+        return n + 1;
+}
+
 /* Everything in the environment that uses a store or a reference. Return: how many. */
 static size_t judge_users(Judge *j, const EstateEnv *env, const WhyChanged *c)
 {
         /* A reference itself changes by being pointed at another store, and in no other way. */
         WhyChange how = c->kind == WHY_REFERENCE && c->how < 0 ? WHY_NEW_STORE : c->how;
-        StoreNaming naming;
         size_t n = 0;
-        for (size_t i = 0; i < env->n_vhosts; i++) {
-                const Vhost *v = env->vhosts[i];
-                if (!v->tls.enabled)
-                        continue;
-                if (means(env, v->tls.key_store, c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_VHOST_KEYS, "virtual host", v->name, v);
-                if (means(env, v->tls.trust_store, c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_VHOST_TRUST, "virtual host", v->name, v);
-        }
-        for (size_t i = 0; env->targets && i < env->targets->n; i++) {
-                const TargetRow *row = &env->targets->rows[i];
-                if (!row->target || !edge_flag(row->target->server.ssl.enabled, false))
-                        continue;
-                const EdgeSsl *ssl = &row->target->server.ssl;
-                if (means(env, text_of(ssl->key_store), c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_TARGET_KEYS, "target server", row->name, NULL);
-                if (means(env, text_of(ssl->trust_store), c, &naming) && ++n)
-                        judge_use(j, env, c, how, naming, WHY_TARGET_TRUST, "target server", row->name, NULL);
-        }
+        for (size_t i = 0; i < env->n_vhosts; i++)
+                n += judge_vhost_stores(j, env, c, how, env->vhosts[i]);
+        for (size_t i = 0; env->targets && i < env->targets->n; i++)
+                if (env->targets->rows[i].target)
+                        n += judge_target_stores(j, env, c, how, &env->targets->rows[i]);
         for (size_t i = 0; i < env->n_endpoints; i++) {
                 n += judge_endpoint(j, env, c, how, &env->endpoints[i], WHY_TARGET_KEYS);
                 n += judge_endpoint(j, env, c, how, &env->endpoints[i], WHY_TARGET_TRUST);
@@ -498,8 +542,12 @@ static bool judge_store(Judge *j, const EstateEnv *env, const WhyChanged *c)
         if (!there && users == 0)
                 return false;
         changed_about(c, env, about, sizeof(about));
-        if (users == 0)
+        if (users == 0 && env->n_troubles == 0)
                 add(j, WHY_NOTHING, about, "no virtual host, no target server and no deployed proxy uses it");
+        else if (users == 0)
+                add(j, WHY_NOTHING, about,
+                    "nothing that could be read uses it, and not everything could be read")
+                        ->unknown = true;
         return true;
 }
 
@@ -520,7 +568,8 @@ static bool judge_target(Judge *j, const EstateEnv *env, const WhyChanged *c)
         }
         const EdgeSsl *ssl = &row->target->server.ssl;
         bool tls = edge_flag(ssl->enabled, false);
-        StoreNaming keys = tls ? store_naming(text_of(ssl->key_store), &name) : STORE_NONE;
+        bool two_way = tls && edge_flag(ssl->client_auth, false);
+        StoreNaming keys = two_way ? store_naming(text_of(ssl->key_store), &name) : STORE_NONE;
         StoreNaming trust = tls ? store_naming(text_of(ssl->trust_store), &name) : STORE_NONE;
         WhyChange how = c->how < 0 ? WHY_NEW_STORE : c->how;
         if (keys != STORE_NONE)
@@ -529,7 +578,7 @@ static bool judge_target(Judge *j, const EstateEnv *env, const WhyChanged *c)
                 judge_use(j, env, c, how, trust, WHY_TARGET_TRUST, "target server", row->name, NULL);
         if (keys == STORE_NONE && trust == STORE_NONE)
                 add(j, WHY_NOTHING, about,
-                    "a target server without stores of its own takes effect without a restart and without a deployment");
+                    "a target server without stores that are used takes effect without a restart and without a deployment");
         return true;
 }
 
@@ -544,7 +593,8 @@ static bool judge_changed_vhost(Judge *j, const EstateEnv *env, const WhyChanged
         if (!v)
                 return false;
         StoreNaming keys = v->tls.enabled ? store_naming(v->tls.key_store, &name) : STORE_NONE;
-        StoreNaming trust = v->tls.enabled ? store_naming(v->tls.trust_store, &name) : STORE_NONE;
+        StoreNaming trust =
+                v->tls.enabled && v->tls.client_auth ? store_naming(v->tls.trust_store, &name) : STORE_NONE;
         /* With a reference only the first change to it needs a restart; whether this was that is not known.
          */
         WhyChange how = c->how >= 0 ? c->how : WHY_NEW_STORE;
@@ -556,10 +606,10 @@ static bool judge_changed_vhost(Judge *j, const EstateEnv *env, const WhyChanged
                           trust, WHY_VHOST_TRUST, "virtual host", v->name, v);
         if (keys == STORE_NONE && trust == STORE_NONE) {
                 changed_about(c, env, about, sizeof(about));
-                WhyFinding *f =
-                        add(j, WHY_ROUTERS, about,
-                            "whether a change of a virtual host without TLS takes effect by itself is not "
-                            "documented, so routers are restarted");
+                WhyFinding *f = add(
+                        j, WHY_ROUTERS, about,
+                        "whether a change of a virtual host without stores that are used takes effect by itself is not "
+                        "documented, so routers are restarted");
                 f->documented = false;
                 add_routers(j, f, env);
         }

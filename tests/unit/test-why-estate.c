@@ -209,6 +209,99 @@ static void test_virtual_hosts(void **state _unused_)
         try_rows(rows, ELEMENTS(rows));
 }
 
+#define ONE_WAY "\"keyAlias\":\"a\",\"keyStore\":\"ks\",\"trustStore\":\"ts\""
+#define OFF     "\"clientAuthEnabled\":\"false\"," ONE_WAY
+#define BY_REF \
+        "\"clientAuthEnabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"ref://kr\",\"trustStore\":\"ref://tr\""
+#define TARGETS(ssl) STORES "," HERE ",\"targetservers\":{" TARGET("t", ssl) "}"
+#define VHOSTS(ssl)                                                                                         \
+        STORES "," HERE                                                                                     \
+               ",\"virtualhosts\":{\"v\":{\"name\":\"v\",\"port\":1,\"sSLInfo\":{\"enabled\":\"true\"," ssl \
+               "}}}"
+#define REFS                                                                                         \
+        ",\"references\":{\"kr\":{\"name\":\"kr\",\"refers\":\"ks\",\"resourceType\":\"KeyStore\"}," \
+        "\"tr\":{\"name\":\"tr\",\"refers\":\"ts\",\"resourceType\":\"TrustStore\"}}"
+
+/* A store that stands in a configuration and is not used there: nothing follows. */
+static void test_stores_that_are_not_used(void **state _unused_)
+{
+        static const char keys[] = "keystore:ks@acme/prod", trust[] = "truststore:ts@acme/prod";
+        static const char proxy[] = DEPLOYMENTS(
+                "{\"proxy\":\"p\",\"revision\":\"1\",\"state\":\"deployed\",\"server\":[],"
+                "\"files\":{\"apiproxy/targets/a.xml\":\"<TargetEndpoint><HTTPTargetConnection><SSLInfo><Enabled>true</Enabled>"
+                "<KeyStore>ks</KeyStore></SSLInfo></HTTPTargetConnection></TargetEndpoint>\"}}") "," STORES;
+        static const Row rows[] = {
+                { "the keystore of a two-way target", TARGETS(TWO_WAY),
+                  "why --changed keystore:ks@prod=recreated", 0, NULL, "message-processors", keys,
+                  "two-way TLS", "mp-1,mp-2", NULL },
+                { "of a one-way target", TARGETS(ONE_WAY), "why --changed keystore:ks@prod=recreated", 10,
+                  NULL, "nothing", keys, "the keystore of target server t is not used: TLS is one-way there",
+                  "", NULL },
+                { "of a target that says so", TARGETS(OFF), "why --changed keystore:ks@prod=uploaded", 10,
+                  NULL, "nothing", keys, "is not used", "", NULL },
+                { "the truststore of a one-way target is used", TARGETS(OFF),
+                  "why --changed truststore:ts@prod=uploaded", 0, NULL, "message-processors", trust,
+                  "of a target", "mp-1,mp-2", NULL },
+                { "the keystore of a proxy that is one-way", proxy,
+                  "why --changed keystore:ks@prod=recreated", 10, NULL, "nothing", keys,
+                  "the keystore of proxy p:1/apiproxy/targets/a.xml is not used", "", NULL },
+                { "the truststore of a two-way virtual host", VHOSTS(TWO_WAY),
+                  "why --changed truststore:ts@prod=uploaded", 0, NULL, "routers", trust,
+                  "routers are restarted", "r-1,r-2", NULL },
+                { "of a one-way virtual host", VHOSTS(ONE_WAY), "why --changed truststore:ts@prod=uploaded",
+                  20, NULL, "nothing", trust,
+                  "the truststore of virtual host v is not used: TLS is one-way there", "", NULL },
+                { "a target that was changed, with a keystore that is not used",
+                  TARGETS("\"keyStore\":\"ks\""), "why --changed targetserver:t@prod", 10, NULL, "nothing",
+                  "targetserver:t@acme/prod", "without stores that are used", "", NULL },
+                { "a virtual host that was changed, with a truststore that is not used",
+                  VHOSTS("\"trustStore\":\"ts\""), "why --changed virtualhost:v@prod", 0, NULL, "routers",
+                  "virtualhost:v@acme/prod", "without stores that are used", "r-1,r-2", NULL },
+        };
+        try_rows(rows, ELEMENTS(rows));
+}
+
+/* How a store was changed is not said: the most that can follow, and that it was not said. */
+static void test_a_change_that_is_not_said_how(void **state _unused_)
+{
+        static const char unsaid[] = "how it was changed is not said, and this is the most that can follow";
+        static const Row rows[] = {
+                { "a keystore behind a reference", TARGETS(BY_REF) REFS, "why --changed keystore:ks@prod", 0,
+                  unsaid, "message-processors", "keystore:ks@acme/prod", unsaid, "mp-1,mp-2", NULL },
+                { "the same, and it is said", TARGETS(BY_REF) REFS, "why --changed keystore:ks@prod=new", 10,
+                  NULL, "nothing", "keystore:ks@acme/prod", "target server t: a reference", "", NULL },
+                { "the reference itself changes in one way only", TARGETS(BY_REF) REFS,
+                  "why --changed reference:kr@prod", 10, NULL, "nothing", "reference:kr@acme/prod",
+                  "target server t: a reference", "", NULL },
+                { "a truststore behind a reference of a virtual host", VHOSTS(BY_REF) REFS,
+                  "why --changed truststore:ts@prod", 0, NULL, "routers", "truststore:ts@acme/prod", unsaid,
+                  "r-1,r-2", NULL },
+                { "a store that is named directly", TARGETS(TWO_WAY), "why --changed keystore:ks@prod", 0,
+                  NULL, "message-processors", "keystore:ks@acme/prod", unsaid, "mp-1,mp-2", NULL },
+                { "a virtual host", VHOSTS(BY_REF) REFS, "why --changed virtualhost:v@prod", 0, NULL,
+                  "routers", "virtualhost:v@acme/prod", unsaid, "r-1,r-2", NULL },
+        };
+        try_rows(rows, ELEMENTS(rows));
+}
+
+/* Nobody uses it, as far as could be read. */
+static void test_users_that_cannot_be_read(void **state _unused_)
+{
+        static const char about[] = "keystore:unused@acme/prod";
+        static const char line[] = "why --changed keystore:unused@prod=recreated";
+        static const Row rows[] = {
+                { "all is read", TARGETS(TWO_WAY), line, 10, NULL, "nothing", about, "no virtual host, no",
+                  "", NULL },
+                { "not target servers", TARGETS(TWO_WAY), line, 20, NULL, "unknown", about,
+                  "nothing that could be read uses it", "", "500 targetservers" },
+                { "not one of them", TARGETS(TWO_WAY), line, 20, NULL, "unknown", about,
+                  "nothing that could be read uses it", "", "500 targetservers/t" },
+                { "not virtual hosts", TARGETS(TWO_WAY), line, 20, NULL, "unknown", about,
+                  "nothing that could be read uses it", "", "html virtualhosts" },
+        };
+        try_rows(rows, ELEMENTS(rows));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -216,6 +309,9 @@ int main(void)
                 cmocka_unit_test(test_for_people),
                 cmocka_unit_test(test_deployments),
                 cmocka_unit_test(test_virtual_hosts),
+                cmocka_unit_test(test_stores_that_are_not_used),
+                cmocka_unit_test(test_a_change_that_is_not_said_how),
+                cmocka_unit_test(test_users_that_cannot_be_read),
         };
         if (!standin_have()) {
                 (void) puts("python3 is not installed: the stand-in cannot run");

@@ -97,28 +97,33 @@ static void test_every_case_has_one_row(void **state _unused_)
         assert_null(why_look_up(STORE_NONE, WHY_NEW_STORE, WHY_VHOST_KEYS));
 }
 
-/* How it was changed is not said: the strongest of what is written down. */
+/* How it was changed is not said: the strongest of all, written down or not, but for the switch to a
+ * reference, which happens once. */
 static void test_a_change_that_is_not_said_how(void **state _unused_)
 {
         static const struct {
                 StoreNaming naming;
                 WhyUse use;
                 WhyAction action;
+                bool documented;
         } rows[] = {
-                { STORE_DIRECT, WHY_VHOST_KEYS, WHY_ROUTERS },
-                { STORE_DIRECT, WHY_VHOST_TRUST, WHY_ROUTERS },
-                { STORE_DIRECT, WHY_TARGET_KEYS, WHY_MPS },
-                { STORE_DIRECT, WHY_TARGET_TRUST, WHY_MPS },
-                { STORE_BY_REFERENCE, WHY_VHOST_KEYS, WHY_NOTHING },
-                { STORE_BY_REFERENCE, WHY_TARGET_KEYS, WHY_NOTHING },
-                { STORE_BY_REFERENCE, WHY_VHOST_TRUST, WHY_NOTHING },
-                { STORE_BY_VARIABLE, WHY_TARGET_TRUST, WHY_NOTHING },
+                { STORE_DIRECT, WHY_VHOST_KEYS, WHY_ROUTERS, true },
+                { STORE_DIRECT, WHY_VHOST_TRUST, WHY_ROUTERS, true },
+                { STORE_DIRECT, WHY_TARGET_KEYS, WHY_MPS, true },
+                { STORE_DIRECT, WHY_TARGET_TRUST, WHY_MPS, true },
+                { STORE_BY_REFERENCE, WHY_VHOST_KEYS, WHY_ROUTERS, false },
+                { STORE_BY_REFERENCE, WHY_VHOST_TRUST, WHY_ROUTERS, false },
+                { STORE_BY_REFERENCE, WHY_TARGET_KEYS, WHY_MPS, false },
+                { STORE_BY_REFERENCE, WHY_TARGET_TRUST, WHY_MPS, false },
+                { STORE_BY_VARIABLE, WHY_TARGET_KEYS, WHY_MPS, false },
+                { STORE_BY_VARIABLE, WHY_TARGET_TRUST, WHY_MPS, false },
         };
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 const WhyRow *row = why_look_up(rows[i].naming, WHY_CHANGE_INVALID, rows[i].use);
                 assert_non_null(row);
                 assert_int_equal(row->action, rows[i].action);
-                assert_true(row->documented);
+                assert_int_equal(row->documented, rows[i].documented);
+                assert_int_not_equal(row->change, WHY_TO_REFERENCE);
         }
 }
 

@@ -53,8 +53,8 @@ static int drop_certs(void **state _unused_)
 /* ---- Edge ---- */
 
 #define ON(uuid) "{\"status\":\"deployed\",\"type\":[\"message-processor\"],\"uUID\":\"" uuid "\"}"
-#define TLS(key, trust)                                                            \
-        "\"sSLInfo\":{\"enabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"" key \
+#define TLS(key, trust)                                                                                           \
+        "\"sSLInfo\":{\"enabled\":\"true\",\"clientAuthEnabled\":\"true\",\"keyAlias\":\"a\",\"keyStore\":\"" key \
         "\",\"trustStore\":\"" trust "\"}"
 
 /* r-9 is in a pod in which the organisation has nothing; nobody listens there. */
@@ -399,10 +399,11 @@ static void test_changes_by_the_table(void **state _unused_)
                 const char *action, *reason, *servers;
         } rows[] = {
                 /* by reference */
-                { "keystore:ks1@prod", 10, "nothing", "reference", "" },
+                { "keystore:ks1@prod", 10, "nothing", "every router serves the expected certificate", "" },
                 { "keystore:ks1@prod=recreated", 10, "nothing",
                   "every router serves the expected certificate", "" },
-                { "truststore:ts2@prod", 10, "nothing", "reference", "" },
+                { "truststore:ts2@prod", 0, "message-processors", "not documented", "mp-1,mp-2" },
+                { "truststore:ts2@prod=new", 10, "nothing", "reference", "" },
                 { "truststore:ts2@prod=uploaded", 0, "message-processors", "not documented", "mp-1,mp-2" },
                 { "reference:tref@prod", 10, "nothing", "the truststore of target server ref", "" },
                 /* direct: both routers serve what is in ks2 */
@@ -442,9 +443,10 @@ static void test_changes_by_the_table(void **state _unused_)
         close_door(&f);
 }
 
-#define ENDPOINT(root, keys, trust)                                                       \
-        "<" root "><HTTPTargetConnection><SSLInfo><Enabled>true</Enabled><KeyStore>" keys \
-        "</KeyStore><TrustStore>" trust                                                   \
+#define ENDPOINT(root, keys, trust)                                                                                         \
+        "<" root                                                                                                            \
+        "><HTTPTargetConnection><SSLInfo><Enabled>true</Enabled><ClientAuthEnabled>true</ClientAuthEnabled><KeyStore>" keys \
+        "</KeyStore><TrustStore>" trust                                                                                     \
         "</TrustStore></SSLInfo><URL>https://h</URL></HTTPTargetConnection></" root ">"
 
 /* A proxy may name stores itself, in its TargetEndpoint or in a ServiceCallout. */
@@ -514,7 +516,7 @@ static void test_stores_that_proxies_name_themselves(void **state _unused_)
         expect(&f, "--json --changed keystore:ks1@prod=new", 10);
         expect(&f, "--json --changed keystore:unused@prod=recreated", 20);
         finds(&f, "unknown", "keystore:unused@acme/prod", "the flow variable {flow.ks}", "");
-        expect(&f, "--json --changed keystore:unused@prod", 10);
+        expect(&f, "--json --changed keystore:unused@prod", 20);
 
         /* What cannot be read is not known. */
         edge_is(&f, "", "old", damaged);
