@@ -463,7 +463,7 @@ static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
         b->ask_slot = sd_bus_slot_unref(b->ask_slot);
         if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY)) {
                 bus_lost(b, "it does not answer");
-                return 0;
+                return 1; /* the library must not go on with what is closed */
         }
         if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "s", &owner) < 0)
                 owner = "";

@@ -138,6 +138,9 @@ static bool call_again(RemoteCall *c, const char *name)
                sd_event_add_time(c->remote->pool->event, &c->again, CLOCK_MONOTONIC, at, 0, on_again, c) >= 0;
 }
 
+/* Who is told may end the link, and with it the bus. Behind an answer that did not come in time the library
+ * looks at what it has still to send, which it may only do to a bus that is open, unless it hears that all
+ * has been done. Source: process_timeout() in sd-bus.c. */
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         RemoteCall *c = userdata;
@@ -145,7 +148,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         c->slot = sd_bus_slot_unref(c->slot);
         if (!sd_bus_message_is_method_error(m, NULL)) {
                 call_end(c, 0, m, "", "");
-                return 0;
+                return 1;
         }
         const sd_bus_error *e = sd_bus_message_get_error(m);
         const char *name = e && e->name ? e->name : "", *text = e && e->message ? e->message : name;
@@ -156,9 +159,9 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
                         *p = ' ';
         if (call_again(c, name))
-                return 0;
+                return 1;
         call_end(c, is_no_answer(name) ? -ETIMEDOUT : -EREMOTE, NULL, name, clean);
-        return 0;
+        return 1;
 }
 
 int remote_message_new(Remote *r, sd_bus_message **ret, const char *path, const char *interface,

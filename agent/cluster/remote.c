@@ -247,7 +247,7 @@ static int on_pong(sd_bus_message *m, void *userdata, sd_bus_error *error)
         (void) m;
         (void) error;
         r->ping = sd_bus_slot_unref(r->ping);
-        return 0;
+        return 1;
 }
 
 /* Bytes that come are the proof, whatever they say. */
@@ -349,13 +349,14 @@ static bool hello_read(Remote *r, sd_bus_message *m)
         return true;
 }
 
+/* Always 1: see on_reply() in remote-call.c. */
 static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Remote *r = userdata;
         (void) error;
         r->hello = sd_bus_slot_unref(r->hello);
         if (!hello_read(r, m))
-                return 0;
+                return 1;
         r->link = LINK_UP;
         r->was_up = true;
         if (r->ssh)
@@ -365,10 +366,10 @@ static int on_hello(sd_bus_message *m, void *userdata, sd_bus_error *error)
         remote_starting_over(r);
         if (timer_set(r, r->pool->o.beat_usec) < 0) {
                 link_drop_text(r, REMOTE_CUT, true, "out of memory");
-                return 0;
+                return 1;
         }
         watches_tell(r, TOLD_UP, NULL);
-        return 0;
+        return 1;
 }
 
 /* A node asks nothing of us: an answer to each call would only fill our memory. Answers and the end of the

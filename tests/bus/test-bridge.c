@@ -578,6 +578,29 @@ static void what_is_no_dbus_ends_it(void **state)
 
 /* The bus itself refuses more than 128 that wait: also those of an agent that does not come to answering yet.
  */
+static void on_answer_free(int r, sd_bus_message *m, const char *error, const char *text, void *userdata)
+{
+        World *w = userdata;
+        on_answer(r, m, error, text, w);
+        w->remote = remote_free(w->remote);
+}
+
+static void who_hears_that_no_answer_comes_may_end_the_link(void **state)
+{
+        World w;
+        Err err = { 0 };
+        (void) state;
+        agent_start();
+        world_make(&w);
+        assert_int_equal(remote_call(w.remote, NULL, NULL, NULL, "Slow", 200 * USEC_PER_MSEC, on_answer_free,
+                                     &w, &err, ""),
+                         0);
+        until(&w, w.answers == 1);
+        assert_int_equal(w.result, -ETIMEDOUT);
+        world_done(&w);
+        agent_stop();
+}
+
 static void too_many_calls_at_once_are_refused(void **state)
 {
         World w;
@@ -628,6 +651,7 @@ int main(void)
                 cmocka_unit_test(it_ends_with_its_far_end_and_when_told),
                 cmocka_unit_test(it_ends_when_nothing_is_heard),
                 cmocka_unit_test(what_is_no_dbus_ends_it),
+                cmocka_unit_test(who_hears_that_no_answer_comes_may_end_the_link),
                 cmocka_unit_test(too_many_calls_at_once_are_refused),
         };
         return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -33,13 +33,13 @@ bool wire_head(const uint8_t *b, size_t n, WireHead *ret)
         ret->size = align(end, 8) + number_at(b + 4);
         if (end > n)
                 return false;
-        while (pos + 8 < end) {
+        while (pos + 8 <= end) {
                 uint8_t code = b[pos], type = b[pos + 2];
                 size_t at = pos + 4;
                 if (type == 'g')
                         pos = at + 2 + b[at];
                 else if (type == 's' || type == 'o') {
-                        const char *text = (const char *) b + at + 4;
+                        const char *text = at + 4 < end ? (const char *) b + at + 4 : "";
                         if (code == FIELD_MEMBER)
                                 (void) snprintf(ret->member, sizeof(ret->member), "%.39s", text);
                         else if (code == FIELD_ERROR)
