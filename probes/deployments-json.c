@@ -132,6 +132,18 @@ static int row_name(char *buf, size_t size, const char *name, const char *what, 
         return 0;
 }
 
+/* Room for one more. There is room up to a power of two: many rows are not copied for each of them. */
+static int rows_grow(Deployments *d, Err *err)
+{
+        if ((d->n & (d->n - 1)) != 0)
+                return 0;
+        Deployment *rows = reallocarray(d->rows, d->n > 0 ? d->n * 2 : 1, sizeof(*rows));
+        if (!rows)
+                return err_set(err, -ENOMEM, "Out of memory for deployments");
+        d->rows = rows;
+        return 0;
+}
+
 /* @object has the servers and the state. */
 static int deployments_add(Deployments *d, const cJSON *object, const DeploymentNames *names, Err *err)
 {
@@ -152,12 +164,12 @@ static int deployments_add(Deployments *d, const cJSON *object, const Deployment
         if (r >= 0)
                 r = row_servers(object, &row, err);
         row.settled = is_wish(row.state) || row.n_bad > 0;
-        Deployment *rows = r < 0 ? NULL : realloc(d->rows, (d->n + 1) * sizeof(*rows));
-        if (!rows) {
+        if (r >= 0)
+                r = rows_grow(d, err);
+        if (r < 0) {
                 free(row.servers);
-                return r < 0 ? r : err_set(err, -ENOMEM, "Out of memory for deployments");
+                return r;
         }
-        d->rows = rows;
         d->rows[d->n++] = row;
         return 0;
 }
