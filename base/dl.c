@@ -21,6 +21,12 @@ static void *open_any(const DlLibrary *l, char *why, size_t size)
         return NULL;
 }
 
+/* POSIX lets a pointer to a function be had this way, ISO C does not. */
+static void keep(const DlLibrary *l, size_t offset, void *const *function)
+{
+        memcpy((char *) l->functions + offset, function, sizeof(*function));
+}
+
 static int resolve(const DlLibrary *l, void *handle, Err *err)
 {
         for (size_t i = 0; i < l->n_symbols; i++) {
@@ -29,8 +35,7 @@ static int resolve(const DlLibrary *l, void *handle, Err *err)
                         return err_set(err, -ELIBACC,
                                        "%s has no function %s: it is too old; install the package %s",
                                        l->what, l->symbols[i].name, l->package);
-                /* POSIX lets a pointer to a function be had this way, ISO C does not. */
-                memcpy((char *) l->functions + l->symbols[i].offset, &function, sizeof(function));
+                keep(l, l->symbols[i].offset, &function);
         }
         return 0;
 }
