@@ -97,7 +97,7 @@ CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster
            agent/cluster/plan-pools.c agent/cluster/plan-show.c agent/cluster/sources.c
 EDGE := agent/edge/api.c agent/edge/fetch.c agent/edge/password.c agent/edge/session.c agent/edge/targets.c agent/edge/targets-fetch.c
 EDGE += agent/edge/deployed.c agent/edge/lint.c agent/edge/lint-main.c agent/edge/lint-rules.c agent/edge/lint-run.c agent/edge/rotation.c agent/edge/rotation-main.c \
-        agent/edge/rotation-check.c agent/edge/rotation-view.c
+        agent/edge/rotation-check.c agent/edge/rotation-watch.c agent/edge/rotation-view.c
 CLUSTER += agent/cluster/coordinator-proof.c agent/cluster/cluster-restart.c agent/cluster/cluster-why.c agent/cluster/survey.c
 CLUSTER += agent/cluster/lookout.c
 EDGE += agent/bridge-check.c agent/edge/check-child.c agent/edge/check-wire.c agent/edge/checking.c agent/edge/targets-check-view.c

@@ -53,7 +53,7 @@ const OptionInfo option_table[] = {
         [OPTION_STRICT] = { "strict", 0, NULL, "warnings count as errors do" },
         [OPTION_IGNORE] = { "ignore", 0, "RULE,...", "findings of these rules are left out" },
         [OPTION_NO_CHECK] = { "no-check", 0, NULL, "rotation: ask no target server whether it answers" },
-        [OPTION_FOR] = { "for", 0, "DURATION", "end the hold by itself: 30m, 2h" },
+        [OPTION_FOR] = { "for", 0, "DURATION", "end the hold, or --watch, by itself: 30m, 2h" },
         [OPTION_VERBOSE] = { "verbose", 'v', NULL, "the evidence of each phase behind the result" },
         [OPTION_HELP] = { "help", 'h', NULL, "this text" },
 };
@@ -247,7 +247,7 @@ const VerbInfo verb_table[] = {
                 .operand = OPERAND_TARGETS,
                 .options = BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT) | BIT(OPTION_DRY_RUN) |
                            BIT(OPTION_YES) | BIT(OPTION_JSON) | BIT(OPTION_NO_CHECK) | BIT(OPTION_FROM) |
-                           BIT(OPTION_INVENTORY),
+                           BIT(OPTION_INVENTORY) | BIT(OPTION_WATCH) | BIT(OPTION_FOR),
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
                         "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"
@@ -256,12 +256,15 @@ const VerbInfo verb_table[] = {
                         "answer; 19: a node could not be asked).\n"
                         "rotation shows each LoadBalancer of PATH... (bundles, folders, XML files), or of what is\n"
                         "deployed, as it would act now: who gets which share, and what the next failure does. With\n"
-                        "--org and --env each server is asked from here, as its HealthMonitor asks it; --no-check: not.\n",
+                        "--org and --env each server is asked from here, as its HealthMonitor asks it; --no-check: not.\n"
+                        "--watch runs the HealthMonitors from here until Ctrl-C, or --for so long, and tells who\n"
+                        "leaves the rotation and who comes back.\n",
                 .examples = "edge-roll targets list --org acme --env prod\n"
                             "edge-roll targets create target1.xml --org acme --env prod\n"
                             "edge-roll targets disable target1 --org acme --env prod\n"
                             "edge-roll targets check --org acme --env prod --from m1,m2,here\n"
-                            "edge-roll targets rotation apiproxy/ --org acme --env prod\n",
+                            "edge-roll targets rotation apiproxy/ --org acme --env prod\n"
+                            "edge-roll targets rotation --org acme --env prod --watch --for 10m\n",
         },
         [VERB_LINT] = {
                 .name = "lint",

@@ -382,6 +382,16 @@ static int targets_check(const CliRequest *rq, Err *err)
                         err, -EINVAL,
                         "targets %s needs a file with a target server as XML or JSON; - is standard input",
                         targets_table[t->action].name);
+        if (rq->watch && t->action != TARGETS_ROTATION)
+                return err_set(err, -EINVAL, "--watch is for targets rotation, not for targets %s",
+                               targets_table[t->action].name);
+        if (rq->watch && (rq->no_check || !rq->org))
+                return err_set(
+                        err, -EINVAL, "--watch %s",
+                        rq->no_check ? "and --no-check contradict each other"
+                                     : "needs --org and --env: the environment knows where the servers are");
+        if (rq->for_usec && !rq->watch)
+                return err_set(err, -EINVAL, "--for is for targets rotation --watch");
         if (rq->no_check && t->action != TARGETS_ROTATION)
                 return err_set(err, -EINVAL, "--no-check is for targets rotation");
         if (t->action == TARGETS_ROTATION)

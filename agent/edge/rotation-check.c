@@ -137,26 +137,32 @@ static unsigned edge_cannot(const ProbeSpec *s, unsigned notes)
         return s->kind == PROBE_HTTP ? notes & never : 0;
 }
 
+RotationCheck rotation_check_of(const ProbeSpec *spec, const ProbeResult *result)
+{
+        unsigned notes = result->notes | spec->notes, cannot = edge_cannot(spec, notes);
+        RotationCheck check = { .layer = result->layer,
+                                .down = result->layer != PROBE_OK && result->layer != PROBE_HERE,
+                                .elapsed_usec = result->elapsed_usec,
+                                .notes = notes };
+
+        (void) snprintf(check.text, sizeof(check.text), "%s", result->text);
+        if (result->layer == PROBE_OK && cannot) {
+                ProbeNote note = cannot & PROBE_NOTE_TWO_WAY ? PROBE_NOTE_TWO_WAY : PROBE_NOTE_SELF_SIGNED;
+                check.down = true;
+                check.notes &= ~(unsigned) note;
+                (void) snprintf(check.text, sizeof(check.text), "%s", probe_note_text(note));
+        }
+        return check;
+}
+
 static void checks_on_result(Probing *p _unused_, size_t index, const ProbeResult *result, void *userdata)
 {
         RotationChecks *c = userdata;
         Ask *a = c->asked[index];
-        RotationCheck *check = &a->check;
-        unsigned notes = result->notes | a->spec.notes, cannot = edge_cannot(&a->spec, notes);
 
-        *check = (RotationCheck){ .layer = result->layer,
-                                  .down = result->layer != PROBE_OK && result->layer != PROBE_HERE,
-                                  .elapsed_usec = result->elapsed_usec,
-                                  .notes = notes };
-        (void) snprintf(check->text, sizeof(check->text), "%s", result->text);
-        if (result->layer == PROBE_OK && cannot) {
-                ProbeNote note = cannot & PROBE_NOTE_TWO_WAY ? PROBE_NOTE_TWO_WAY : PROBE_NOTE_SELF_SIGNED;
-                check->down = true;
-                check->notes &= ~(unsigned) note;
-                (void) snprintf(check->text, sizeof(check->text), "%s", probe_note_text(note));
-        }
+        a->check = rotation_check_of(&a->spec, result);
         c->done++;
-        c->bad += check->down;
+        c->bad += a->check.down;
         session_live(c->session, "%zu of %zu checked, %zu do not answer", c->done, c->n, c->bad);
 }
 

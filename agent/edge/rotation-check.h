@@ -14,6 +14,10 @@
 
 #define ROTATION_WAIT_USEC (5 * USEC_PER_SEC) /* for each step, where no monitor says how long */
 
+/* rotation_check_of() - how a check of @spec ended, as Edge would have it: an HTTPMonitor that was answered
+ * here and cannot be in Edge has failed. */
+RotationCheck rotation_check_of(const ProbeSpec *spec, const ProbeResult *result);
+
 typedef struct RotationChecks RotationChecks;
 
 /* rotation_checks_new() - @s, @env: have to outlive it; the loop is @s's. Return: 0; errors of probing_new().

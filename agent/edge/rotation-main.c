@@ -9,7 +9,7 @@
 
 #include "agent/client.h"
 #include "agent/edge/deployed.h"
-#include "agent/edge/rotation-check.h"
+#include "agent/edge/rotation-watch.h"
 
 #define SHOW_TEXT_MAX \
         (8 * 1024 * 1024) /* bytes of all documents that are kept until their servers were asked */
@@ -26,6 +26,7 @@ typedef struct Show {
         Session *session;
         const DeployedEnv *env; /* NULL: not known */
         RotationChecks *checks; /* NULL: nobody is asked, and each document is shown as it comes */
+        RotationWatch *watch;   /* NULL: they are asked once */
         Kept *kept, **kept_end; /* in the order in which they came */
         size_t kept_bytes;
         bool colour;
@@ -50,6 +51,7 @@ static void show_done(Show *show)
                 next = k->next;
                 (void) kept_free(k);
         }
+        (void) rotation_watch_free(show->watch);
         (void) rotation_checks_free(show->checks);
 }
 
@@ -99,8 +101,9 @@ static int keep(Show *show, const char *path, EdgeXml **x, size_t len)
                                "documents with a LoadBalancer of more than %d MiB are not checked at once: "
                                "take some of them, or --no-check",
                                SHOW_TEXT_MAX / 1024 / 1024);
-        int r = rotation_checks_add(show->checks, &k->x->connection, &k->checks, &show->err);
-        if (r == -E2BIG)
+        int r = show->watch ? rotation_watch_add(show->watch, k->path, k->x, &k->checks, &show->err)
+                            : rotation_checks_add(show->checks, &k->x->connection, &k->checks, &show->err);
+        if (r == -E2BIG && !show->watch)
                 return err_set(
                         &show->err, r,
                         "%d checks of target servers are the most at once: take some of the documents, "
@@ -119,7 +122,8 @@ static int show_checked(Show *show)
 {
         if (!show->kept)
                 return 0;
-        int r = rotation_checks_run(show->checks, &show->err);
+        int r = show->watch ? rotation_watch_run(show->watch, show->session->rq->for_usec, &show->err)
+                            : rotation_checks_run(show->checks, &show->err);
         for (const Kept *k = show->kept; k && r >= 0; k = k->next)
                 r = show_connection(show, k->path, k->x, k->checks);
         return r;
@@ -146,7 +150,7 @@ static int on_document(const char *path, const char *text, size_t len, void *use
                 return err_set(&show->err, r, "%s", err.text);
         if (x->connection.balancer.line == 0)
                 return 0;
-        if (show->checks)
+        if (show->checks || show->watch)
                 return keep(show, path, &x, len);
         return show_connection(show, path, x, NULL);
 }
@@ -215,12 +219,20 @@ static int rotation_run(Session *s, const DeployedEnv *env)
         };
 
         show.kept_end = &show.kept;
-        if (env && !s->rq->no_check && rotation_checks_new(&show.checks, s, env, &show.err) < 0)
+        int r = 0;
+        if (env && s->rq->watch)
+                r = rotation_watch_new(&show.watch, s, env, &show.err);
+        else if (env && !s->rq->no_check)
+                r = rotation_checks_new(&show.checks, s, env, &show.err);
+        if (r < 0)
                 return session_end_err(s, RESULT_FAILED, &show.err);
         int status = s->rq->paths ? show_paths(&show) : show_deployed(&show);
         if (status >= 0)
                 return status;
-        return show_checked(&show) < 0 ? session_end_err(s, RESULT_FAILED, &show.err) : show_end(&show);
+        r = show_checked(&show);
+        if (r < 0)
+                return session_end_err(s, r == -ENODATA ? RESULT_USAGE : RESULT_FAILED, &show.err);
+        return show_end(&show);
 }
 
 int rotation_main(const CliRequest *rq, const Config *config, const SessionIo *io)

@@ -169,6 +169,10 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll targets check --from= --org a --env b", "accepted: NODE");
         BAD("edge-roll restart router --from m1", "restart does not take --from");
         BAD("edge-roll targets list --no-check --org a --env b", "--no-check is for targets rotation");
+        BAD("edge-roll targets check --watch --org a --env b", "--watch is for targets rotation");
+        BAD("edge-roll targets rotation x.xml --watch", "--watch needs --org and --env");
+        BAD("edge-roll targets rotation --watch --no-check --org a --env b", "contradict");
+        BAD("edge-roll targets rotation --for 1m --org a --env b", "--for is for targets rotation --watch");
 }
 
 /* D-Bus ends the connection over such a text, and no JSON can hold it. */

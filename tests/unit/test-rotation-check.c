@@ -36,6 +36,9 @@ typedef struct Fixture {
         Config *config;
         char folder[64], file[100];
         char out[OUT_SIZE], err[OUT_SIZE]; /* of the last call */
+        /* Called while it goes on, with what it has said so far in `out`; may end it. */
+        void (*look)(struct Fixture *f, pid_t pid);
+        unsigned step; /* of `look` */
 } Fixture;
 
 static TlsOrigin tls_origin;
@@ -155,11 +158,16 @@ static int on_child(sd_event_source *s _unused_, const siginfo_t *si, void *user
         return 0;
 }
 
-static void said(int fd, char *buf)
+static void read_said(int fd, char *buf)
 {
         ssize_t n = pread(fd, buf, OUT_SIZE - 1, 0);
         assert_true(n >= 0);
         buf[n] = '\0';
+}
+
+static void said(int fd, char *buf)
+{
+        read_said(fd, buf);
         (void) close(fd);
 }
 
@@ -184,7 +192,13 @@ static int call(Fixture *f, const char *line, const char *path)
                 Usec now = time_now();
                 if (now > deadline)
                         fail_msg("%s: does not end", line);
-                assert_true(sd_event_run(f->event, deadline - now) >= 0);
+                /* What it says wakes nobody. */
+                Usec wait = f->look ? MIN(deadline - now, 20 * USEC_PER_MSEC) : deadline - now;
+                assert_true(sd_event_run(f->event, wait) >= 0);
+                if (f->look && status < 0) {
+                        read_said(out, f->out);
+                        f->look(f, pid);
+                }
         }
         (void) sd_event_source_unref(source);
         assert_int_equal(sigprocmask(SIG_UNBLOCK, &mask, NULL), 0);
@@ -546,6 +560,124 @@ static int tear_down(void **state _unused_)
         return 0;
 }
 
+/* ---- the monitors, run from here ---- */
+
+#define WELL "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define SICK "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+
+static void turn(const Fixture *f, const char *answer)
+{
+        origin_on(f->origin, "/turn", (OriginReply){ .text = answer });
+}
+
+/* The @n-th "rotation-change", as "SERVER CHANGE FAILURES LAYER FALLBACK NOBODY". */
+static bool change(const char *out, unsigned n, const char *expected)
+{
+        const char *line = strstr(out, "{\"event\":\"rotation-change\"");
+        while (line && n-- > 0)
+                line = strstr(line + 1, "{\"event\":\"rotation-change\"");
+        if (!line || !strchr(line, '\n'))
+                return false;
+        _cleanup_(json_closep) cJSON *o = cJSON_ParseWithOpts(line, NULL, false);
+        char text[200];
+        assert_non_null(o);
+        (void) snprintf(text, sizeof(text), "%s %s %d %s%s%s", cJSON_GetObjectItem(o, "server")->valuestring,
+                        cJSON_GetObjectItem(o, "change")->valuestring,
+                        cJSON_GetObjectItem(o, "failures")->valueint,
+                        cJSON_GetObjectItem(o, "layer")->valuestring,
+                        cJSON_IsTrue(cJSON_GetObjectItem(o, "fallback")) ? " fallback" : "",
+                        cJSON_IsTrue(cJSON_GetObjectItem(o, "nobody")) ? " nobody" : "");
+        assert_string_equal(text, expected);
+        return true;
+}
+
+/* Out one after the other, and the one that is well again comes back. */
+static void look_leave_and_return(Fixture *f, pid_t pid)
+{
+        if (f->step == 0 && change(f->out, 0, "shut out 2 connect")) {
+                turn(f, SICK);
+                f->step = 1;
+        } else if (f->step == 1 && change(f->out, 1, "good out 2 status nobody")) {
+                turn(f, WELL);
+                f->step = 2;
+        } else if (f->step == 2 && change(f->out, 2, "good in 0 ok")) {
+                assert_int_equal(kill(pid, SIGINT), 0);
+                f->step = 3;
+        }
+}
+
+static void test_watch_leave_and_return(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f);
+        turn(&f, WELL);
+        file_write(f.file, DOCUMENT(SERVER("good") SERVER("shut") MOST("2"),
+                                    MONITOR("true", "1", HTTP("/turn", ""))));
+        f.look = look_leave_and_return;
+        assert_int_equal(call(&f, "--watch --json" ON, f.file), 0);
+        assert_int_equal(f.step, 3);
+        /* Then how it stands, and no change but those three. */
+        const char *table = strstr(f.out, "{\"event\":\"rotation\",");
+        assert_non_null(table);
+        assert_non_null(strstr(table, "\"name\":\"good\",\"stand\":\"in\""));
+        assert_non_null(strstr(table, "\"name\":\"shut\",\"stand\":\"out\""));
+        assert_null(strstr(table, "rotation-change"));
+        assert_non_null(strstr(f.out, "3 changes of the rotation"));
+        close_door(&f);
+}
+
+/* One failure, one success, and so on: never two in a row. */
+static void look_alternating(Fixture *f, pid_t pid)
+{
+        unsigned asked = origin_requests(f->origin);
+        if (asked == f->step)
+                return;
+        f->step = asked;
+        turn(f, asked % 2 ? WELL : SICK);
+        if (asked == 5)
+                assert_int_equal(kill(pid, SIGTERM), 0);
+}
+
+static void test_watch_success_resets(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f);
+        turn(&f, SICK);
+        file_write(f.file, DOCUMENT(SERVER("good") MOST("2"), MONITOR("true", "1", HTTP("/turn", ""))));
+        f.look = look_alternating;
+        assert_int_equal(call(&f, "--watch" ON, f.file), 0);
+        assert_int_equal(f.step, 5);
+        assert_non_null(strstr(f.out, " checks, 0 changes of the rotation"));
+        assert_null(strstr(f.out, "leaves"));
+        close_door(&f);
+}
+
+static void test_watch_for_a_time(void **state _unused_)
+{
+        Fixture f;
+        open_door(&f);
+        /* The fallback, for people. */
+        file_write(f.file, DOCUMENT(SERVER("shut") FALLBACK("good") MOST("1"), MONITOR("true", "1", TCP)));
+        assert_int_equal(call(&f, "--watch --for 1s" ON, f.file), 0);
+        assert_non_null(strstr(f.out, "shut leaves the rotation after 1 failure in a row: connect: "));
+        assert_non_null(strstr(f.out, "  now good 100 %: the fallback is engaged\n"));
+        assert_non_null(strstr(f.out, "1 changes of the rotation"));
+        assert_non_null(strstr(f.out, "fallback, engaged: all others are out"));
+
+        /* With MaxFailures 0 nobody ever leaves. */
+        file_write(f.file, DOCUMENT(SERVER("shut") SERVER("good"), MONITOR("true", "1", TCP)));
+        assert_int_equal(call(&f, "--watch --for 2s" ON, f.file), 0);
+        assert_non_null(strstr(f.out, " 0 changes of the rotation"));
+        assert_non_null(strstr(f.err, "MaxFailures is 0: no server ever leaves"));
+        assert_non_null(strstr(f.out, "does not answer, and stays in rotation"));
+
+        /* Nothing asks. */
+        file_write(f.file, DOCUMENT(SERVER("shut") MOST("1"), MONITOR("true", "0", TCP)));
+        assert_int_equal(call(&f, "--watch --for 60s" ON, f.file), 2);
+        assert_non_null(strstr(f.err, "nothing to watch"));
+        close_door(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -555,6 +687,9 @@ int main(void)
                 cmocka_unit_test(test_what_is_deployed),
                 cmocka_unit_test(test_kept_documents_are_bounded),
                 cmocka_unit_test(test_asked_once),
+                cmocka_unit_test(test_watch_leave_and_return),
+                cmocka_unit_test(test_watch_success_resets),
+                cmocka_unit_test(test_watch_for_a_time),
         };
         if (!standin_have() || tls_origin_missing()) {
                 (void) printf("%s is not installed\n", standin_have() ? tls_origin_missing() : "python3");
