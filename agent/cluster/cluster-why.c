@@ -58,12 +58,17 @@ static int why_roll(ClusterWhy *w, const CliRequest *rq, const Config *config, N
                 return session_end(&w->session, RESULT_FAILED, NULL, "out of memory");
         with.only = list;
         with.n_only = why_only(w, rq->component, list);
-        if (why_run_proof(&w->run, &w->proof, &err) < 0)
+        bool routers = false;
+        for (size_t i = 0; i < with.n_only; i++)
+                routers = routers || strcmp(list[i].component, ROUTER) == 0;
+        if (why_run_proof(&w->run, routers, &w->proof, &err) < 0)
                 return session_end_err(&w->session, RESULT_FAILED, &err);
         with.proof = &w->proof;
         why_run_show(&w->run, false);
         if (with.n_only == 0)
                 return why_run_end(&w->run, why_component(rq->component));
+        if (why_run_nobody(&w->run, why_component(rq->component)) > 0)
+                session_warn(&w->session, "more must be restarted, and no server for it is known");
         if (survey_wanted(rq, config)) {
                 survey_limit(&w->session, "target servers and what is deployed");
                 survey_estate(&w->session, w->run.estate, &edge);
@@ -144,7 +149,7 @@ static int needed_roll(ClusterWhy *w, const CliRequest *rq, const Config *config
         for (size_t i = 0; i < with->n_needed; i++)
                 if (strcmp(list[i].component, ROUTER) == 0)
                         with->proof = &w->proof;
-        if (with->proof && why_run_proof(&w->run, &w->proof, &err) < 0)
+        if (with->proof && why_run_proof(&w->run, true, &w->proof, &err) < 0)
                 return session_end_err(&w->session, RESULT_FAILED, &err);
         return coord_restart(rq, config, nodes, with);
 }

@@ -53,7 +53,7 @@ static int expect_parse(const char *text, char *ret, Err *err)
         int r = strncasecmp(text, prefix, strlen(prefix)) == 0
                         ? expect_digest(text + strlen(prefix), ret, err)
                         : pem_fingerprint_file(text, ret, err);
-        return r < 0 ? err_prefix(err, r, "--expect-cert") : 0;
+        return r < 0 ? err_prefix(err, r == -ENOMEM ? r : -EINVAL, "--expect-cert") : 0;
 }
 
 /* ---- virtual hosts with TLS ---- */
@@ -65,9 +65,9 @@ static bool vhost_meant(const WhyRun *run, const EstateEnv *env, const Vhost *v)
         bool any = false;
         for (size_t i = 0; i < run->n_changed; i++) {
                 const WhyChanged *c = &run->changed[i];
+                any = true;
                 if (c->kind == WHY_TARGETSERVER)
                         continue;
-                any = true;
                 StoreNaming naming = store_naming(v->tls.key_store, &name);
                 const char *store = naming == STORE_BY_REFERENCE ? estate_refers(env, name) : name;
                 if (strcmp(c->env, env->env) == 0 &&
@@ -123,12 +123,13 @@ static int vhost_expected(WhyRun *run, WhyVhost *v, const char *given, Err *err)
         int r = vhost_stored(run, v, err);
         if (r < 0 || !given || !vhost_meant(run, v->env, v->vhost))
                 return r;
-        if (*v->expected && strcmp(v->expected, given) != 0)
-                session_warn(
-                        run->session,
-                        "virtual host %.80s of %.80s/%.80s: %s has the certificate %.23s..., not the one of "
-                        "--expect-cert (%.23s...): a restart alone will not bring that",
-                        v->vhost->name, v->env->org, v->env->env, v->expected_from, v->expected, given);
+        run->n_meant++;
+        bool other = *v->expected && strcmp(v->expected, given) != 0;
+        (void) snprintf(v->trouble, sizeof(v->trouble),
+                        other ? "%s has the certificate %.23s..., and not %.23s... "
+                                "(--expect-cert): a restart alone will not bring that"
+                              : "",
+                        v->expected_from, v->expected, given);
         (void) snprintf(v->expected, sizeof(v->expected), "%s", given);
         (void) snprintf(v->expected_from, sizeof(v->expected_from), "--expect-cert");
         return 0;
@@ -261,36 +262,46 @@ static int run_served(WhyRun *run, Err *err)
         return r < 0 ? r : 0;
 }
 
-static int run_proof_vhost(const WhyRun *run, const WhyVhost *v, ProofVhost *ret)
+/* Must it be proven what that router serves there? */
+static bool proves(const WhyRun *run, const WhyVhost *v, const WhyServed *one, bool routers)
 {
-        (void) snprintf(ret->name, sizeof(ret->name), "%.250s", v->vhost->name);
-        (void) snprintf(ret->server_name, sizeof(ret->server_name), "%s", v->asked);
-        (void) snprintf(ret->expected, sizeof(ret->expected), "%s", v->expected);
-        ret->port = v->vhost->port;
+        bool wanted = routers && why_wants(run->why, WHY_ROUTERS, one->server);
+        return can_ask(run, v, one->server) && *v->expected && (*v->asked || v->alone) &&
+               (wanted || (one->known && *v->trouble));
+}
+
+static int run_proof_vhost(const WhyRun *run, const WhyVhost *v, bool routers, Proof *ret)
+{
+        ProofVhost *proof = NULL;
         for (size_t k = 0; k < v->n_served; k++) {
-                const Server *s = &run->servers->rows[v->served[k].server];
-                if (!can_ask(run, v, v->served[k].server))
+                const WhyServed *one = &v->served[k];
+                const Server *s = &run->servers->rows[one->server];
+                if (!proves(run, v, one, routers))
                         continue;
-                ProofRouter *router = proof_router(ret);
+                if (!proof && !(proof = proof_add(ret)))
+                        return -ENOMEM;
+                ProofRouter *router = proof_router(proof);
                 if (!router)
                         return -ENOMEM;
                 (void) snprintf(router->name, sizeof(router->name), "%s", why_server_name(s));
                 (void) snprintf(router->address, sizeof(router->address), "%s", s->address);
                 (void) snprintf(router->before, sizeof(router->before), "%s",
-                                v->served[k].known ? v->served[k].fingerprint : "");
+                                one->known ? one->fingerprint : "");
         }
+        if (!proof)
+                return 0;
+        (void) snprintf(proof->name, sizeof(proof->name), "%.250s", v->vhost->name);
+        (void) snprintf(proof->server_name, sizeof(proof->server_name), "%s", v->asked);
+        (void) snprintf(proof->expected, sizeof(proof->expected), "%s", v->expected);
+        proof->port = v->vhost->port;
         return 0;
 }
 
-int why_run_proof(const WhyRun *run, Proof *ret, Err *err)
+int why_run_proof(const WhyRun *run, bool routers, Proof *ret, Err *err)
 {
-        for (size_t i = 0; i < run->n_vhosts; i++) {
-                if (run->vhosts[i].vhost->port == 0)
-                        continue;
-                ProofVhost *v = proof_add(ret);
-                if (!v || run_proof_vhost(run, &run->vhosts[i], v) < 0)
+        for (size_t i = 0; i < run->n_vhosts; i++)
+                if (run_proof_vhost(run, &run->vhosts[i], routers, ret) < 0)
                         return err_set(err, -ENOMEM, "Out of memory for a proof");
-        }
         return 0;
 }
 
@@ -349,6 +360,11 @@ int why_run_ask(WhyRun *run, Session *session, Result *ret_result, char *hint, s
                         .n_changed = run->n_changed };
         if (r >= 0)
                 r = why_judge(&run->why, &in, err);
+        if (r >= 0 && session->rq->why.expect_cert && run->n_meant == 0)
+                r = err_set(err, -ENOENT, "--expect-cert is about no virtual host: %s",
+                            run->n_changed > 0
+                                    ? "none with TLS is what --changed names, or names it for its keystore"
+                                    : "there is none with TLS");
         if (r < 0)
                 *ret_result = r == -EINVAL ? RESULT_USAGE : r == -ENOMEM ? RESULT_FAILED : RESULT_REFUSED;
         return r < 0 ? r : 0;

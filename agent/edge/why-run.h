@@ -16,6 +16,7 @@ typedef struct WhyRun {
         Servers *servers;
         WhyVhost *vhosts;
         size_t n_vhosts;
+        size_t n_meant; /* of them, those that --expect-cert is about */
         WhyChanged changed[CLI_CHANGED_MAX];
         size_t n_changed;
         Why *why;
@@ -34,9 +35,14 @@ void why_run_done(WhyRun *run);
 int why_run_ask(WhyRun *ret, Session *session, Result *ret_result, char *hint, size_t size,
                 Err *err) _must_check_;
 
-/* why_run_proof() - what every router is expected to serve, and serves now. @ret: zeroed; to be released with
- * proof_done() whatever is returned. Return: 0; -ENOMEM. */
-int why_run_proof(const WhyRun *run, Proof *ret, Err *err) _must_check_;
+/*
+ * why_run_proof() - what the routers that must be restarted should serve, and serve now, as far as it is
+ * known what that is; and of --expect-cert every router that does not serve it, where a restart does not
+ * bring it.
+ * @routers: routers are restarted. @ret: zeroed; to be released with proof_done() whatever is returned.
+ * Return: 0; -ENOMEM.
+ */
+int why_run_proof(const WhyRun *run, bool routers, Proof *ret, Err *err) _must_check_;
 
 /* why_run_show() - the findings, for people or programs. @reasons: only what something must be done for, and
  * what is not known. */

@@ -309,7 +309,7 @@ static Serving vhost_serving(const WhyVhost *v)
         bool unseen = !*v->expected || v->n_served == 0;
         for (size_t i = 0; i < v->n_served; i++) {
                 if (*v->expected && v->served[i].known && strcmp(v->served[i].fingerprint, v->expected) != 0)
-                        return SERVING_OTHER;
+                        return *v->trouble ? SERVING_UNKNOWN : SERVING_OTHER;
                 unseen = unseen || !v->served[i].known;
         }
         return unseen ? SERVING_UNKNOWN : SERVING_EXPECTED;
@@ -330,6 +330,10 @@ static void judge_vhost(Judge *j, const WhyVhost *v)
         if (!*v->expected) {
                 add(j, WHY_NOTHING, about, "which certificate is to be served is not known: %s", v->trouble)
                         ->unknown = true;
+                return;
+        }
+        if (*v->trouble) {
+                add(j, WHY_NOTHING, about, "%s", v->trouble)->unknown = true;
                 return;
         }
         if (v->n_served == 0)
@@ -387,6 +391,9 @@ static void judge_use(Judge *j, const EstateEnv *env, const WhyChanged *c, WhyCh
         char about[700];
 
         if (!row)
+                return;
+        /* The keystore has not what is expected: told already, and no restart brings it. */
+        if (row->action == WHY_ROUTERS && seen && *seen->expected && *seen->trouble)
                 return;
         changed_about(c, env, about, sizeof(about));
         if (row->action == WHY_ROUTERS && serving == SERVING_EXPECTED) {

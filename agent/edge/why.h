@@ -54,7 +54,7 @@ typedef struct WhyVhost {
         bool alone;                  /* on its port, so that the default is its own */
         char expected[SHA256_TEXT_SIZE]; /* "": not known, and `trouble` says why */
         char expected_from[320];         /* "alias a of keystore k", "--expect-cert" */
-        char trouble[400];
+        char trouble[600];               /* also where it is known and a restart does not bring it */
         WhyServed *served;
         size_t n_served;
 } WhyVhost;

@@ -194,14 +194,54 @@ static void test_a_router_that_serves_another(void **state _unused_)
 
         /* A person who knows better what should be there. */
         (void) snprintf(line, sizeof(line), "--json --expect-cert %s/old.pem", certs);
-        expect(&f, line, 0);
-        finds(&f, "routers", "virtualhost:secure@acme/prod", "--expect-cert", "r-2");
-        assert_non_null(strstr(f.door.out, "a restart alone will not bring that"));
+        expect(&f, line, 20);
+        finds(&f, "unknown", "virtualhost:secure@acme/prod", "a restart alone will not bring that", "");
+        assert_null(strstr(f.door.out, "\"routers\""));
         (void) snprintf(line, sizeof(line), "--json --expect-cert sha256:%s", new_print);
         expect(&f, line, 10);
         for (char *c = line; *c; c++)
                 *c = (char) (c > line + 28 && *c >= 'A' && *c <= 'F' ? *c - 'A' + 'a' : *c);
         expect(&f, line, 10);
+        close_door(&f);
+}
+
+/* --expect-cert is about the virtual hosts that --changed names by themselves or by what they name as their
+ * keystore, and without --changed about all. */
+static void test_whom_an_expected_certificate_is_about(void **state _unused_)
+{
+        static const char nobody[] = "--expect-cert is about no virtual host";
+        static const struct {
+                const char *line; /* before --expect-cert */
+                const char *cert;
+                int status;
+                const char *said;
+        } rows[] = {
+                { "", "old", 10, "all 2 routers serve" },
+                { "--changed keystore:ks1@prod", "old", 10, "(--expect-cert)" },
+                { "--changed reference:vref@prod", "old", 10, "(--expect-cert)" },
+                { "--changed virtualhost:secure@prod", "old", 10, "(--expect-cert)" },
+                { "--changed targetserver:bare@prod --changed keystore:ks1@prod", "old", 10,
+                  "(--expect-cert)" },
+                { "--changed keystore:ks1@prod", "new", 20, "a restart alone will not bring that" },
+                { "--changed truststore:ts@prod=new", "old", 11, nobody },
+                { "--changed keystore:unused@prod", "old", 11, nobody },
+                { "--changed targetserver:bare@prod", "old", 11, nobody },
+                { "--changed targetserver:bare@prod", "new", 11, nobody },
+                { "--changed virtualhost:plain@prod", "old", 11, nobody },
+                { "--changed keystore:nothing@prod", "old", 11, "There is no keystore nothing" },
+                { "--env test", "old", 11, nobody },
+        };
+        Fixture f;
+        open_door(&f, "old", "old");
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char line[300];
+                (void) snprintf(line, sizeof(line), "%s --json --expect-cert %s/%s.pem", rows[i].line, certs,
+                                rows[i].cert);
+                print_message("%s %s\n", rows[i].line, rows[i].cert);
+                expect(&f, line, rows[i].status);
+                if (!strstr(f.door.out, rows[i].said))
+                        fail_msg("nowhere \"%s\" in %s", rows[i].said, f.door.out);
+        }
         close_door(&f);
 }
 
@@ -316,6 +356,61 @@ static void test_alone_on_its_port(void **state _unused_)
         close_door(&f);
 }
 
+/* What is proven behind a roll: of the routers that were restarted for a reason what is known that they
+ * should serve. */
+static void test_what_is_proven(void **state _unused_)
+{
+        static const struct {
+                const char *what;
+                const char *served2, *line, *vhosts;
+                bool routers; /* were rolled */
+                size_t n, n_routers;
+        } rows[] = {
+                { "one of two", "new", "", "", true, 1, 1 },
+                { "both", "old", "", "", true, 1, 2 },
+                { "message processors only", "old", "", "", false, 0, 0 },
+                { "a virtual host of which nothing is known", "old", "",
+                  VHOST("dark", "dark.example.org", "ks3"), true, 1, 2 },
+                { "a truststore of all of them", "new", "--changed truststore:ts@prod=uploaded", direct_vhost,
+                  true, 2, 4 },
+                { "what a person expects, and a restart does not bring", "new", "--expect-cert ", "", false,
+                  1, 2 },
+        };
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_(proof_done) Proof proof = { 0 };
+                char text[300], program[] = "edge-roll", verb[] = "why", *argv[6] = { program, verb };
+                int argc = 2, status;
+                Session session;
+                WhyRun run;
+                CliRequest rq;
+                Fixture f;
+                Err err = { 0 };
+                open_door(&f, "old", rows[i].served2);
+                edge_is(&f, rows[i].vhosts, "new", "");
+                (void) snprintf(text, sizeof(text), "%s%s%s", rows[i].line,
+                                strstr(rows[i].line, "--expect-cert") ? certs : "",
+                                strstr(rows[i].line, "--expect-cert") ? "/old.pem" : "");
+                for (char *word = strtok(text, " "); word && argc < 5; word = strtok(NULL, " "))
+                        argv[argc++] = word;
+                print_message("%s\n", rows[i].what);
+                assert_int_equal(cli_parse(argc, argv, &rq, &err), 0);
+                SessionIo io = { .out = stdout, .err = stderr, .in = -1 };
+                assert_int_equal(session_open(&session, &rq, f.door.config, &io, &status), 0);
+                assert_int_equal(why_run(&run, &session, &status), 0);
+                assert_int_equal(why_run_proof(&run, rows[i].routers, &proof, &err), 0);
+                assert_int_equal(proof.n, rows[i].n);
+                size_t n = 0;
+                for (size_t k = 0; k < proof.n; k++) {
+                        assert_string_not_equal(proof.vhosts[k].expected, "");
+                        n += proof.vhosts[k].n;
+                }
+                assert_int_equal(n, rows[i].n_routers);
+                why_run_done(&run);
+                session_done(&session);
+                close_door(&f);
+        }
+}
+
 /* Behind a restart: who serves the new one now, who does not, and whom nobody can ask. */
 static void test_proof_behind_a_restart(void **state _unused_)
 {
@@ -338,7 +433,7 @@ static void test_proof_behind_a_restart(void **state _unused_)
         assert_int_equal(session_open(&session, &rq, f.door.config, &io, &status), 0);
         assert_int_equal(why_run(&run, &session, &status), 0);
         assert_true(why_wants(run.why, WHY_ROUTERS, 0) && why_wants(run.why, WHY_ROUTERS, 1));
-        assert_int_equal(why_run_proof(&run, &proof, &err), 0);
+        assert_int_equal(why_run_proof(&run, true, &proof, &err), 0);
         why_run_done(&run);
         session_done(&session);
 
@@ -592,7 +687,9 @@ static void test_bad_calls(void **state _unused_)
                 { "--org nobody", 11, "Organization nobody does not exist" },
                 { "--env nowhere", 11, "No organisation has an environment nowhere" },
                 { "--org acme --env nowhere", 11, "Organisation acme has no environment nowhere" },
-                { "--expect-cert /nonexistent.pem", 11, "nonexistent" },
+                { "--expect-cert /nonexistent.pem", 2, "nonexistent" },
+                { "--expect-cert /etc/hostname", 2, "there is no certificate in it" },
+                { "--expect-cert /etc", 2, "no regular file" },
                 { "--expect-cert sha256:abc", 2, "3 hexadecimal digits of 64" },
                 { "--expect-cert sha256:xyz", 2, "64 hexadecimal digits are expected" },
                 { "router", 2, "takes no argument" },
@@ -626,6 +723,8 @@ int main(void)
                 cmocka_unit_test(test_what_cannot_be_seen),
                 cmocka_unit_test(test_names_that_are_asked_for),
                 cmocka_unit_test(test_alone_on_its_port),
+                cmocka_unit_test(test_whom_an_expected_certificate_is_about),
+                cmocka_unit_test(test_what_is_proven),
                 cmocka_unit_test(test_proof_behind_a_restart),
                 cmocka_unit_test(test_a_proof_that_cannot_be_read),
                 cmocka_unit_test(test_changes_by_the_table),
