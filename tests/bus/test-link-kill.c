@@ -317,7 +317,7 @@ static void site_conf(const Site *s)
         char conf[2 * PATH_MAX + 1200];
         (void) snprintf(conf, sizeof(conf),
                         "[cluster]\njournal_dir = %s/rolls\nsoak_low = 0s\nsoak_high = 500ms\n"
-                        "connect_limit = 30s\nanswer_limit = 2s\nlost_limit = 40s\n"
+                        "connect_limit = 20s\nanswer_limit = 2s\nlost_limit = 40s\n"
                         "ssh = %s --ssh %s %s\nbridge = exec %s --far %s\n",
                         s->w.dir, self, s->w.dir, s->profile->via == VIA_SSH ? sshd.config : "-", self,
                         s->w.dir);
