@@ -257,6 +257,20 @@ static void test_stores_that_are_not_used(void **state _unused_)
                 { "a virtual host that was changed, with a truststore that is not used",
                   VHOSTS("\"trustStore\":\"ts\""), "why --changed virtualhost:v@prod", 0, NULL, "routers",
                   "virtualhost:v@acme/prod", "without stores that are used", "r-1,r-2", NULL },
+                { "a virtual host whose TLS is off",
+                  STORES
+                  "," HERE
+                  ",\"virtualhosts\":{\"v\":{\"name\":\"v\",\"port\":1,\"sSLInfo\":{\"enabled\":\"false\"," TWO_WAY
+                  "}}}",
+                  "why --changed keystore:ks@prod", 10, NULL, "nothing", keys,
+                  "no virtual host, no target server", "", NULL },
+                { "a target whose TLS is off",
+                  STORES
+                  "," HERE
+                  ",\"targetservers\":{\"t\":{\"name\":\"t\",\"host\":\"h\",\"port\":1,\"isEnabled\":true,\"sSLInfo\":{\"enabled\":\"false\"," TWO_WAY
+                  "}}}",
+                  "why --changed truststore:ts@prod=uploaded", 10, NULL, "nothing", trust,
+                  "no virtual host, no target server", "", NULL },
         };
         try_rows(rows, ELEMENTS(rows));
 }

@@ -371,6 +371,8 @@ static void test_what_is_proven(void **state _unused_)
                 { "message processors only", "old", "", "", false, 0, 0 },
                 { "a virtual host of which nothing is known", "old", "",
                   VHOST("dark", "dark.example.org", "ks3"), true, 1, 2 },
+                { "a virtual host that has no name to ask for", "old", "", VHOST("any", "*", "ks2"), true, 1,
+                  2 },
                 { "a truststore of all of them", "new", "--changed truststore:ts@prod=uploaded", direct_vhost,
                   true, 2, 4 },
                 { "what a person expects, and a restart does not bring", "new", "--expect-cert ", "", false,
