@@ -43,6 +43,8 @@ const OptionInfo option_table[] = {
         [OPTION_GIVE_UP] = { "give-up", 0, NULL, "end the roll instead of going on with it" },
         [OPTION_ORG] = { "org", 0, "NAME", "the organisation in Edge" },
         [OPTION_ENV] = { "env", 0, "NAME", "the environment in it" },
+        [OPTION_STORES] = { "stores", 0, "FOLDER",
+                            "files in place of key and trust stores, for checks from here" },
         [OPTION_FROM] = { "from", 0, "NODE,...", "check from these nodes, or groups of an inventory" },
         [OPTION_CHANGED] = { "changed", 0, "KIND:NAME@ENV",
                              "what was changed: keystore, targetserver, virtualhost, ..." },
@@ -247,7 +249,7 @@ const VerbInfo verb_table[] = {
                 .operand = OPERAND_TARGETS,
                 .options = BIT(OPTION_ORG) | BIT(OPTION_ENV) | BIT(OPTION_MANAGEMENT) | BIT(OPTION_DRY_RUN) |
                            BIT(OPTION_YES) | BIT(OPTION_JSON) | BIT(OPTION_NO_CHECK) | BIT(OPTION_FROM) |
-                           BIT(OPTION_INVENTORY) | BIT(OPTION_WATCH) | BIT(OPTION_FOR),
+                           BIT(OPTION_INVENTORY) | BIT(OPTION_WATCH) | BIT(OPTION_FOR) | BIT(OPTION_STORES),
                 .text = "Over Edge's management API. FILE has one target server as XML or JSON; - is standard\n"
                         "input. An update replaces the whole object; enable and disable keep all but that one\n"
                         "word. What is as it should be is left alone (exit code 10). delete asks before it does.\n"

@@ -40,6 +40,7 @@ typedef enum Option {
         OPTION_ORG,
         OPTION_ENV,
         OPTION_FROM,
+        OPTION_STORES,
         OPTION_CHANGED,
         OPTION_EXPECT_CERT,
         OPTION_WHY,

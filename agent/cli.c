@@ -274,6 +274,11 @@ static int option_apply(CliRequest *rq, Option option, const char *value, Err *e
                         return option_bad(option, value, err);
                 *(option == OPTION_ORG ? &rq->org : &rq->env) = value;
                 return 0;
+        case OPTION_STORES:
+                if (!*value)
+                        return option_bad(option, value, err);
+                rq->stores = value;
+                return 0;
         case OPTION_FROM:
                 if (!*value)
                         return option_bad(option, value, err);
@@ -382,6 +387,9 @@ static int targets_check(const CliRequest *rq, Err *err)
                         err, -EINVAL,
                         "targets %s needs a file with a target server as XML or JSON; - is standard input",
                         targets_table[t->action].name);
+        if (rq->stores && t->action != TARGETS_CHECK && t->action != TARGETS_ROTATION)
+                return err_set(err, -EINVAL, "--stores is for targets check and rotation, not for targets %s",
+                               targets_table[t->action].name);
         if (rq->watch && t->action != TARGETS_ROTATION)
                 return err_set(err, -EINVAL, "--watch is for targets rotation, not for targets %s",
                                targets_table[t->action].name);

@@ -118,6 +118,7 @@ typedef struct CliRequest {
         CliTargets targets;
         char **paths;       /* lint, targets rotation: NULL-terminated; NULL: none */
         const char *ignore; /* lint: rules; NULL: not given */
+        const char *stores; /* targets check, rotation: a folder; NULL: not given */
         const char *from;   /* targets check: nodes; NULL: not given */
         bool strict;
         CliWhy why;

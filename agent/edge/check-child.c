@@ -103,8 +103,8 @@ static int child_prepare(Child *c, Err *err)
 static int child_check(Child *c, sd_event *event, Err *err)
 {
         _cleanup_(checking_freep) Checking *checking = NULL;
-        int r = checking_start(&checking, event, c->servers, c->n, "", "", child_on_checked, child_on_done, c,
-                               err);
+        int r = checking_start(&checking, event, c->servers, c->n, "", "", NULL, child_on_checked,
+                               child_on_done, c, err);
         while (r >= 0 && c->r >= 0 && !c->over) {
                 r = sd_event_run(event, UINT64_MAX);
                 if (r < 0)

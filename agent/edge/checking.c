@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "agent/edge/checking.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CHECK_CONNECT_USEC (5 * USEC_PER_SEC)
 #define CHECK_TOTAL_USEC   (10 * USEC_PER_SEC)
@@ -65,12 +68,20 @@ static int checking_add(Checking *c, size_t index, const EdgeTargetServer *serve
         return 0;
 }
 
+int checking_stores(const char *folder, Err *err)
+{
+        if (!folder)
+                return 0;
+        _cleanup_(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? err_errno(err, -errno, "--stores %s", folder) : 0;
+}
+
 int checking_start(Checking **ret, sd_event *event, const EdgeTargetServer *const *servers, size_t n,
-                   const char *org, const char *env, CheckedFn fn, CheckingDoneFn done, void *userdata,
-                   Err *err)
+                   const char *org, const char *env, const char *stores, CheckedFn fn, CheckingDoneFn done,
+                   void *userdata, Err *err)
 {
         _cleanup_(checking_freep) Checking *c = calloc(1, sizeof(*c));
-        ProbingOptions options = { .event = event, .total_usec = CHECK_TOTAL_USEC };
+        ProbingOptions options = { .event = event, .total_usec = CHECK_TOTAL_USEC, .stores = stores };
 
         if (!c)
                 return err_set(err, -ENOMEM, "Out of memory for %zu target servers", n);

@@ -30,15 +30,18 @@ typedef void (*CheckedFn)(size_t index, const Checked *checked, void *userdata);
 /* All have ended. May free the Checking. */
 typedef void (*CheckingDoneFn)(void *userdata);
 
+/* checking_stores() - is @folder (NULL: nothing to look at) one that can be used? Return: 0; -errno, told. */
+int checking_stores(const char *folder, Err *err) _must_check_;
+
 /*
  * checking_start() - check the @n @servers, all at once; they must live as long as the Checking. @org, @env:
- * copied by nobody. @fn: once for each of them, from within this call for what cannot be checked at all (no
- * host, no port), else from the loop. @done: once, from the loop. Return: 0; -ENOMEM; errors of
- * probing_start().
+ * copied by nobody. @stores: as in ProbingOptions; NULL: none. @fn: once for each of them, from within this
+ * call for what cannot be checked at all (no host, no port), else from the loop. @done: once, from the loop.
+ * Return: 0; -ENOMEM; errors of probing_start().
  */
 int checking_start(Checking **ret, sd_event *event, const EdgeTargetServer *const *servers, size_t n,
-                   const char *org, const char *env, CheckedFn fn, CheckingDoneFn done, void *userdata,
-                   Err *err) _must_check_;
+                   const char *org, const char *env, const char *stores, CheckedFn fn, CheckingDoneFn done,
+                   void *userdata, Err *err) _must_check_;
 
 /* checking_free() - ends everything without calling back. NULL allowed. Return: NULL. */
 Checking *checking_free(Checking *c);

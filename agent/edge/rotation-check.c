@@ -25,7 +25,7 @@ struct RotationChecks {
 int rotation_checks_new(RotationChecks **ret, Session *s, const DeployedEnv *env, Err *err)
 {
         _cleanup_(rotation_checks_freep) RotationChecks *c = calloc(1, sizeof(*c));
-        ProbingOptions options = { .event = s->event };
+        ProbingOptions options = { .event = s->event, .stores = s->rq->stores };
 
         if (c)
                 c->of_server = calloc(env->servers.n + 1, sizeof(*c->of_server));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/client.h"
+#include "agent/edge/checking.h"
 #include "agent/edge/deployed.h"
 #include "agent/edge/rotation-watch.h"
 
@@ -219,6 +220,8 @@ static int rotation_run(Session *s, const DeployedEnv *env)
         };
 
         show.kept_end = &show.kept;
+        if (checking_stores(s->rq->stores, &show.err) < 0)
+                return session_end_err(s, RESULT_USAGE, &show.err);
         int r = 0;
         if (env && s->rq->watch)
                 r = rotation_watch_new(&show.watch, s, env, &show.err);

@@ -234,6 +234,7 @@ static int round_begin(Watched *d, Err *err)
         const EdgeBalancer *b = &d->x->connection.balancer;
         /* All together have as many sockets as one would have. */
         ProbingOptions options = { .event = w->session->event,
+                                   .stores = w->session->rq->stores,
                                    .at_once = (unsigned) MAX(PROBING_AT_ONCE / w->n_monitored, (size_t) 1) };
         size_t n = 0;
 

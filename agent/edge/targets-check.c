@@ -203,7 +203,7 @@ static int checks_run(Checks *c, Err *err)
                                    &handlers, c, err);
         if (r >= 0 && c->here)
                 r = checking_start(&c->checking, s->event, c->servers, c->n, c->table.org, c->table.env,
-                                   here_on_checked, here_on_done, c, err);
+                                   s->rq->stores, here_on_checked, here_on_done, c, err);
         while (r >= 0 && c->under_way > 0) {
                 r = sd_event_run(s->event, UINT64_MAX);
                 if (r < 0)
@@ -219,7 +219,7 @@ int targets_check(Session *s, const char *org, const char *env)
         _cleanup_(checks_done) Checks c = { .table = { .session = s, .org = org, .env = env } };
         Err err = { 0 };
 
-        if (checks_from(&c, &err) < 0)
+        if (checking_stores(s->rq->stores, &err) < 0 || checks_from(&c, &err) < 0)
                 return session_end_err(s, RESULT_USAGE, &err);
         if (targets_fetch(s->api, org, env, &rows, &answer, &err) < 0)
                 return session_end_err(s, RESULT_FAILED, &err);

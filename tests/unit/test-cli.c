@@ -169,6 +169,8 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll targets check --from= --org a --env b", "accepted: NODE");
         BAD("edge-roll restart router --from m1", "restart does not take --from");
         BAD("edge-roll targets list --no-check --org a --env b", "--no-check is for targets rotation");
+        BAD("edge-roll targets list --stores /x --org a --env b",
+            "--stores is for targets check and rotation");
         BAD("edge-roll targets check --watch --org a --env b", "--watch is for targets rotation");
         BAD("edge-roll targets rotation x.xml --watch", "--watch needs --org and --env");
         BAD("edge-roll targets rotation --watch --no-check --org a --env b", "contradict");

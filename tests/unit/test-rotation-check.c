@@ -80,6 +80,13 @@ static void servers_are(const Fixture *f)
                 { "twoway", tls_origin.ports[TLS_ONE_WAY], "true",
                   ",\"sSLInfo\":{\"enabled\":\"true\",\"clientAuthEnabled\":\"true\",\"keyStore\":\"k\",\"keyAlias\":\"a\","
                   "\"ignoreValidationErrors\":true}" },
+                { "trusting", tls_origin.ports[TLS_ONE_WAY], "true",
+                  ",\"sSLInfo\":{\"enabled\":\"true\",\"trustStore\":\"ref://authority\"}" },
+                { "mutual", tls_origin.ports[TLS_TWO_WAY], "true",
+                  ",\"sSLInfo\":{\"enabled\":\"true\",\"clientAuthEnabled\":\"true\",\"keyStore\":\"keys\","
+                  "\"keyAlias\":\"client\",\"trustStore\":\"authority\"}" },
+                { "distrusting", tls_origin.ports[TLS_ONE_WAY], "true",
+                  ",\"sSLInfo\":{\"enabled\":\"true\",\"trustStore\":\"self\"}" },
                 { "selfsigned", tls_origin.ports[TLS_SELF], "true",
                   ",\"sSLInfo\":{\"enabled\":\"true\",\"trustStore\":\"t\"}" },
         };
@@ -560,6 +567,28 @@ static int tear_down(void **state _unused_)
         return 0;
 }
 
+/* Files in place of the stores. */
+static void test_stores(void **state _unused_)
+{
+        char line[200];
+        Fixture f;
+        open_door(&f);
+        file_write(f.file, DOCUMENT(SERVER("trusting") SERVER("mutual") SERVER("distrusting") MOST("1"), ""));
+        assert_int_equal(call(&f, "--json" ON, f.file), 0);
+        assert_non_null(strstr(f.out, "\"name\":\"distrusting\",\"stand\":\"in\""));
+        assert_non_null(strstr(f.out, "the certificate was not verified"));
+        assert_non_null(strstr(f.out, "no client certificate was shown"));
+        (void) snprintf(line, sizeof(line), "--json --stores %s" ON, tls_origin.folder);
+        assert_int_equal(call(&f, line, f.file), 0);
+        assert_non_null(strstr(f.out, "\"name\":\"trusting\",\"stand\":\"in\""));
+        assert_non_null(strstr(f.out, "\"name\":\"mutual\",\"stand\":\"in\""));
+        assert_non_null(strstr(f.out, "\"name\":\"distrusting\",\"stand\":\"out\""));
+        assert_null(strstr(f.out, "not here as a file"));
+        assert_int_equal(call(&f, "--stores /nowhere/at/all" ON, f.file), 2);
+        assert_non_null(strstr(f.err, "--stores /nowhere/at/all"));
+        close_door(&f);
+}
+
 /* ---- the monitors, run from here ---- */
 
 #define WELL "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -687,6 +716,7 @@ int main(void)
                 cmocka_unit_test(test_what_is_deployed),
                 cmocka_unit_test(test_kept_documents_are_bounded),
                 cmocka_unit_test(test_asked_once),
+                cmocka_unit_test(test_stores),
                 cmocka_unit_test(test_watch_leave_and_return),
                 cmocka_unit_test(test_watch_success_resets),
                 cmocka_unit_test(test_watch_for_a_time),
