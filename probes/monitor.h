@@ -8,6 +8,7 @@
  *
  * What the documentation does not say is not made up: TargetDisableSecs (only in the schema) has no effect
  * here, and IntervalInSec 0 (its default, though it is required) means that no check is ever made.
+ * One thing is ours: a response of a request that was under way when its server left does not bring it back.
  *
  * Source: Apigee "Load balancing across backend servers" (Maximum failures, Retry, Health monitoring, Success
  * and failure).

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/edge/rotation.h"
 #include "probes/monitor.h"
 #include "probes/probe-spec.h"
+#include "tests/lib/origin.h"
 
 #define FIELDS_MAX 6
 
@@ -55,11 +57,10 @@ static EdgeXml *read_endpoint(const Row *row, const char *balancer, const char *
         if (strcmp(monitor, "-") != 0)
                 (void) snprintf(health, sizeof(health), "<HealthMonitor>%s%s</HealthMonitor>",
                                 is_on ? on : "", is_on ? monitor + 4 : monitor);
-        (void) snprintf(
-                xml, sizeof(xml),
-                "<TargetEndpoint name='default'><HTTPTargetConnection><LoadBalancer><Server name='t'/>%s"
-                "</LoadBalancer>%s</HTTPTargetConnection></TargetEndpoint>",
-                balancer, health);
+        (void) snprintf(xml, sizeof(xml),
+                        "<TargetEndpoint name='default'><HTTPTargetConnection><LoadBalancer>%s%s"
+                        "</LoadBalancer>%s</HTTPTargetConnection></TargetEndpoint>",
+                        strstr(balancer, "<Server ") ? "" : "<Server name='t'/>", balancer, health);
         return read_xml(row, xml);
 }
 
@@ -208,12 +209,101 @@ static void run_retry(const Row *row)
                 fail_msg("line %u: %s", row->line, row->fields[1]);
 }
 
+static void answer_on_result(Probing *p _unused_, size_t index _unused_, const ProbeResult *r, void *userdata)
+{
+        (void) snprintf(userdata, 32, "%s", probe_layer_name(r->layer));
+}
+
+/* "200 ImOK: YourOK; B: 2" as an answer of HTTP. */
+static void answer_text(const char *field, char *buf, size_t size)
+{
+        const char *more = strchr(field, ' ');
+        int n = snprintf(buf, size, "HTTP/1.1 %.3s X\r\nContent-Length: 0\r\n", field);
+        for (; more; more = strchr(more + 1, ';'))
+                n += snprintf(buf + n, size - (size_t) n, "%.*s\r\n", (int) strcspn(more + 1, ";"),
+                              more + 1 + (more[1] == ' '));
+        (void) snprintf(buf + n, size - (size_t) n, "\r\n");
+}
+
+/* A real answer of a real origin. */
+static void run_answer(const Row *row)
+{
+        char monitor[1024], text[512], got[32] = "";
+        _cleanup_(sd_event_unrefp) sd_event *e = NULL;
+        _cleanup_(probing_freep) Probing *p = NULL;
+        ProbeSpec spec;
+        Err err = { 0 };
+
+        assert_int_equal(row->n, 5);
+        (void) snprintf(monitor, sizeof(monitor),
+                        "{on}<HTTPMonitor><Request/><SuccessResponse>%s</SuccessResponse></HTTPMonitor>",
+                        row->fields[2]);
+        _cleanup_(edge_xml_freep) EdgeXml *endpoint = read_endpoint(row, "", monitor);
+        assert_true(sd_event_new(&e) >= 0);
+        _cleanup_(origin_freep) Origin *o = origin_new(e, ORIGIN_OPEN);
+        answer_text(row->fields[3], text, sizeof(text));
+        origin_on(o, "*", (OriginReply){ .text = text });
+        const EdgeTargetServer server = { .host = { "127.0.0.1", 1 }, .port = { true, origin_port(o), 1 } };
+        assert_int_equal(probe_spec(&server, &endpoint->connection.monitor, &(ProbeDefaults){ 0 }, &spec,
+                                    &err),
+                         0);
+        assert_int_equal(probing_new(&p, &(ProbingOptions){ .event = e }, &err), 0);
+        assert_true(probing_add(p, &spec, "", "", &err) >= 0);
+        assert_int_equal(probing_run(p, answer_on_result, got, &err), 0);
+        if (strcmp(got, row->fields[4]) != 0)
+                fail_msg("line %u: %s\n  is:        %s\n  should be: %s", row->line, row->fields[1], got,
+                         row->fields[4]);
+}
+
+/* Is @name one of the words of @list? */
+static bool among(const char *list, const char *name)
+{
+        size_t len = strlen(name);
+        for (const char *at = list; (at = strstr(at, name)); at += len)
+                if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+                        return true;
+        return false;
+}
+
+static void run_share(const Row *row)
+{
+        static const RotationCheck down = { .layer = PROBE_CONNECT, .down = true },
+                                   well = { .layer = PROBE_OK };
+        _cleanup_(edge_xml_freep) EdgeXml *endpoint = read_endpoint(row, row->fields[2], "-");
+        const EdgeBalancer *b = &endpoint->connection.balancer;
+        _cleanup_(rotation_done) Rotation ro = { 0 };
+        const RotationCheck *checks[8];
+        char got[256] = "";
+
+        assert_int_equal(row->n, 5);
+        assert_in_range(b->n_servers, 1, ELEMENTS(checks));
+        for (size_t i = 0; i < b->n_servers; i++)
+                checks[i] = among(row->fields[3], b->servers[i].name.value) ? &down : &well;
+        assert_int_equal(rotation_of(&endpoint->connection, NULL, checks, &ro), 0);
+        for (size_t i = 0; i < ro.n; i++) {
+                char share[16] = "?";
+                if (ro.servers[i].share >= 0)
+                        (void) snprintf(share, sizeof(share), "%.0f", ro.servers[i].share * 100);
+                (void) snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s %s", i ? ", " : "",
+                                ro.servers[i].ref->name.value, share);
+        }
+        (void) snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", ro.fallback ? ", fallback" : "",
+                        ro.nobody ? ", nobody" : "");
+        if (strcmp(got, row->fields[4]) != 0)
+                fail_msg("line %u: %s\n  is:        %s\n  should be: %s", row->line, row->fields[1], got,
+                         row->fields[4]);
+}
+
 static void run_row(const Row *row)
 {
         static const struct {
                 const char *name;
                 void (*run)(const Row *row);
-        } kinds[] = { { "check", run_check }, { "count", run_count }, { "retry", run_retry } };
+        } kinds[] = { { "check", run_check },
+                      { "count", run_count },
+                      { "retry", run_retry },
+                      { "answer", run_answer },
+                      { "share", run_share } };
 
         for (size_t i = 0; i < ELEMENTS(kinds); i++)
                 if (strcmp(kinds[i].name, row->fields[0]) == 0) {
@@ -245,7 +335,7 @@ static void test_every_row(void **state _unused_)
                 run_row(&row);
                 rows++;
         }
-        assert_true(rows > 50);
+        assert_true(rows > 80);
 }
 
 static void test_what_cannot_be_checked(void **state _unused_)
