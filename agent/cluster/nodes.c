@@ -150,10 +150,19 @@ static bool pattern_matches(const Pattern *p, const Node *node)
         return strcmp(p->text, "ungrouped") == 0 && !node->groups[0] && node->n_servers == 0;
 }
 
+/* "r[1:3]" is a range, where a shell sees one of '1', ':' and '3'. */
+static bool word_is_range(const char *word)
+{
+        for (const char *c = strchr(word, '['); c; c = strchr(c + 1, '['))
+                if (memchr(c, ':', strcspn(c, "]")))
+                        return true;
+        return false;
+}
+
 /* Return: true: it is a name, a group or a pattern of what is there, and those are selected. */
 static bool word_chooses(Nodes *n, const char *word)
 {
-        const Pattern p = { .text = word, .glob = strpbrk(word, "*?[") != NULL };
+        const Pattern p = { .text = word, .glob = strpbrk(word, "*?[") && !word_is_range(word) };
         bool any = false;
         for (size_t i = 0; i < n->n; i++)
                 if (pattern_matches(&p, &n->nodes[i]))

@@ -142,7 +142,7 @@ static void test_chosen(void **state _unused_)
         static const struct {
                 const char *words, *selected;
         } rows[] = {
-                { "mp", "m1 m2" }, { "mp,r3", "r3 m1 m2" },     { "r[1:2],m1", "r1 r2 m1" },
+                { "mp", "m1 m2" }, { "mp,r3", "r3 m1 m2" },     { "r[1:3],m1", "r1 r2 r3 m1" },
                 { "*1", "r1 m1" }, { "all", "r1 r2 r3 m1 m2" }, { "m1,bob@m2:22,m9", "m1 m2 m9" },
         };
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
