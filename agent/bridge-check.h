@@ -2,7 +2,7 @@
 #pragma once
 
 /* The bridge's own piece of work: target servers, checked from this node for who asks (edge/check-wire.h), in
- * a process without any right (edge/check-child.h). */
+ * a process that is never root (edge/check-child.h). */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>

@@ -158,11 +158,14 @@ static int lookup_spawn(Lookup *l)
         return -r;
 }
 
-/* Without getent the name has no address, which is told like any other failure to look it up. */
+/* Without getent the name has no address, which is told like any other failure to look it up. Want of a
+ * descriptor or of a process says nothing of the name. */
 static int lookup_begin(Lookup *l, sd_event *event)
 {
         Addr addr;
         int r = addr_parse(l->host, &addr) ? 0 : lookup_spawn(l);
+        if (r < 0 && r != -ENOENT && r != -EACCES)
+                return r;
         if (r < 0)
                 l->why = "getent cannot be run";
         if (l->pid == 0)

@@ -27,7 +27,8 @@ typedef void (*LookupFn)(const Addr *addrs, size_t n, const char *why, void *use
 
 /*
  * lookup_start() - @host: copied; a number is its own answer. @fn is called once, from the loop (never from
- * within this call), unless cancelled. Return: 0; -ENOMEM; what sd-event says.
+ * within this call), unless cancelled. Return: 0; -ENOMEM; -EMFILE and the like of a process; what sd-event
+ * says.
  */
 int lookup_start(Lookup **ret, sd_event *event, const char *host, Usec limit_usec, LookupFn fn,
                  void *userdata, Err *err) _must_check_;

@@ -29,7 +29,7 @@ typedef struct Host {
         const char *name;
         Probing *probing;
         Lookup *lookup;
-        bool known;
+        bool known, here;             /* here: it could not even be looked up */
         char address[ADDR_TEXT_SIZE]; /* "": none */
         char why[160];
         Usec asked_usec;
@@ -447,7 +447,7 @@ static void check_begin(Check *c)
         Err err = { 0 };
         if (!*c->host->address) {
                 c->start_usec = c->host->asked_usec;
-                check_end_here(c, PROBE_RESOLVE, c->host->why);
+                check_end_here(c, c->host->here ? PROBE_HERE : PROBE_RESOLVE, c->host->why);
         } else if (check_ask(c, &err) < 0)
                 check_end_here(c, PROBE_HERE, err.text);
 }
@@ -505,7 +505,7 @@ static void host_ask(Host *h)
         if (lookup_start(&h->lookup, p->event, h->name, p->options.resolve_usec, host_on_lookup, h, &err) <
             0) {
                 (void) snprintf(h->why, sizeof(h->why), "%.150s", err.text);
-                h->known = true;
+                h->known = h->here = true;
                 return;
         }
         p->lookups++;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -37,6 +38,8 @@ static int become_nobody(Err *err)
         if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
             setresuid(NOBODY, NOBODY, NOBODY) < 0)
                 return err_errno(err, -errno, "cannot give up the rights of root");
+        /* The kernel forgets what the bridge has set when rights change. */
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         return 0;
 }
 
@@ -141,6 +144,7 @@ int check_child_main(void)
 {
         Err err = { 0 };
         (void) alarm(CHECK_CHILD_SEC);
+        (void) signal(SIGPIPE, SIG_IGN); /* a target may reset while it is written to */
         if (become_nobody(&err) < 0 || child_run(&err) < 0) {
                 (void) fprintf(stderr, "%s\n", err.text);
                 return result_exit_code(RESULT_FAILED);

@@ -3,8 +3,8 @@
 
 /*
  * Checks target servers for a bastion: a command of its own, run by the bridge, because what it talks to is
- * anybody's and the bridge may be root's. It needs no right at all, and has none: as root it becomes nobody
- * before it reads a byte.
+ * anybody's and the bridge may be root's. As root it becomes nobody before it reads a byte; where the bridge
+ * is a member's of the group it stays that member, and gains no right by running anything.
  *
  * `edge-roll check-targets`: a question on standard input, up to its end, answers on standard output as they
  * come (check-wire.h). It ends by itself, within CHECK_CHILD_SEC.

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,7 @@ int session_open(Session *s, const CliRequest *rq, const Config *config, const S
 {
         char hint[300];
         Err err = { 0 };
+        (void) signal(SIGPIPE, SIG_IGN); /* a server may reset while it is written to */
         int r = session_connect(s, rq, config, io, hint, sizeof(hint), &err);
         if (r >= 0)
                 return 0;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -669,6 +670,28 @@ static void test_families(void **state _unused_)
         getent_stop(&g);
 }
 
+/* Want of descriptors says nothing of a name, and nothing of who is behind it. */
+static void test_a_name_that_cannot_be_asked_for(void **state _unused_)
+{
+        struct rlimit limit, less;
+        Fixture f;
+        set_up(&f, ORIGIN_OPEN);
+        begin(&f);
+        add(&f, (ProbeSpec){ .kind = PROBE_TCP, .host = "both.example.com" });
+        int next = dup(STDIN_FILENO);
+        assert_true(next >= 0);
+        (void) close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        less = limit;
+        less.rlim_cur = (rlim_t) next;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+        run(&f);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(f.results[0].layer, PROBE_HERE);
+        assert_non_null(strstr(f.texts[0], "Too many open files"));
+        tear_down(&f);
+}
+
 /* A monitor that takes its time is given it. */
 static void test_limits(void **state _unused_)
 {
@@ -933,9 +956,9 @@ int main(void)
                 cmocka_unit_test(test_expectations), cmocka_unit_test(test_request),
                 cmocka_unit_test(test_not_here),     cmocka_unit_test(test_at_once),
                 cmocka_unit_test(test_freed),        cmocka_unit_test(test_silent_names),
-                cmocka_unit_test(test_families),     cmocka_unit_test(test_limits),
-                cmocka_unit_test(test_many_headers), cmocka_unit_test(test_tls),
-                cmocka_unit_test(test_java_names),
+                cmocka_unit_test(test_families),     cmocka_unit_test(test_a_name_that_cannot_be_asked_for),
+                cmocka_unit_test(test_limits),       cmocka_unit_test(test_many_headers),
+                cmocka_unit_test(test_tls),          cmocka_unit_test(test_java_names),
         };
         return cmocka_run_group_tests_name("probing", tests, start_nginx, stop_nginx);
 }
