@@ -73,7 +73,7 @@ else
 say =
 endif
 
-BASE   := base/addr.c base/dl.c base/err.c base/result.c base/text.c base/time.c base/words.c
+BASE   := base/addr.c base/dl.c base/err.c base/files.c base/result.c base/text.c base/time.c base/words.c
 DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
@@ -134,7 +134,7 @@ UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation rotation-check
 UNIT_TESTS   += dl json limits needed pem resume
 UNIT_TESTS   += why why-table
-UNIT_TESTS   += api config-seen names shares
+UNIT_TESTS   += api config-seen files names shares
 UNIT_TESTS   += why-estate
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote secrets survey systemd

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent/cluster/remote-impl.h"
+#include "base/files.h"
 
 /* Turns. */
 
@@ -59,16 +59,6 @@ static int on_start(sd_event_source *s, void *userdata)
 
 /* The pool. */
 
-/* Each link takes six descriptors. */
-static void raise_files(void)
-{
-        struct rlimit l;
-        if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-                l.rlim_cur = MIN(l.rlim_max, (rlim_t) 65536);
-                (void) setrlimit(RLIMIT_NOFILE, &l);
-        }
-}
-
 int remote_words(const char *const *words, const char *usual, Words *ret)
 {
         size_t n = 0;
@@ -118,7 +108,7 @@ int remote_pool_new(RemotePool **ret, sd_event *event, const RemoteOptions *o, E
                 return err_errno(err, r, "connections");
         if ((r = ssh_yard_new(&p->yard, event, err)) < 0)
                 return r;
-        raise_files();
+        files_raise(); /* each link takes six */
         (void) signal(SIGPIPE, SIG_IGN);
         *ret = TAKE_PTR(p);
         return 0;

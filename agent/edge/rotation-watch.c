@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/put.h"
+#include "base/files.h"
 #include "probes/json.h"
 #include "probes/monitor.h"
 
@@ -380,6 +381,7 @@ int rotation_watch_run(RotationWatch *w, Usec for_usec, Err *err)
                 return err_set(err, -ENODATA,
                                "there is no HealthMonitor that asks anything: nothing to watch");
         w->err = err;
+        files_raise(); /* each LoadBalancer has checks and lookups of its own */
         (void) sigemptyset(&ours);
         (void) sigaddset(&ours, SIGINT);
         (void) sigaddset(&ours, SIGTERM);

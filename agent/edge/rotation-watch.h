@@ -10,7 +10,7 @@
 
 #include "agent/edge/rotation-check.h"
 
-#define ROTATION_WATCH_MAX 500 /* LoadBalancers at once */
+#define ROTATION_WATCH_MAX 100 /* LoadBalancers at once */
 
 typedef struct RotationWatch RotationWatch;
 
