@@ -29,7 +29,7 @@ WERROR     ?= 0
 
 B    := build/$(VARIANT)
 
-# A second make, once what it needs is installed: as many compilers at once as there are processors, unless -j says it.
+# A second make, once what it needs is installed: as many compilers at once as there are processors, unless -jN does (N > 1).
 BUILD = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j"$$(nproc)")
 LIBS := libsystemd libnftnl libmnl libcjson inih
 
