@@ -15,7 +15,7 @@
 #include "agent/edge/check-wire.h"
 #include "agent/names.h"
 
-#define GROUPS_MAX 256
+#define GROUPS_MAX 1025 /* as many as the agent looks at, and the own one */
 
 struct BridgeCheck {
         BridgeCheckHandlers h;

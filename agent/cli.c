@@ -390,6 +390,11 @@ static int targets_check(const CliRequest *rq, Err *err)
         if (rq->stores && t->action != TARGETS_CHECK && t->action != TARGETS_ROTATION)
                 return err_set(err, -EINVAL, "--stores is for targets check and rotation, not for targets %s",
                                targets_table[t->action].name);
+        if (rq->stores && (rq->no_check || !rq->org))
+                return err_set(err, -EINVAL, "--stores %s",
+                               rq->no_check
+                                       ? "and --no-check contradict each other"
+                                       : "needs --org and --env: without them no target server is asked");
         if (rq->watch && t->action != TARGETS_ROTATION)
                 return err_set(err, -EINVAL, "--watch is for targets rotation, not for targets %s",
                                targets_table[t->action].name);

@@ -573,6 +573,7 @@ static void gate_lapsed(Job *job, const char *why)
                 job_feed(job, ROLL_EV_LAPSED, "%s", why);
                 return;
         }
+        job_thaw(job); /* putting it back may have to wait for who is at it */
         if (job_hold_back(job))
                 gate_back(job, why);
         else

@@ -103,6 +103,9 @@ static void raw_receive(HttpCall *call)
                         http_end(call, outcome, call->answer.why);
                         return;
                 }
+                /* Who sends faster than this reads must not hold up the loop for ever: the timer ends it. */
+                if (call->moved_usec >= call->end_usec)
+                        return;
         }
 }
 

@@ -36,7 +36,7 @@ int coord_proof_from_record(Coord *c, const RollRecord *record, Err *err)
         }
         /* Its process died while it was writing them. */
         if (proofs > (double) c->kept.n)
-                c->kept.missing = (size_t) (proofs - (double) c->kept.n);
+                c->kept.missing = (size_t) (MIN(proofs, (double) INT32_MAX) - (double) c->kept.n);
         return 0;
 }
 

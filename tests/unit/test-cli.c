@@ -171,6 +171,9 @@ static void mistakes_are_explained(void **state)
         BAD("edge-roll targets list --no-check --org a --env b", "--no-check is for targets rotation");
         BAD("edge-roll targets list --stores /x --org a --env b",
             "--stores is for targets check and rotation");
+        BAD("edge-roll targets rotation x.xml --stores /x", "--stores needs --org and --env");
+        BAD("edge-roll targets rotation --no-check --stores /x --org a --env b",
+            "--stores and --no-check contradict each other");
         BAD("edge-roll targets check --watch --org a --env b", "--watch is for targets rotation");
         BAD("edge-roll targets rotation x.xml --watch", "--watch needs --org and --env");
         BAD("edge-roll targets rotation --watch --no-check --org a --env b", "contradict");
