@@ -644,7 +644,7 @@ static void who_is_interrupted_while_the_bus_hangs_ends_at_once(void **state)
         assert_int_equal(kill(trace_pid(c.trace), SIGINT), 0);
         Usec begun = time_now();
         client_wait(&n, &c);
-        if (time_now() - begun > 5 * USEC_PER_SEC)
+        if (time_now() - begun > 15 * USEC_PER_SEC)
                 fail_msg("it ended only after %.1f s:\n%s", time_sec(time_now() - begun), c.said);
         assert_int_equal(kill(n.bus.pid, SIGCONT), 0);
         node_pump(&n, SETTLE_USEC);

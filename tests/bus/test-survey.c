@@ -221,7 +221,7 @@ static void whatever_the_management_server_does_a_roll_goes_on(void **state)
                 Usec before = time_now();
                 world_ends(&w, PLAN " --json", RESULT_DONE);
                 Usec took = time_now() - before;
-                if (waits && took > 5 * USEC_PER_SEC)
+                if (waits && took > 15 * USEC_PER_SEC)
                         fail_msg("%s: a plan took %.1f s", cases[i].mode, time_sec(took));
                 if (times(w.lines, "{\"name\":\"management\",\"verdict\":\"warning\"") != 1)
                         fail_msg("%s: one line says why:\n%s", cases[i].mode, w.lines);
@@ -256,7 +256,7 @@ static void what_was_found_before_the_time_was_over_is_shown(void **state)
         configure(&w, s, "management_limit = 1s\n");
         Usec before = time_now();
         world_ends(&w, ROLL, RESULT_DONE);
-        assert_true(time_now() - before < 5 * USEC_PER_SEC);
+        assert_true(time_now() - before < 15 * USEC_PER_SEC);
         world_says(
                 &w,
                 "1 of 2 target servers do not answer from here; 1 more could not be asked in the time: shut");
@@ -425,7 +425,7 @@ static void where_edge_cannot_be_asked_the_agents_decide_and_not_needed_is_not_s
                 Usec before = time_now();
                 world_ends(&w, IF_NEEDED, RESULT_PROBLEMS);
                 if (strncmp(modes[i], "hang", 4) == 0)
-                        assert_true(time_now() - before < 5 * USEC_PER_SEC);
+                        assert_true(time_now() - before < 15 * USEC_PER_SEC);
                 world_says(&w, "nothing that was seen needs a restart, but not everything could be asked");
                 assert_string_equal(w.order, "");
                 fake_agent_script(w.agent[1])->not_needed = false;

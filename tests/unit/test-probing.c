@@ -434,7 +434,7 @@ static void test_dripping(void **state _unused_)
                                  .drip_usec = 50 * USEC_PER_MSEC });
         Usec start = time_now();
         expect(&f, (ProbeSpec){ .kind = PROBE_HTTP, .path = "/ever" }, PROBE_BODY, "");
-        assert_true(time_now() - start < 6 * USEC_PER_SEC);
+        assert_true(time_now() - start < 20 * USEC_PER_SEC);
         tear_down(&f);
 }
 
@@ -630,7 +630,7 @@ static void test_silent_names(void **state _unused_)
         getent_start(&g, "exec tail -f /dev/null 9>&1 >/dev/null");
         set_up(&f, ORIGIN_OPEN);
         f.at_once = 2;
-        f.resolve_usec = 2 * USEC_PER_SEC;
+        f.resolve_usec = 5 * USEC_PER_SEC;
         origin_serve(f.origin, "*", 200, "ok");
         begin(&f);
         for (size_t i = 0; i < ELEMENTS(names); i++) {
@@ -640,14 +640,14 @@ static void test_silent_names(void **state _unused_)
         add(&f, http);
         Usec start = time_now();
         run(&f);
-        assert_true(time_now() - start < 6 * USEC_PER_SEC);
+        assert_true(time_now() - start < 15 * USEC_PER_SEC); /* 16 after another: 20 */
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 assert_int_equal(f.results[i].layer, PROBE_RESOLVE);
                 assert_true(f.results[i].elapsed_usec >= f.resolve_usec);
         }
         assert_int_equal(f.results[ELEMENTS(names)].layer, PROBE_OK);
         assert_true(f.last < ELEMENTS(names));
-        assert_true(f.results[ELEMENTS(names)].elapsed_usec < 2 * USEC_PER_SEC);
+        assert_true(f.results[ELEMENTS(names)].elapsed_usec < f.resolve_usec);
         tear_down(&f);
         /* No more than a few were started together. */
         assert_in_range(getent_most_at_start(&g), 1, 16);
