@@ -215,6 +215,10 @@ static void test_names(void **state _unused_)
         tear_down(&f);
 }
 
+/* A reset takes what was not read yet with it. */
+#define RESET_LATER \
+        .filler = "xxxxxx", .filler_bytes = 6, .drip_usec = 100 * USEC_PER_MSEC, .end = ORIGIN_RESET
+
 /* What an origin does with one request, and what is said about it, without TLS and with it. */
 typedef struct Row {
         OriginDoor door;
@@ -319,9 +323,7 @@ static const Row layers[] = {
         { .reply = { .text = HEAD "X-A: 1\r\n", .end = ORIGIN_HANG },
           .layer = PROBE_HEADER,
           .says = "nothing for" },
-        { .reply = { .text = HEAD "X-A: 1\r\n", .end = ORIGIN_RESET },
-          .layer = PROBE_HEADER,
-          .says = "reset" },
+        { .reply = { .text = HEAD "X-A: 1\r\n", RESET_LATER }, .layer = PROBE_HEADER, .says = "reset" },
         { .reply = { .text = HEAD "X-A: ", .filler = LONG, .filler_bytes = ORIGIN_FOREVER },
           .layer = PROBE_HEADER,
           .says = "larger than allowed" },
@@ -355,16 +357,14 @@ static const Row layers[] = {
         { .reply = { .text = HEAD "Content-Length: 100\r\n\r\nabc" },
           .layer = PROBE_BODY,
           .says = "the connection was closed" },
-        { .reply = { .text = HEAD "Content-Length: 100\r\n\r\nabc", .end = ORIGIN_RESET },
+        { .reply = { .text = HEAD "Content-Length: 100\r\n\r\nabc", RESET_LATER },
           .layer = PROBE_BODY,
           .says = "reset" },
         { .reply = { .text = HEAD "Content-Length: 2\r\n\r\nhello" },
           .layer = PROBE_OK,
           .says = "answered 200" },
         { .reply = { .text = HEAD "\r\nup to the end" }, .layer = PROBE_OK, .says = "answered 200" },
-        { .reply = { .text = HEAD "\r\nup to the end", .end = ORIGIN_RESET },
-          .layer = PROBE_BODY,
-          .says = "reset" },
+        { .reply = { .text = HEAD "\r\nup to the end", RESET_LATER }, .layer = PROBE_BODY, .says = "reset" },
         { .reply = { .text = CHUNKED "5\r\nhello\r\n0\r\n\r\n" }, .layer = PROBE_OK, .says = "answered 200" },
         { .reply = { .text = CHUNKED "5\r\nhello\r\n0\r\n" },
           .layer = PROBE_BODY,
