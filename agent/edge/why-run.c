@@ -124,12 +124,12 @@ static int vhost_expected(WhyRun *run, WhyVhost *v, const char *given, Err *err)
         if (r < 0 || !given || !vhost_meant(run, v->env, v->vhost))
                 return r;
         run->n_meant++;
-        bool other = *v->expected && strcmp(v->expected, given) != 0;
-        (void) snprintf(v->trouble, sizeof(v->trouble),
-                        other ? "%s has the certificate %.23s..., and not %.23s... "
-                                "(--expect-cert): a restart alone will not bring that"
-                              : "",
-                        v->expected_from, v->expected, given);
+        v->trouble[0] = '\0';
+        if (*v->expected && strcmp(v->expected, given) != 0)
+                (void) snprintf(v->trouble, sizeof(v->trouble),
+                                "%s has the certificate %.23s..., and not %.23s... "
+                                "(--expect-cert): a restart alone will not bring that",
+                                v->expected_from, v->expected, given);
         (void) snprintf(v->expected, sizeof(v->expected), "%s", given);
         (void) snprintf(v->expected_from, sizeof(v->expected_from), "--expect-cert");
         return 0;
