@@ -209,7 +209,7 @@ MINUTES      ?= 60
 FUZZ_MAKE     = $(BUILD) VARIANT=fuzz CC="$(FUZZ_CC)" fuzz-bins
 
 # Scenarios on booted nodes: so many at a time, each with nodes of its own.
-E2E_JOBS ?= 2
+E2E_JOBS ?= 3
 
 # Scenarios of the big cluster in `make check`: seconds of them, others each day. `make cluster` runs all.
 ROTATE ?= 300
