@@ -673,9 +673,7 @@ int main(int argc, char **argv)
         const char *wanted = list_only ? "*" : argc > 1 ? argv[1] : NULL;
         for (size_t i = 0; i < ELEMENTS(profiles); i++) {
                 const Profile *p = &profiles[i];
-                size_t size = strlen(p->name);
-                /* Of one of them by name nothing of the others need be known. */
-                if (wanted && *wanted != '*' && (strncmp(wanted, p->name, size) != 0 || wanted[size] != '/'))
+                if (!points_profile_wanted(wanted, p->name))
                         continue;
                 points_find(p, &seen);
                 points_tell(&seen, p->name);

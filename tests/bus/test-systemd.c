@@ -13,12 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/systemd.h"
 #include "tests/bus/fake-systemd1.h"
+#include "tests/lib/bus.h"
 
 #define UNIT "edge-router.service"
 #define RUN  "edge-roll-run-test.service"
@@ -653,60 +652,7 @@ static void test_run_bus_lost(void **state)
 
 /* ---- a bus in between ---- */
 
-typedef struct Daemon {
-        char dir[64], address[128];
-        pid_t pid;
-} Daemon;
-
-static bool daemon_start(Daemon *d)
-{
-        static const char config[] =
-                "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" "
-                "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
-                "<busconfig><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
-                "<policy context=\"default\"><allow send_destination=\"*\"/><allow receive_sender=\"*\"/>"
-                "<allow own=\"*\"/>"
-                "<allow user=\"*\"/></policy></busconfig>\n";
-        char path[128], option[160];
-        (void) snprintf(d->dir, sizeof(d->dir), "/tmp/edge-roll-bus-XXXXXX");
-        assert_non_null(mkdtemp(d->dir));
-        (void) snprintf(path, sizeof(path), "%s/conf", d->dir);
-        FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        (void) fprintf(file, config, d->dir);
-        assert_int_equal(fclose(file), 0);
-        (void) snprintf(option, sizeof(option), "--config-file=%s", path);
-        (void) snprintf(d->address, sizeof(d->address), "unix:path=%s/bus", d->dir);
-        char *const argv[] = { (char[]){ "dbus-daemon" }, option, (char[]){ "--nofork" }, NULL };
-        d->pid = fork();
-        if (d->pid == 0) {
-                /* A test that fails must not leave it behind. */
-                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void) execvp(argv[0], argv);
-                _exit(127);
-        }
-        (void) snprintf(path, sizeof(path), "%s/bus", d->dir);
-        Usec begin = time_now();
-        while (access(path, F_OK) < 0 && time_now() - begin < 5 * USEC_PER_SEC)
-                (void) usleep(5000);
-        return access(path, F_OK) == 0;
-}
-
-static void daemon_stop(Daemon *d)
-{
-        char path[128];
-        if (d->pid > 0) {
-                (void) kill(d->pid, SIGTERM);
-                (void) waitpid(d->pid, NULL, 0);
-        }
-        (void) snprintf(path, sizeof(path), "%s/conf", d->dir);
-        (void) unlink(path);
-        (void) snprintf(path, sizeof(path), "%s/bus", d->dir);
-        (void) unlink(path);
-        (void) rmdir(d->dir);
-}
-
-static sd_bus *daemon_connect(const Daemon *d, sd_event *e)
+static sd_bus *daemon_connect(const TestBus *d, sd_event *e)
 {
         sd_bus *bus;
         assert_true(sd_bus_new(&bus) >= 0);
@@ -721,15 +667,11 @@ static sd_bus *daemon_connect(const Daemon *d, sd_event *e)
 static void test_over_a_bus(void **state)
 {
         (void) state;
-        Daemon d = {};
+        TestBus d;
         Fixture f;
         Err err = {};
         setup(&f);
-        if (!daemon_start(&d)) {
-                daemon_stop(&d);
-                teardown(&f);
-                skip();
-        }
+        bus_make(&d);
         sd_bus *served = daemon_connect(&d, f.event), *forger = daemon_connect(&d, f.event);
         fake_systemd1_serve(f.fake, served);
         sd_bus *old = f.bus;
@@ -776,7 +718,7 @@ static void test_over_a_bus(void **state)
         sd_bus_close(f.bus);
         teardown(&f);
         sd_bus_close_unref(served);
-        daemon_stop(&d);
+        bus_remove(&d);
 }
 
 int main(void)

@@ -74,6 +74,12 @@ bool points_wanted(const char *wanted, const char *name)
         return !wanted || strcmp(wanted, name) == 0 || fnmatch(wanted, name, 0) == 0;
 }
 
+bool points_profile_wanted(const char *wanted, const char *profile)
+{
+        size_t len = strlen(profile);
+        return !wanted || *wanted == '*' || (strncmp(wanted, profile, len) == 0 && wanted[len] == '/');
+}
+
 void points_count(PointCounts *c, char *what)
 {
         size_t i = 0, len = strlen(what);

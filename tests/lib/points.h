@@ -41,6 +41,13 @@ bool points_always(const char *const *always, const char *name);
 /* points_wanted() - is @name the one that is asked for, or matches (fnmatch(3))? @wanted: NULL: all are. */
 bool points_wanted(const char *wanted, const char *name);
 
+/*
+ * points_profile_wanted() - may a point of @profile ("PROFILE/...") be the one that is asked for? Of one by
+ * name nothing of the other profiles need be known. @wanted: NULL, or a pattern that begins with '*': all
+ * are.
+ */
+bool points_profile_wanted(const char *wanted, const char *profile);
+
 /* How often a name has come. All of it 0 at first. */
 typedef struct PointCounts {
         struct {

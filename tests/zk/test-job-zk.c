@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "tests/lib/ensemble.h"
 #include "tests/lib/ns.h"
+#include "tests/lib/until.h"
 
 #define POOL      "router/gateway"
 #define MATE_PORT 18999
@@ -36,19 +37,6 @@ static Config *config;
 static Conns *conns;
 static Http *http;
 static Unwritten unwritten;
-
-typedef bool (*Until)(void *userdata);
-
-static bool run_until(Until until, void *userdata, Usec limit)
-{
-        Usec end = time_now() + limit;
-        while (!until(userdata)) {
-                if (time_now() >= end)
-                        return false;
-                assert_true(sd_event_run(loop, 20 * USEC_PER_MSEC) >= 0);
-        }
-        return true;
-}
 
 static ZkOptions zk_options(void)
 {
@@ -87,7 +75,7 @@ static int out_there(void)
         Err err = { 0 };
         q.zk = zk_options();
         assert_int_equal(place_ask(&a, loop, &q, on_seen, &s, &err), 0);
-        assert_true(run_until(is_seen, &s, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_seen, &s, 20 * USEC_PER_SEC));
         return s.out;
 }
 
@@ -167,7 +155,7 @@ static void mate_registers(void)
         place_id(o.id);
         (void) snprintf(o.address, sizeof(o.address), "127.0.0.1:%d", MATE_PORT);
         assert_int_equal(place_new(&p, loop, &o, PLACE_TAKE, &none, NULL, &err), 0);
-        assert_true(run_until(is_registered, p, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_registered, p, 20 * USEC_PER_SEC));
         assert_null(place_free(p));
 }
 
@@ -252,7 +240,7 @@ static void who_could_not_go_out_asks_the_others_once_more(void **state)
         mate_registers();
         mate_listens(&m, &s);
         Job *job = job_in_line();
-        assert_true(run_until(is_over, job, 30 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_over, job, 30 * USEC_PER_SEC));
         assert_true(m.changed.done);
         assert_int_equal(mate_asked, 2);
         assert_int_equal(ended, RESULT_REFUSED);

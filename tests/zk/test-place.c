@@ -20,6 +20,7 @@
 #include "agent/place.h"
 #include "tests/lib/ensemble.h"
 #include "tests/lib/ns.h"
+#include "tests/lib/until.h"
 
 #define CALLERS 12
 #define SESSION (2 * USEC_PER_SEC)
@@ -113,20 +114,6 @@ static void caller_changed(Place *p, void *userdata)
         }
 }
 
-typedef bool (*Until)(void *userdata);
-
-/* Runs the loop until @until is so; false after @limit. */
-static bool run_until(Until until, void *userdata, Usec limit)
-{
-        Usec end = time_now() + limit;
-        while (!until(userdata)) {
-                if (time_now() >= end)
-                        return false;
-                assert_true(sd_event_run(loop, 20 * USEC_PER_MSEC) >= 0);
-        }
-        return true;
-}
-
 static bool never(void *userdata)
 {
         (void) userdata;
@@ -135,7 +122,7 @@ static bool never(void *userdata)
 
 static void run_for(Usec usec)
 {
-        (void) run_until(never, NULL, usec);
+        (void) until_so(loop, never, NULL, usec);
 }
 
 static bool is_out(void *c)
@@ -185,7 +172,7 @@ static void hold(Caller *c, unsigned n, const char *pool)
 static void give(Caller *c)
 {
         place_give(c->place);
-        assert_true(run_until(is_given, c, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_given, c, 10 * USEC_PER_SEC));
         c->place = place_free(c->place);
 }
 
@@ -222,7 +209,7 @@ static Seen ask(PlaceQuestion q)
         if (!q.limit_usec)
                 q.limit_usec = 5 * USEC_PER_SEC;
         assert_int_equal(place_ask(&a, loop, &q, on_seen, &s, &err), 0);
-        assert_true(run_until(seen_done, &s, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, seen_done, &s, 20 * USEC_PER_SEC));
         return s;
 }
 
@@ -315,7 +302,7 @@ static void hear(char word)
         sd_event_source *s;
         heard = false;
         assert_true(sd_event_add_io(loop, &s, speech[0], 1 /* EPOLLIN */, on_speech, &word) >= 0);
-        assert_true(run_until(is_heard, NULL, 15 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_heard, NULL, 15 * USEC_PER_SEC));
         sd_event_source_unref(s);
 }
 
@@ -347,7 +334,7 @@ static void twelve(const char *pool, unsigned turns)
                 c[i] = (Caller){ .n = i + 1, .wanted = turns };
                 caller_begin(&c[i], &o, PLACE_TAKE);
         }
-        assert_true(run_until(all_done, c, 60 * USEC_PER_SEC));
+        assert_true(until_so(loop, all_done, c, 60 * USEC_PER_SEC));
         Usec took = time_now() - began;
         print_message("# %u callers, %u turns, a session each: %.2f s; from given back to the next one out: "
                       "%.1f ms\n",
@@ -370,21 +357,21 @@ static void who_waits_is_told_behind_whom(void **state)
         Caller a, b, c;
         (void) state;
         hold(&a, 1, "told");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "told");
-        assert_true(run_until(is_told, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &b, 5 * USEC_PER_SEC));
         hold(&c, 3, "told");
-        assert_true(run_until(is_told, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &c, 5 * USEC_PER_SEC));
         print_message("# %s\n# %s\n", b.last, c.last);
         assert_non_null(strstr(b.last, "1st of"));
         assert_non_null(strstr(b.last, "r1 (out, at work) since "));
         assert_non_null(strstr(b.last, ": proof 1"));
         assert_non_null(strstr(c.last, "2nd of 2"));
         give(&a);
-        assert_true(run_until(is_out, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 5 * USEC_PER_SEC));
         assert_true(is_waiting(&c));
         give(&b);
-        assert_true(run_until(is_out, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 5 * USEC_PER_SEC));
         give(&c);
 }
 
@@ -393,14 +380,14 @@ static void one_that_goes_before_its_turn_is_over_lets_the_next_in(void **state)
         Caller a, b, c;
         (void) state;
         hold(&a, 1, "leaves");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "leaves");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         hold(&c, 3, "leaves");
-        assert_true(run_until(is_waiting, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &c, 5 * USEC_PER_SEC));
         b.place = place_free(b.place);
         give(&a);
-        assert_true(run_until(is_out, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 5 * USEC_PER_SEC));
         give(&c);
 }
 
@@ -411,7 +398,7 @@ static void who_is_killed_while_out_stays_out(void **state)
         pid_t pid = child(1, "killed-out", false);
         hear('o');
         hold(&b, 2, "killed-out");
-        assert_true(run_until(is_told, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &b, 5 * USEC_PER_SEC));
         bury(pid);
         /* Its session ends; its place does not. */
         run_for(SESSION + 2 * USEC_PER_SEC);
@@ -421,8 +408,8 @@ static void who_is_killed_while_out_stays_out(void **state)
         Caller again = { .n = 1 };
         PlaceOptions o = options_of(1, "killed-out");
         caller_begin(&again, &o, PLACE_GIVE);
-        assert_true(run_until(is_given, &again, 5 * USEC_PER_SEC));
-        assert_true(run_until(is_out, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_given, &again, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 5 * USEC_PER_SEC));
         again.place = place_free(again.place);
         give(&b);
 }
@@ -435,13 +422,13 @@ static void who_is_killed_while_out_goes_out_again_at_once(void **state)
         pid_t pid = child(1, "killed-anew", false);
         hear('o');
         hold(&b, 2, "killed-anew");
-        assert_true(run_until(is_told, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &b, 5 * USEC_PER_SEC));
         bury(pid);
         hold(&again, 1, "killed-anew");
-        assert_true(run_until(is_out, &again, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &again, 5 * USEC_PER_SEC));
         assert_true(is_waiting(&b));
         give(&again);
-        assert_true(run_until(is_out, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 5 * USEC_PER_SEC));
         give(&b);
 }
 
@@ -521,10 +508,10 @@ static void what_goes_out_goes_before_what_is_out(void **state)
         (void) snprintf(out, sizeof(out), "out/%s", options.uuid);
         (void) place_path("give-order", out, o.out, sizeof(o.out));
         assert_int_equal(zk_new(&o.zk, loop, &options.zk, &handlers, &o, &err), 0);
-        assert_true(run_until(is_watching, &o, 2 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_watching, &o, 2 * USEC_PER_SEC));
         caller_begin(&again, &options, PLACE_GIVE);
-        assert_true(run_until(is_given, &again, 5 * USEC_PER_SEC));
-        assert_true(run_until(all_gone, &o, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_given, &again, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, all_gone, &o, 5 * USEC_PER_SEC));
         assert_string_equal(o.gone, "ro");
         o.zk = zk_free(o.zk);
         again.place = place_free(again.place);
@@ -538,10 +525,10 @@ static void who_is_killed_before_going_out_loses_its_turn(void **state)
         pid_t pid = child(1, "killed-turn", true);
         hear('t');
         hold(&b, 2, "killed-turn");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         Usec began = time_now();
         bury(pid);
-        assert_true(run_until(is_out, &b, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 10 * USEC_PER_SEC));
         print_message("# killed in its turn: the next is out after %.1f s (session %.0f s)\n",
                       time_sec(time_now() - began), time_sec(SESSION));
         give(&b);
@@ -556,7 +543,7 @@ static void its_own_next_agent_does_not_wait_for_the_old_session(void **state)
         bury(pid);
         hold(&again, 1, "killed-again");
         Usec began = time_now();
-        assert_true(run_until(is_out, &again, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &again, 10 * USEC_PER_SEC));
         assert_true(time_now() - began < USEC_PER_SEC);
         give(&again);
 }
@@ -568,9 +555,9 @@ static void who_is_frozen_in_its_turn_comes_back_without_it(void **state)
         pid_t pid = child(1, "frozen-turn", true);
         hear('t');
         hold(&b, 2, "frozen-turn");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         (void) kill(pid, SIGSTOP);
-        assert_true(run_until(is_out, &b, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 10 * USEC_PER_SEC));
         (void) kill(pid, SIGCONT);
         hear('w');
         assert_true(is_out(&b));
@@ -584,17 +571,17 @@ static void a_waiter_whose_session_ends_stands_in_line_again(void **state)
         Caller a, c;
         (void) state;
         hold(&a, 1, "frozen-wait");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         pid_t pid = child(2, "frozen-wait", false);
         hear('w');
         (void) kill(pid, SIGSTOP);
         run_for(SESSION + 2 * USEC_PER_SEC);
         hold(&c, 3, "frozen-wait");
-        assert_true(run_until(is_told, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &c, 5 * USEC_PER_SEC));
         assert_non_null(strstr(c.last, "1st of 1"));
         (void) kill(pid, SIGCONT);
         give(&a);
-        assert_true(run_until(is_out, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 5 * USEC_PER_SEC));
         give(&c);
         hear('o');
         bury(pid);
@@ -623,7 +610,7 @@ static void who_is_out_stays_out_when_its_session_ends(void **state)
         assert_int_equal(s.r, 0);
         assert_true(cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(s.show, "stolen")));
         cJSON_Delete(s.show);
-        assert_true(run_until(is_out, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 5 * USEC_PER_SEC));
         give(&b);
 }
 
@@ -632,20 +619,20 @@ static void a_leader_that_dies_costs_nobody_the_place(void **state)
         Caller a, b, c;
         (void) state;
         hold(&a, 1, "leader");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "leader");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         int leader = ensemble_leader();
         assert_true(leader >= 0);
         ensemble_kill(leader);
         hold(&c, 3, "leader");
-        assert_true(run_until(is_waiting, &c, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &c, 10 * USEC_PER_SEC));
         assert_false(a.stolen);
         give(&a);
-        assert_true(run_until(is_out, &b, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 10 * USEC_PER_SEC));
         assert_true(is_waiting(&c));
         give(&b);
-        assert_true(run_until(is_out, &c, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 10 * USEC_PER_SEC));
         give(&c);
         assert_true(ensemble_restart(leader));
 }
@@ -667,7 +654,7 @@ static void what_is_out_is_certain_only_as_long_as_zookeeper_answers(void **stat
         (void) state;
         hold(&a, 1, "fresh");
         assert_false(is_fresh(&a));
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         assert_true(is_fresh(&a));
         /* It is asked again and again. */
         Usec end = time_now() + SESSION + USEC_PER_SEC;
@@ -678,12 +665,12 @@ static void what_is_out_is_certain_only_as_long_as_zookeeper_answers(void **stat
         for (int n = 0; n < 3; n++)
                 ensemble_freeze(n);
         Usec frozen = time_now();
-        assert_true(run_until(is_no_more_fresh, &a, 2 * SESSION));
+        assert_true(until_so(loop, is_no_more_fresh, &a, 2 * SESSION));
         assert_true(time_now() - frozen < SESSION + USEC_PER_SEC);
         assert_true(is_out(&a));
         for (int n = 0; n < 3; n++)
                 ensemble_thaw(n);
-        assert_true(run_until(is_fresh, &a, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_fresh, &a, 20 * USEC_PER_SEC));
         assert_false(a.stolen);
         give(&a);
 }
@@ -693,12 +680,12 @@ static void an_ensemble_that_is_away_is_waited_for(void **state)
         Caller a, b, c;
         (void) state;
         hold(&a, 1, "away");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "away");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         for (int n = 0; n < ENSEMBLE_SERVERS; n++)
                 ensemble_kill(n);
-        assert_true(run_until(is_connecting, &b, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_connecting, &b, 10 * USEC_PER_SEC));
         hold(&c, 3, "away");
         run_for(SESSION * 2);
         assert_true(is_out(&a));
@@ -710,7 +697,7 @@ static void an_ensemble_that_is_away_is_waited_for(void **state)
                 (void) ensemble_restart(n);
         for (int n = 0; n < ENSEMBLE_SERVERS; n++)
                 assert_true(ensemble_wait(n));
-        assert_true(run_until(is_given, &a, 15 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_given, &a, 15 * USEC_PER_SEC));
         a.place = place_free(a.place);
         for (int i = 0; i < 2; i++) {
                 Caller *next;
@@ -731,7 +718,7 @@ static void a_silent_server_is_left_for_another(void **state)
                 char pool[32];
                 (void) snprintf(pool, sizeof(pool), "silent-%u", i);
                 hold(&c[i], i + 1, pool);
-                assert_true(run_until(is_out, &c[i], 5 * USEC_PER_SEC));
+                assert_true(until_so(loop, is_out, &c[i], 5 * USEC_PER_SEC));
         }
         int leader = ensemble_leader(), frozen = (leader + 1) % ENSEMBLE_SERVERS;
         ensemble_freeze(frozen);
@@ -739,7 +726,7 @@ static void a_silent_server_is_left_for_another(void **state)
         for (unsigned i = 0; i < ENSEMBLE_SERVERS; i++)
                 place_give(c[i].place);
         for (unsigned i = 0; i < ENSEMBLE_SERVERS; i++)
-                assert_true(run_until(is_given, &c[i], 3 * SESSION));
+                assert_true(until_so(loop, is_given, &c[i], 3 * SESSION));
         print_message("# a server fell silent: all given back after %.1f s\n", time_sec(time_now() - began));
         for (unsigned i = 0; i < ENSEMBLE_SERVERS; i++)
                 c[i].place = place_free(c[i].place);
@@ -761,28 +748,28 @@ static void as_many_are_out_as_the_pool_says(void **state)
         Caller a, b, c, d;
         (void) state;
         hold(&a, 1, "two");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "two");
-        assert_true(run_until(is_waiting, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &b, 5 * USEC_PER_SEC));
         set_size("two", 2);
-        assert_true(run_until(is_out, &b, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &b, 10 * USEC_PER_SEC));
         hold(&c, 3, "two");
-        assert_true(run_until(is_waiting, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &c, 5 * USEC_PER_SEC));
         /* A caller may ask for less, never for more. */
         PlaceOptions o = options_of(4, "two");
         o.size = 1;
         d = (Caller){ .n = 4, .holds = true };
         caller_begin(&d, &o, PLACE_TAKE);
-        assert_true(run_until(is_waiting, &d, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &d, 5 * USEC_PER_SEC));
         /* Not the one right before it, but the first goes. */
         give(&a);
-        assert_true(run_until(is_out, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 5 * USEC_PER_SEC));
         assert_true(is_waiting(&d));
         give(&c);
         run_for(200 * USEC_PER_MSEC);
         assert_true(is_waiting(&d));
         give(&b);
-        assert_true(run_until(is_out, &d, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &d, 5 * USEC_PER_SEC));
         give(&d);
 }
 
@@ -791,7 +778,7 @@ static void a_place_that_is_taken_away_is_noticed(void **state)
         Caller a;
         (void) state;
         hold(&a, 1, "stolen");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         PlaceQuestion q = { .kind = PLACE_STEAL, .pool = "stolen", .name = "nobody" };
         Seen s = ask(q);
         assert_int_equal(s.r, -ENOENT);
@@ -799,7 +786,7 @@ static void a_place_that_is_taken_away_is_noticed(void **state)
         s = ask(q);
         assert_int_equal(s.r, 0);
         cJSON_Delete(s.show);
-        assert_true(run_until(is_stolen, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_stolen, &a, 5 * USEC_PER_SEC));
         a.place = place_free(a.place);
 }
 
@@ -814,18 +801,18 @@ static void a_place_that_was_kept_and_is_taken_away_is_noticed(void **state)
         Caller a, b = { .n = 1, .holds = true };
         (void) state;
         hold(&a, 1, "kept");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         PlaceOptions o = *place_options(a.place);
         a.place = place_free(a.place);
         caller_begin(&b, &o, PLACE_KEEP);
-        assert_true(run_until(is_sure, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_sure, &b, 5 * USEC_PER_SEC));
         run_for(200 * USEC_PER_MSEC);
         assert_false(b.stolen);
         PlaceQuestion q = { .kind = PLACE_STEAL, .pool = "kept", .name = "r1" };
         Seen s = ask(q);
         assert_int_equal(s.r, 0);
         cJSON_Delete(s.show);
-        assert_true(run_until(is_stolen, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_stolen, &b, 5 * USEC_PER_SEC));
         b.place = place_free(b.place);
 }
 
@@ -843,13 +830,13 @@ static void a_wrong_password_is_refused(void **state)
         Caller a, b, c;
         (void) state;
         hold_with(&a, 1, "closed", "edge:right");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         assert_false(place_open(a.place));
         hold_with(&b, 2, "closed", "edge:wrong");
-        assert_true(run_until(is_failed, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_failed, &b, 5 * USEC_PER_SEC));
         print_message("# %s\n", b.last);
         hold_with(&c, 2, "closed", "edge:right");
-        assert_true(run_until(is_waiting, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_waiting, &c, 5 * USEC_PER_SEC));
         PlaceQuestion q = { .kind = PLACE_STEAL, .pool = "closed", .name = "r1" };
         Seen s = ask(q);
         assert_int_equal(s.r, -EACCES);
@@ -859,7 +846,7 @@ static void a_wrong_password_is_refused(void **state)
         s = ask(q);
         assert_int_equal(s.r, 0);
         cJSON_Delete(s.show);
-        assert_true(run_until(is_out, &c, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &c, 5 * USEC_PER_SEC));
         a.place = place_free(a.place);
         b.place = place_free(b.place);
         give(&c);
@@ -870,7 +857,7 @@ static void without_a_password_the_pool_is_open_and_that_is_known(void **state)
         Caller a;
         (void) state;
         hold(&a, 1, "open");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         assert_true(place_open(a.place));
         give(&a);
 }
@@ -883,7 +870,7 @@ static void a_path_that_is_not_there_is_told(void **state)
         PlaceOptions o = options_of(1, "path");
         assert_int_equal(lock_spec_parse("zookeeper://" ENSEMBLE_BIG "/nowhere", &o.zk.spec, &err), 0);
         caller_begin(&a, &o, PLACE_TAKE);
-        assert_true(run_until(is_failed, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_failed, &a, 5 * USEC_PER_SEC));
         print_message("# %s\n", a.last);
         assert_non_null(strstr(a.last, "/nowhere does not exist"));
         a.place = place_free(a.place);
@@ -891,7 +878,7 @@ static void a_path_that_is_not_there_is_told(void **state)
         assert_int_equal(lock_spec_parse("zookeeper://" ENSEMBLE_BIG "/edge-roll", &o.zk.spec, &err), 0);
         a = (Caller){ .holds = true };
         caller_begin(&a, &o, PLACE_TAKE);
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         give(&a);
 }
 
@@ -905,7 +892,7 @@ static void names_are_looked_up(void **state)
                                          &err),
                          0);
         caller_begin(&a, &o, PLACE_TAKE);
-        assert_true(run_until(is_out, &a, 10 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 10 * USEC_PER_SEC));
         give(&a);
 }
 
@@ -928,9 +915,9 @@ static void what_is_shown_is_complete(void **state)
         Caller a, b;
         (void) state;
         hold(&a, 1, "router/dc-1/show");
-        assert_true(run_until(is_out, &a, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, &a, 5 * USEC_PER_SEC));
         hold(&b, 2, "router/dc-1/show");
-        assert_true(run_until(is_told, &b, 5 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_told, &b, 5 * USEC_PER_SEC));
         PlaceQuestion q = { .kind = PLACE_SHOW, .pool = "router/dc-1/show" };
         Seen s = ask(q);
         assert_int_equal(s.r, 0);
@@ -982,13 +969,13 @@ static void what_is_cut_off_at_any_moment_is_found_again(void **state)
                         first = is_out(&c[0]) ? &c[0] : is_out(&c[1]) ? &c[1] : NULL;
                 assert_non_null(first);
                 Caller *second = first == &c[0] ? &c[1] : &c[0];
-                assert_true(run_until(is_waiting, second, 10 * USEC_PER_SEC));
+                assert_true(until_so(loop, is_waiting, second, 10 * USEC_PER_SEC));
                 assert_int_equal(out_in(pool), 1);
                 place_give(first->place);
                 if (round % 2)
                         cuts += cut();
-                assert_true(run_until(is_given, first, 10 * USEC_PER_SEC));
-                assert_true(run_until(is_out, second, 10 * USEC_PER_SEC));
+                assert_true(until_so(loop, is_given, first, 10 * USEC_PER_SEC));
+                assert_true(until_so(loop, is_out, second, 10 * USEC_PER_SEC));
                 first->place = place_free(first->place);
                 give(second);
                 assert_int_equal(out_in(pool), 0);

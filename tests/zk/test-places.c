@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "tests/lib/ensemble.h"
 #include "tests/lib/ns.h"
+#include "tests/lib/until.h"
 
 #define POOL    "router/dc-1/gateway"
 #define PORT    15999
@@ -45,19 +46,6 @@ static PlaceOptions options(void)
         assert_int_equal(lock_spec_parse("zookeeper://" ENSEMBLE_BIG, &o.zk.spec, &err), 0);
         place_id(o.id);
         return o;
-}
-
-typedef bool (*Until)(void *userdata);
-
-static bool run_until(Until until, void *userdata, Usec limit)
-{
-        Usec end = time_now() + limit;
-        while (!until(userdata)) {
-                if (time_now() >= end)
-                        return false;
-                assert_true(sd_event_run(loop, 20 * USEC_PER_MSEC) >= 0);
-        }
-        return true;
 }
 
 /* ---- a job: goes out and stays ---- */
@@ -99,7 +87,7 @@ static Place *go_out(void)
         was_stolen = false;
         assert_int_equal(places_write(dir, "router", &o, "", &err), 0);
         assert_int_equal(place_new(&p, loop, &o, PLACE_TAKE, &handlers, NULL, &err), 0);
-        assert_true(run_until(is_out, p, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_out, p, 20 * USEC_PER_SEC));
         return p;
 }
 
@@ -136,7 +124,7 @@ static int out_there(void)
         q.zk = options().zk;
         seen_out = -1;
         assert_int_equal(place_ask(&a, loop, &q, on_seen, NULL, &err), 0);
-        assert_true(run_until(is_seen, NULL, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_seen, NULL, 20 * USEC_PER_SEC));
         return seen_out;
 }
 
@@ -176,7 +164,7 @@ static void one_that_is_not_up_yet_keeps_its_place_and_is_looked_at_again(void *
         int fd = component_starts();
         assert_false(places_settle(p, config, conns, NULL));
         assert_true(places_pending(p, NULL, 0));
-        assert_true(run_until(is_settled, p, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_settled, p, 20 * USEC_PER_SEC));
         assert_int_equal(out_there(), 0);
         assert_false(places_settle(p, config, conns, NULL));
         assert_null(places_free(p));
@@ -198,13 +186,13 @@ static void the_next_job_keeps_what_the_one_before_gives_back(void **state)
         places_drop(p, "router");
         assert_false(places_pending(p, NULL, 0));
         next = go_out();
-        assert_false(run_until(is_stolen, NULL, 2 * USEC_PER_SEC));
+        assert_false(until_so(loop, is_stolen, NULL, 2 * USEC_PER_SEC));
         assert_true(has_record());
         assert_int_equal(out_there(), 1);
 
         places_adopt(p, "router", next);
         assert_false(places_settle(p, config, conns, NULL));
-        assert_true(run_until(is_settled, p, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_settled, p, 20 * USEC_PER_SEC));
         assert_int_equal(out_there(), 0);
         assert_null(places_free(p));
         assert_int_equal(close(fd), 0);
@@ -225,7 +213,7 @@ static void a_record_that_cannot_be_read_is_told_and_tried_again(void **state)
         assert_non_null(strstr(text, "/nonexistent/password"));
         assert_int_equal(places_write(dir, "router", &o, "", &err), 0);
         assert_false(places_settle(p, config, conns, NULL));
-        assert_true(run_until(is_settled, p, 20 * USEC_PER_SEC));
+        assert_true(until_so(loop, is_settled, p, 20 * USEC_PER_SEC));
         assert_null(places_free(p));
         assert_int_equal(close(fd), 0);
 }
