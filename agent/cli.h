@@ -143,7 +143,7 @@ int cli_parse(int argc, char **argv, CliRequest *ret, Err *err) _must_check_;
 
 /*
  * cli_wants_json() - is "--json" among the arguments? For the answer to a command line that cli_parse()
- * refuses.
+ * refuses: to be asked before that, which moves paths to the front of @argv.
  */
 bool cli_wants_json(int argc, char **argv);
 

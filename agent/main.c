@@ -199,8 +199,9 @@ int main(int argc, char **argv)
                 return mapped_main(argc - 2, argv + 2);
         if (argc > 1 && strcmp(argv[1], CHECK_CHILD_VERB) == 0)
                 return check_child_main();
+        bool json = cli_wants_json(argc, argv);
         if (cli_parse(argc, argv, &rq, &err) < 0)
-                return refuse(cli_wants_json(argc, argv), NULL, "", err.text);
+                return refuse(json, NULL, "", err.text);
         int status = run(&rq);
         /* What was written to a full disk was not said. */
         if (fflush(stdout) != 0 && status == 0)

@@ -152,6 +152,8 @@ static int read_xml(Target *t, const char *text, size_t len, Err *err)
                 return err_set(err, -EBADMSG, "no <TargetServer> but <%.60s>", t->xml->root);
         t->is_xml = true;
         t->server = t->xml->server;
+        if (!t->server.name.line && !t->server.host.line)
+                return err_set(err, -EBADMSG, "no target server but a <TargetServer> without name and host");
         return 0;
 }
 

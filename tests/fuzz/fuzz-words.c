@@ -15,21 +15,22 @@
 
 static void command_line(Fuzz *f)
 {
-        char *argv[ARGS + 1] = { NULL };
+        char *typed[ARGS], *argv[ARGS + 1] = { NULL }; /* paths are moved in argv */
         CliRequest rq;
         int argc = 0;
         Err err = { 0 };
 
         while (argc < ARGS && (argc == 0 || f->left > 0))
-                argv[argc++] = fuzz_text(f, NULL);
+                typed[argc++] = fuzz_text(f, NULL);
+        memcpy(argv, typed, (size_t) argc * sizeof(*argv));
+        bool json = cli_wants_json(argc, argv);
         if (cli_parse(argc, argv, &rq, &err) < 0)
                 fuzz_check(*err.text && fuzz_is_ascii(err.text));
         else
                 fuzz_check(rq.verb >= 0 && rq.verb < VERB_COUNT &&
-                           rq.cluster.n_overrides <= CLI_OVERRIDES_MAX);
-        (void) cli_wants_json(argc, argv);
+                           rq.cluster.n_overrides <= CLI_OVERRIDES_MAX && (json || !rq.json));
         while (argc > 0)
-                free(argv[--argc]);
+                free(typed[--argc]);
 }
 
 void fuzz_one(const uint8_t *data, size_t size)

@@ -217,6 +217,16 @@ static void json_is_seen_before_parsing(void **state)
         assert_true(cli_wants_json(3, with));
         assert_false(cli_wants_json(2, with));
         assert_false(cli_wants_json(3, behind));
+        /* Paths have been moved where it was, and behind them is nothing. */
+        char *refused[] = { (char[]){ "edge-roll" }, (char[]){ "lint" }, (char[]){ "--json" },
+                            (char[]){ "a" },         (char[]){ "b" },    (char[]){ "c" },
+                            (char[]){ "--org=o" } };
+        CliRequest rq;
+        Err err = { 0 };
+        bool json = cli_wants_json(ELEMENTS(refused), refused);
+        assert_int_equal(cli_parse(ELEMENTS(refused), refused, &rq, &err), -EINVAL);
+        assert_true(json);
+        assert_string_equal(refused[2], "c");
 }
 
 static void many_nodes_and_how_a_roll_over_them_goes(void **state)

@@ -388,6 +388,8 @@ static void test_bad_files(void **state _unused_)
                 const char *text, *said;
         } rows[] = {
                 { "", "nothing is in it" },
+                { "<TargetServer><Port>80</Port></TargetServer>", "without name and host" },
+                { "{\"port\":80}", "no target server but" },
                 { "  \n", "nothing is in it" },
                 { "hello", "Not JSON" },
                 { "[]", "no target server" },
