@@ -215,26 +215,30 @@ E2E_JOBS ?= 3
 # Scenarios of the big cluster in `make check`: seconds of them, others each day. `make cluster` runs all.
 ROTATE ?= 300
 
-# Everything: the packages first, then a second make, so that pkg-config is asked when it is there.
-check: fuzz-deps
-	$(Q)$(BUILD) tests
-	$(Q)$(FUZZ_MAKE)
-	$(Q)$(BUILD) fuzz-bins
-	$(Q)tests/run.sh --e2e "tests/fuzz/run --seed 1 --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs $(E2E_JOBS)" --e2e "tests/e2e/run --cluster --jobs $(E2E_JOBS) --rotate $(ROTATE)" \
-		$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(REPLAY)
+# The test programs, built with sanitizers. Not test-oom, which has a malloc() of its own. A request for more than there can
+# be is answered as malloc() answers it.
+IN_ASAN   = $(patsubst build/$(VARIANT)/%,build/asan/%,$(UNIT_BINS) $(KERNEL_BINS) $(filter-out %-oom,$(BUS_BINS)) $(ZK_BINS))
+RUN_TESTS = ASAN_OPTIONS=allocator_may_return_null=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 tests/run.sh
 
-# The quick part of it: seconds, no nodes.
+# Everything: the packages first, then a second make, so that pkg-config is asked when it is there. What is booted and
+# replayed is what users get; the other programs run with sanitizers (without: check-unit).
+check: fuzz-deps
+	$(Q)$(BUILD) VARIANT=asan tests
+	$(Q)$(BUILD) all $(TOOLS) $(REPLAY) $(filter %-oom,$(BUS_BINS)) fuzz-bins
+	$(Q)$(FUZZ_MAKE)
+	$(Q)$(RUN_TESTS) --e2e "tests/fuzz/run --seed 1 --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs $(E2E_JOBS)" --e2e "tests/e2e/run --cluster --jobs $(E2E_JOBS) --rotate $(ROTATE)" \
+		$(IN_ASAN) $(filter %-oom,$(BUS_BINS)) $(REPLAY)
+
+# The quick part of it, as it is built for users: seconds, no nodes.
 check-unit: deps
 	$(Q)$(BUILD) tests
 	$(Q)tests/run.sh $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS)
 
-# Not test-oom: it has a malloc() of its own. A request for more than there can be is answered as malloc() answers it.
+# The same with sanitizers.
 check-asan: deps
 	$(Q)$(BUILD) VARIANT=asan tests
-	$(Q)ASAN_OPTIONS=allocator_may_return_null=1 \
-		LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=600 \
-		tests/run.sh $(UNIT_BINS:build/$(VARIANT)/%=build/asan/%) $(KERNEL_BINS:build/$(VARIANT)/%=build/asan/%) \
-		$(patsubst build/$(VARIANT)/%,build/asan/%,$(filter-out %-oom,$(BUS_BINS))) $(ZK_BINS:build/$(VARIANT)/%=build/asan/%)
+	$(Q)$(RUN_TESTS) $(IN_ASAN)
 
 # Every parser of what comes from outside: its corpus, and a little of what is new (tests/README.md).
 .PHONY: fuzz-deps fuzz-bins fuzz-smoke fuzz fuzz-merge oom

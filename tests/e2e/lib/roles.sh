@@ -233,6 +233,9 @@ lb_state() {
         curl -s -m 2 --unix-socket "${LB_DIR:-$LAB/lb}/state.sock" 'http://lb/;csv' | awk -F, -v name="$1" '$1 == "routers" && $2 == name { print $18 }'
 }
 
+# was_checked ROUTER: the load balancer has checked it within a minute, and that can be seen on it.
+was_checked() { in_node "$1" ss -Htna "sport = :15999" | shows "$(ip4 lb)"; }
+
 # "no check" counts as up, as it does for the load balancer.
 lb_says() {
         case $(lb_state "$1") in

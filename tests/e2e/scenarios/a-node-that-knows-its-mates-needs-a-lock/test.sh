@@ -4,6 +4,7 @@
 
 need_edge_roll
 dirty r1
+wait_for 10 was_checked r1
 before=$(life r1)
 er r1 restart router --now
 assert_result refused 11

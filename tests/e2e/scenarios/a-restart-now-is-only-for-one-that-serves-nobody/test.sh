@@ -2,6 +2,7 @@
 # restart --now leaves out watch, notice and drain. One that is checked or has clients is refused, with who they are; one
 # that serves nobody is restarted at once, and nobody is waited for.
 
+wait_for 10 was_checked r1
 before=$(life r1)
 er r1 restart router --now
 assert_result refused 11
