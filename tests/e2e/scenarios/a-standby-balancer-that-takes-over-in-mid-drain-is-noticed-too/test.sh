@@ -2,7 +2,7 @@
 # The active one of a pair dies while requests of its own are drained; the standby takes over the clients' address, begins to
 # check and, not knowing better, to send. The job goes back to notice and waits for this one too.
 
-HOST[lb2]=6 HOST[vip]=100
+HOST[vip]=100
 [ -e /run/netns/lb2 ] || net_add lb2
 vip_to() {
         ip -n "$2" address del "$(ip4 vip)/32" dev eth0 2>/dev/null || :
