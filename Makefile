@@ -206,6 +206,7 @@ tests: all $(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS) $(ZK_BINS) $(TOOLS) $(REPLAY)
 # change has brought), minutes in `make fuzz` (from another one each time).
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 2
+FUZZ_SHORT    = tests/fuzz/run --seed 1 --seconds $(FUZZ_SECONDS)
 MINUTES      ?= 60
 FUZZ_MAKE     = $(BUILD) VARIANT=fuzz CC="$(FUZZ_CC)" fuzz-bins
 
@@ -227,7 +228,7 @@ check: fuzz-deps
 	$(Q)$(BUILD) VARIANT=asan tests
 	$(Q)$(BUILD) all $(TOOLS) $(REPLAY) $(filter %-oom,$(BUS_BINS)) fuzz-bins
 	$(Q)$(FUZZ_MAKE)
-	$(Q)$(RUN_TESTS) --e2e "tests/fuzz/run --seed 1 --seconds $(FUZZ_SECONDS)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs $(E2E_JOBS)" --e2e "tests/e2e/run --cluster --jobs $(E2E_JOBS) --rotate $(ROTATE)" \
+	$(Q)$(RUN_TESTS) --e2e "$(FUZZ_SHORT)" --e2e "tests/fuzz/oom --seconds 1" --e2e tests/model/run --e2e "tests/e2e/run --jobs $(E2E_JOBS)" --e2e "tests/e2e/run --cluster --jobs $(E2E_JOBS) --rotate $(ROTATE)" \
 		$(IN_ASAN) $(filter %-oom,$(BUS_BINS)) $(REPLAY)
 
 # The quick part of it, as it is built for users: seconds, no nodes.
@@ -249,7 +250,7 @@ fuzz-bins: $(FUZZ_BINS)
 
 fuzz-smoke: fuzz-deps
 	$(Q)$(FUZZ_MAKE)
-	$(Q)tests/fuzz/run --seed 1 --seconds $(FUZZ_SECONDS) $(if $(ONLY),--only "$(ONLY)")
+	$(Q)$(FUZZ_SHORT) $(if $(ONLY),--only "$(ONLY)")
 
 # Long: MINUTES each, two at a time. What is found is kept in build/fuzz; fuzz-merge puts what is new into the corpus.
 fuzz: fuzz-deps
