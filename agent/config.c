@@ -1060,11 +1060,11 @@ static int reader_key(void *userdata, const char *raw_section, const char *key, 
         return reader_add(rd, section, key, value) == 0;
 }
 
-static int file_read(Config *c, const char *file, bool may_be_absent, Err *err)
+static int file_read(Config *c, const char *file, Err *err)
 {
         _cleanup_(fclosep) FILE *f = fopen(file, "re");
         if (!f) {
-                if (errno == ENOENT && may_be_absent)
+                if (errno == ENOENT)
                         return 0;
                 return err_errno(err, errno, "cannot open %.200s", file);
         }
@@ -1103,7 +1103,7 @@ static int dir_read(Config *c, const char *dir, Err *err)
                 char path[PATH_MAX];
                 (void) snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
                 if (r == 0)
-                        r = file_read(c, path, true, err);
+                        r = file_read(c, path, err);
                 free(list[i]);
         }
         free(list);
@@ -1375,7 +1375,7 @@ int config_load(Config **ret, const char *file, const char *dir, Err *err)
                 return err_errno(err, -ENOMEM, "configuration");
         int r = plain_defaults(c, err);
         if (r == 0)
-                r = file_read(c, file ? file : CONFIG_FILE, true, err);
+                r = file_read(c, file ? file : CONFIG_FILE, err);
         if (r == 0)
                 r = dir_read(c, dir ? dir : CONFIG_DIR, err);
         if (r == 0)
