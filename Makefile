@@ -81,7 +81,8 @@ PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes
 PROBES += probes/deployments-json.c probes/store-json.c probes/target.c probes/vhost-json.c
 PROBES += probes/archive-dl.c probes/bundle.c
 PROBES += probes/http-raw.c probes/http-setup.c probes/http-tls.c probes/http1.c probes/lookup.c probes/monitor.c probes/plain.c probes/probe-spec.c probes/probing.c
-AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c agent/config.c agent/cuts.c \
+AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c \
+          agent/config.c agent/config-field.c agent/config-keys.c agent/config-print.c agent/config-read.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
           agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-prepare.c agent/job-record.c \
           agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-stop.c agent/job-targets.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lease.c agent/leases.c agent/leave.c agent/lost.c \
