@@ -105,6 +105,7 @@ EDGE += agent/bridge-check.c agent/edge/check-child.c agent/edge/check-wire.c ag
 EDGE += agent/edge/proof.c agent/edge/targets-check.c agent/edge/targets-down.c agent/edge/estate.c agent/edge/handshake.c agent/edge/why.c agent/edge/why-run.c agent/edge/why-table.c
 NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent/mapped.c agent/needed.c agent/needed-files.c agent/needed-look.c \
           agent/render-needed.c agent/served.c
+AGENT  += agent/agent-after.c agent/agent-bus.c agent/agent-config.c agent/agent-job.c agent/agent-resume.c agent/agent-ticket.c
 AGENT  += agent/client-ask.c agent/client-bus.c agent/client-call.c agent/client-job.c agent/job-beat.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
 GATE := agent/bus-gate.c agent/config-seen.c agent/names.c agent/shares.c
