@@ -263,7 +263,7 @@ fuzz-merge: fuzz-deps
 	$(Q)$(FUZZ_MAKE)
 	$(Q)tests/fuzz/run --merge $(if $(ONLY),--only "$(ONLY)")
 
-# The same with each allocation failing in turn. `make check` tries some of them.
+# The same with each allocation failing in turn. `make check` tries one at each place, and some of the others.
 oom: deps
 	$(Q)$(BUILD) fuzz-bins
 	$(Q)nice -n 15 tests/fuzz/oom $(if $(SECONDS),--seconds $(SECONDS),--all) $(if $(ONLY),--only "$(ONLY)")

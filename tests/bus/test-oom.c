@@ -3,7 +3,8 @@
 /*
  * The agent with one allocation failing, and then all behind it: it starts or says that it cannot, answers or
  * refuses, never crashes; and an unfinished job's record, which it could not read for want of memory, is left
- * for the next one. OOM_ALL=1: each allocation; OOM_ONE=N: that one; else some, others each day.
+ * for the next one. OOM_ALL=1: at each place that asks for memory (oom.h); OOM_ONE=N: at that one; else at
+ * some, others each day.
  */
 
 #include <setjmp.h>
@@ -21,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -44,7 +46,25 @@
 #include "tests/lib/oom.h"
 
 #define CALL_USEC (20 * USEC_PER_SEC)
-#define SOME      12 /* of the allocations, without OOM_ALL */
+#define SOME      12 /* of the places, without OOM_ALL */
+
+/* What fails in a life of an agent; all zeros: nothing. */
+typedef struct Failure {
+        uint64_t nth;   /* that allocation, */
+        uint64_t place; /* or the first one there, */
+        size_t number;  /* which is the place of that number, for people; */
+        bool from;      /* and all behind it */
+} Failure;
+
+/* What an agent has seen, written by itself when it comes to its end. */
+static struct Told {
+        uint64_t n;  /* allocations; 0: it did not come to its end */
+        bool failed; /* one of them */
+        size_t n_places;
+        uint64_t places[OOM_PLACES];
+        void *frames[64]; /* of a crash */
+        int n_frames;
+} * told;
 
 static TestBus bus;
 static char dir[64], config_file[96], record[96];
@@ -68,6 +88,8 @@ static int setup(void **state)
         (void) snprintf(record, sizeof(record), "%s/job.json", dir);
         put_config();
         bus_make(&bus);
+        told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_true(told != MAP_FAILED);
         return 0;
 }
 
@@ -89,7 +111,18 @@ static int teardown(void **state)
         dir_empty();
         (void) unlink(config_file);
         (void) rmdir(dir);
+        (void) munmap(told, sizeof(*told));
         return 0;
+}
+
+/* For a message. */
+static const char *failing(const Failure *f)
+{
+        static char text[64];
+        (void) snprintf(text, sizeof(text), "%s %llu%s", f->place ? "place" : "allocation",
+                        (unsigned long long) (f->place ? f->number : f->nth),
+                        f->from ? " and all behind it" : "");
+        return text;
 }
 
 #define SHORT_USEC (400 * USEC_PER_MSEC)
@@ -100,9 +133,9 @@ static void on_memory(int sig)
         (void) oom_disarm();
 }
 
-/* Is it libsystemd that gives up? Behind the frames of the handler come those of glibc, and then who has
- * called abort(). */
-static bool library_aborts(void)
+/* Is it the library that ends the process? Behind the frames of the handler come those of glibc, and then who
+ * has called abort(), or has crashed. */
+static bool is_of(const char *library)
 {
         void *frames[32];
         const int n = backtrace(frames, ELEMENTS(frames));
@@ -112,7 +145,7 @@ static bool library_aborts(void)
                 if (!dladdr(frames[i], &info) || !info.dli_fname)
                         return false;
                 if (glibc && !strstr(info.dli_fname, "/libc."))
-                        return strstr(info.dli_fname, "/libsystemd.") != NULL;
+                        return strstr(info.dli_fname, library) != NULL;
                 glibc = glibc || strstr(info.dli_fname, "/libc.");
         }
         return false;
@@ -126,13 +159,22 @@ static bool library_aborts(void)
 static void on_abort(int sig)
 {
         (void) sig;
-        _exit(strstr(oom_failed_in(), "/libc.") || library_aborts() ? 98 : 97);
+        _exit(strstr(oom_failed_in(), "/libc.") || is_of("/libsystemd.") ? 98 : 97);
 }
 
-/* The agent in a child of its own; what it has to say is not for a test's output. @told: how many there were.
- */
-static pid_t agent_start(uint64_t nth, bool from, int told)
+static void on_crash(int sig)
 {
+        told->n_frames = backtrace(told->frames, ELEMENTS(told->frames));
+        (void) signal(sig, SIG_DFL);
+        (void) raise(sig);
+}
+
+/* The agent in a child of its own; what it has to say is not for a test's output. */
+static pid_t agent_start(const Failure *f)
+{
+        told->n = told->n_places = 0;
+        told->failed = false;
+        told->n_frames = 0;
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid > 0)
@@ -144,7 +186,7 @@ static pid_t agent_start(uint64_t nth, bool from, int told)
         /* cmocka's would go on with the tests, in the child. */
         static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
         for (size_t i = 0; i < ELEMENTS(signals); i++)
-                (void) signal(signals[i], SIG_DFL);
+                (void) signal(signals[i], on_crash);
         void *frame;
         (void) backtrace(&frame, 1); /* loads what it needs, while there is memory */
         (void) signal(SIGABRT, on_abort);
@@ -156,10 +198,17 @@ static pid_t agent_start(uint64_t nth, bool from, int told)
                 (void) signal(SIGALRM, on_memory);
                 (void) setitimer(ITIMER_REAL, &lasts, NULL);
         }
-        oom_arm(nth, from);
+        if (f->nth)
+                oom_arm(f->nth, f->from);
+        else
+                oom_arm_place(f->place, f->from);
         int status = healing ? heal_main(config, "") : agent_main(config, "");
-        uint64_t n = oom_disarm();
-        (void) !write(told, &n, sizeof(n));
+        const uint64_t n = oom_disarm();
+        const uint64_t *places;
+        told->failed = oom_failed() > 0;
+        told->n_places = oom_places(&places);
+        memcpy(told->places, places, told->n_places * sizeof(*places));
+        told->n = n;
         _exit(status);
 }
 
@@ -190,7 +239,7 @@ static bool has_name(sd_bus *b)
  * message it gives the connection up, and the agent makes another one. Who has no memory at all any more
  * cannot answer.
  */
-static void ask(sd_bus *b, pid_t pid, uint64_t nth, bool from, const char *method, const char *component)
+static void ask(sd_bus *b, pid_t pid, const Failure *f, const char *method, const char *component)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
@@ -201,39 +250,40 @@ static void ask(sd_bus *b, pid_t pid, uint64_t nth, bool from, const char *metho
                                                &reply, "");
         sd_bus_message_unref(reply);
         sd_bus_error_free(&error);
-        if (r == -ETIMEDOUT && !from && time_now() - begin >= CALL_USEC)
-                fail_msg("allocation %llu: %s was not answered", (unsigned long long) nth, method);
-        while (r == -ETIMEDOUT && !from && !has_name(b) && !has_ended(pid))
+        if (r == -ETIMEDOUT && !f->from && time_now() - begin >= CALL_USEC)
+                fail_msg("%s: %s was not answered", failing(f), method);
+        while (r == -ETIMEDOUT && !f->from && !has_name(b) && !has_ended(pid))
                 if (time_now() - begin > CALL_USEC)
-                        fail_msg("allocation %llu: the agent has not come back to the bus",
-                                 (unsigned long long) nth);
+                        fail_msg("%s: the agent has not come back to the bus", failing(f));
 }
 
-/*
- * One life of an agent. Return: how many allocations it has seen; 0: it never came to its end.
- */
-static uint64_t life(uint64_t nth, bool from)
+/* A fork of this process has the addresses of this one. */
+static void crashed(const Failure *f, int sig)
+{
+        backtrace_symbols_fd(told->frames, told->n_frames, STDERR_FILENO);
+        fail_msg("%s: signal %d", failing(f), sig);
+}
+
+/* One life of an agent; what it has seen is in `told`. */
+static void life(const Failure *f)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *b = NULL;
-        int told[2], status = 0;
-        uint64_t n = 0;
+        int status = 0;
 
-        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
         assert_true(sd_bus_open_system(&b) >= 0);
-        assert_true(sd_bus_set_method_call_timeout(b, from ? 200 * USEC_PER_MSEC : CALL_USEC) >= 0);
-        pid_t pid = agent_start(nth, from, told[1]);
-        (void) close(told[1]);
+        assert_true(sd_bus_set_method_call_timeout(b, f->from ? 200 * USEC_PER_MSEC : CALL_USEC) >= 0);
+        pid_t pid = agent_start(f);
         /* One that waits for memory is told to end. */
-        const Usec end = time_add(time_now(), (from ? 1 : 20) * USEC_PER_SEC);
+        const Usec end = time_add(time_now(), (f->from ? 1 : 20) * USEC_PER_SEC);
         bool gone = false, there = false;
         while (!(gone = over(pid, &status)) && !(there = has_name(b)))
                 if (time_now() > end)
                         break;
         if (there) {
-                ask(b, pid, nth, from, "Status", NULL);
-                ask(b, pid, nth, from, "Look", "router");
-                ask(b, pid, nth, from, "Discover", "router");
-                ask(b, pid, nth, from, "CurrentJob", "router");
+                ask(b, pid, f, "Status", NULL);
+                ask(b, pid, f, "Look", "router");
+                ask(b, pid, f, "Discover", "router");
+                ask(b, pid, f, "CurrentJob", "router");
         }
         if (!gone) {
                 (void) kill(pid, SIGTERM);
@@ -241,43 +291,54 @@ static uint64_t life(uint64_t nth, bool from)
         }
         /* It may just be ending by itself when it is told to. */
         if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
-                fail_msg("allocation %llu: signal %d", (unsigned long long) nth, WTERMSIG(status));
+                crashed(f, WTERMSIG(status));
         if (WIFEXITED(status) && WEXITSTATUS(status) == 97)
-                fail_msg("allocation %llu: aborted", (unsigned long long) nth);
-        if (nth == 0)
-                assert_true(there);
-        (void) !read(told[0], &n, sizeof(n));
-        (void) close(told[0]);
-        return n;
+                fail_msg("%s: aborted", failing(f));
+        if (!f->nth && !f->place)
+                assert_true(there && told->n > 0);
 }
 
-/* Each allocation, or some of them. */
-static void each(uint64_t n, void (*check)(uint64_t nth, bool from))
+/* Which places are tried: from the first on, each so many further. */
+static void which(size_t n_places, size_t *ret_first, size_t *ret_step)
 {
-        uint64_t step = getenv("OOM_ALL") || n <= SOME ? 1 : n / SOME;
-        unsigned tries = 0;
-        if (getenv("OOM_ONE")) {
-                check(strtoull(getenv("OOM_ONE"), NULL, 10), getenv("OOM_FROM") != NULL);
-                return;
+        const char *all = getenv("OOM_ALL"), *one = getenv("OOM_ONE");
+        *ret_step = n_places <= SOME ? 1 : n_places / SOME;
+        *ret_first = (size_t) time(NULL) / 86400 % *ret_step;
+        if (one) {
+                assert_int_equal(sscanf(one, "%zu", ret_first), 1);
+                *ret_step = SIZE_MAX - *ret_first;
+        } else if (all) {
+                assert_int_equal(sscanf(all, "%zu/%zu", ret_first, ret_step), 2);
+                assert_true(*ret_first < *ret_step);
         }
-        for (uint64_t i = 1 + (uint64_t) time(NULL) / 86400 % step; i <= n;
-             i += i < 400 && step > 50 ? 50 : step) {
-                check(i, false);
-                check(i, true);
-                tries += 2;
-        }
-        print_message("%llu allocations, %u lives\n", (unsigned long long) n, tries);
 }
 
-static void once(uint64_t nth, bool from)
+/* At each of those places, as they are in a life in which nothing fails. */
+static void each(void (*check)(const Failure *f))
 {
-        (void) life(nth, from);
+        size_t first, step;
+        unsigned lives = 0, unharmed = 0;
+        life(&(Failure){ 0 });
+        _cleanup_(freep) struct Told *all = malloc(sizeof(*all));
+        assert_non_null(all);
+        *all = *told;
+        which(all->n_places, &first, &step);
+        for (size_t i = first; i < all->n_places; i += step, lives += 2) {
+                Failure f = { .place = all->places[i], .number = i };
+                check(&f);
+                unharmed += told->n > 0 && !told->failed;
+                f.from = true;
+                check(&f);
+        }
+        print_message("%llu allocations at %zu places, %u lives, %u of them never came there\n",
+                      (unsigned long long) all->n, all->n_places, lives, unharmed);
+        assert_true(lives > 0 && unharmed <= lives / 4);
 }
 
 static void it_starts_or_says_that_it_cannot(void **state)
 {
         (void) state;
-        each(life(0, false), once);
+        each(life);
         dir_empty();
 }
 
@@ -295,23 +356,22 @@ static void put_record(void)
         cJSON_Delete(o);
 }
 
-static void with_record(uint64_t nth, bool from)
+static void with_record(const Failure *f)
 {
         char path[128];
         dir_empty();
         put_record();
-        (void) life(nth, from);
+        life(f);
         (void) snprintf(path, sizeof(path), "%s/unreadable-job.json", dir);
         if (access(path, F_OK) == 0)
-                fail_msg("allocation %llu%s: the record of a job was given up", (unsigned long long) nth,
-                         from ? " and all behind it" : "");
+                fail_msg("%s: the record of a job was given up", failing(f));
 }
 
 static void a_record_that_cannot_be_read_now_is_not_given_up(void **state)
 {
         (void) state;
         put_record();
-        each(life(0, false), with_record);
+        each(with_record);
         dir_empty();
 }
 
@@ -322,24 +382,21 @@ static void a_record_that_cannot_be_read_now_is_not_given_up(void **state)
 static int life_with_a_lack(uint64_t nth)
 {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *b = NULL;
-        int told[2], status = 0;
+        const Failure f = { .nth = nth, .from = true };
+        int status = 0;
         dir_empty();
         put_record();
-        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
         assert_true(sd_bus_open_system(&b) >= 0);
         lack = true;
-        pid_t pid = agent_start(nth, true, told[1]);
+        pid_t pid = agent_start(&f);
         lack = false;
-        (void) close(told[1]);
         const Usec end = time_add(time_now(), 20 * USEC_PER_SEC);
         while (!has_ended(pid) && (healing || access(record, F_OK) == 0 || !has_name(b)) && time_now() < end)
                 (void) poll(NULL, 0, 10);
         if (time_now() >= end)
-                fail_msg("allocation %llu and all behind it for a while: nothing has come of it",
-                         (unsigned long long) nth);
+                fail_msg("%s for a while: nothing has come of it", failing(&f));
         (void) kill(pid, SIGTERM);
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        (void) close(told[0]);
         return status;
 }
 
@@ -351,7 +408,8 @@ static void the_same_agent_waits_for_memory_and_goes_on(void **state)
         unsigned went_on = 0, tries = 0;
         dir_empty();
         put_record();
-        const uint64_t n = life(0, false);
+        life(&(Failure){ 0 });
+        const uint64_t n = told->n;
         for (uint64_t i = n / 40; i < n; i += 1 + n / 40, tries++) {
                 int status = life_with_a_lack(i);
                 if (WIFEXITED(status) && WEXITSTATUS(status) == AGENT_EXIT_RESTART)
@@ -531,7 +589,7 @@ static void a_record_is_written_whole_or_not_at_all(void **state)
                 uint64_t n = 1;
                 for (bool failed = true; failed; n += n < 400 ? 1 : 50) {
                         check_record(w, n, false, whole);
-                        failed = oom_failed();
+                        failed = oom_failed() > 0;
                         check_record(w, n, true, whole);
                         /* What was lost then is of no matter to what is written now. */
                         if (w->write(&err) < 0)

@@ -3,11 +3,13 @@
 /*
  * A fuzz target on its corpus, once as it is and once for each allocation that can fail.
  *
- *   fuzz-NAME [--all] [--seconds N] [--input FILE [--nth N]] CORPUS-DIRECTORY
+ *   fuzz-NAME [--all | --seconds N] CORPUS-DIRECTORY
+ *   fuzz-NAME --input FILE [--nth N]
  *
  * A target has no say in whether the operation succeeds: it must not crash, and must have freed what it took.
- * Without --all some inputs and some allocations of each are tried, others each day, for N seconds; --all
- * tries every allocation of every input. TAP; exit 0: all good.
+ * At each place that asks for memory (tests/lib/oom.h) the first allocation of all inputs fails, alone and
+ * with all behind it. Then some allocations of some inputs, others each day, for N seconds; with --all every
+ * one of every input. --input: every one of that, or the Nth. TAP; exit 0: all good.
  */
 
 #include <dirent.h>
@@ -25,19 +27,17 @@
 #define INPUT_MAX (1024 * 1024)
 #define SOME      200 /* allocations of an input, without --all */
 
-static struct {
-        const char *input;
-        uint64_t nth;
-} now;
-
-static uint64_t inputs, tries, leaks;
+static const char *now; /* the input */
+static bool every;      /* allocation, not a sample */
+static Usec until;
+static uint64_t inputs, tries, missed, leaks;
 
 /* What can be said when it has crashed. */
 static void on_crash(int sig)
 {
         char text[512];
-        int n = snprintf(text, sizeof(text), "not ok 1 - signal %d on %s, allocation %llu\n1..1\n", sig,
-                         now.input, (unsigned long long) now.nth);
+        int n = snprintf(text, sizeof(text), "not ok 1 - signal %d on %s, allocation %llu\n1..1\n", sig, now,
+                         (unsigned long long) oom_failed());
         if (write(STDOUT_FILENO, text, (size_t) n) == n)
                 _exit(1);
         _exit(2);
@@ -66,40 +66,66 @@ static void leaked(int64_t before)
                 return;
         leaks++;
         (void) printf("# %lld allocations not freed: %s, allocation %llu\n",
-                      (long long) (oom_live() - before), now.input, (unsigned long long) now.nth);
+                      (long long) (oom_live() - before), now, (unsigned long long) oom_failed());
 }
 
-static void try_nth(const uint8_t *bytes, size_t size, uint64_t nth, bool from)
+/* What it is armed for. */
+static void try(const uint8_t *bytes, size_t size, int64_t before)
 {
-        int64_t before = oom_live();
-
-        now.nth = nth;
-        oom_arm(nth, from);
         fuzz_one(bytes, size);
         (void) oom_disarm();
         tries++;
         leaked(before);
 }
 
-/* Which allocations are tried: all, or some that are spread, beginning elsewhere each day. */
-static void sweep(const char *path, bool all, uint64_t only, Usec until)
+static void try_nth(const uint8_t *bytes, size_t size, uint64_t nth, bool from)
 {
-        size_t size;
-        _cleanup_(freep) uint8_t *bytes = input_read(path, &size);
+        const int64_t before = oom_live();
+        oom_arm(nth, from);
+        try(bytes, size, before);
+}
 
-        now.input = path;
-        now.nth = 0;
-        fuzz_one(bytes, size); /* what is loaded or made once */
-        int64_t before = oom_live();
+static void try_place(const uint8_t *bytes, size_t size, uint64_t place, bool from)
+{
+        const int64_t before = oom_live();
+        oom_arm_place(place, from);
+        try(bytes, size, before);
+        missed += oom_failed() == 0;
+}
+
+/* Once, so that what is loaded or made once is there. */
+static uint8_t *input_begin(const char *path, size_t *ret_size)
+{
+        uint8_t *bytes = input_read(path, ret_size);
+        now = path;
+        inputs++;
+        fuzz_one(bytes, *ret_size);
+        return bytes;
+}
+
+/* The places that no input before this one has come to. */
+static void sweep_places(const uint8_t *bytes, size_t size)
+{
+        const uint64_t *places;
+        const size_t known = oom_places(&places);
+        oom_arm_place(0, false);
+        fuzz_one(bytes, size);
+        (void) oom_disarm();
+        const size_t n = oom_places(&places);
+        for (size_t i = known; i < n; i++) {
+                try_place(bytes, size, places[i], false);
+                try_place(bytes, size, places[i], true);
+        }
+}
+
+/* Which allocations are tried: all, or some that are spread, beginning elsewhere each day. */
+static void sweep_allocations(const uint8_t *bytes, size_t size)
+{
+        const int64_t before = oom_live();
         oom_arm(0, false);
         fuzz_one(bytes, size);
-        uint64_t n = oom_disarm(), step = all || n <= SOME ? 1 : n / SOME;
+        const uint64_t n = oom_disarm(), step = every || n <= SOME ? 1 : n / SOME;
         leaked(before);
-        inputs++;
-        if (only > 0) {
-                try_nth(bytes, size, only, false);
-                return;
-        }
         for (uint64_t i = 1 + (uint64_t) time(NULL) / 86400 % step; i <= n && time_now() < until; i += step) {
                 try_nth(bytes, size, i, false);
                 if (i % 8 == 1)
@@ -107,24 +133,37 @@ static void sweep(const char *path, bool all, uint64_t only, Usec until)
         }
 }
 
+/* @nth 0: every allocation. */
+static void sweep_file(const char *path, uint64_t nth)
+{
+        size_t size;
+        _cleanup_(freep) uint8_t *bytes = input_begin(path, &size);
+        if (nth > 0)
+                try_nth(bytes, size, nth, false);
+        else
+                sweep_allocations(bytes, size);
+}
+
 /* Begins at another input each day; what the time is too short for has its day, too. */
-static void sweep_dir(const char *dir, bool all, Usec until)
+static void sweep_dir(const char *dir, void (*sweep)(const uint8_t *bytes, size_t size))
 {
         struct dirent **entries = NULL;
-        int n = scandir(dir, &entries, NULL, alphasort), first;
+        int n = scandir(dir, &entries, NULL, alphasort);
 
         if (n < 0) {
                 perror(dir);
                 exit(2);
         }
-        first = all || n == 0 ? 0 : (int) ((uint64_t) time(NULL) / 86400 * 7 % (uint64_t) n);
+        const int first = n == 0 ? 0 : (int) ((uint64_t) time(NULL) / 86400 * 7 % (uint64_t) n);
         for (int i = 0; i < n; i++) {
                 const struct dirent *e = entries[(first + i) % n];
                 char path[PATH_MAX];
                 if (*e->d_name == '.')
                         continue;
                 (void) snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-                sweep(path, all, 0, until);
+                size_t size;
+                _cleanup_(freep) uint8_t *bytes = input_begin(path, &size);
+                sweep(bytes, size);
         }
         while (n > 0)
                 free(entries[--n]);
@@ -136,11 +175,10 @@ int main(int argc, char **argv)
         static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
         const char *dir = NULL, *input = NULL;
         uint64_t seconds = 0, nth = 0;
-        bool all = false;
 
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--all") == 0)
-                        all = true;
+                        every = true;
                 else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
                         seconds = strtoull(argv[++i], NULL, 10);
                 else if (strcmp(argv[i], "--input") == 0 && i + 1 < argc)
@@ -151,17 +189,19 @@ int main(int argc, char **argv)
                         dir = argv[i];
         for (size_t i = 0; i < ELEMENTS(signals); i++)
                 (void) signal(signals[i], on_crash);
-        const Usec until = seconds > 0 ? time_now() + seconds * USEC_PER_SEC : USEC_INFINITY;
+        every = every || input;
+        until = every ? USEC_INFINITY : time_now() + seconds * USEC_PER_SEC;
         if (input)
-                sweep(input, true, nth, until);
-        else if (dir)
-                sweep_dir(dir, all, until);
-        else {
+                sweep_file(input, nth);
+        else if (dir) {
+                sweep_dir(dir, sweep_places);
+                sweep_dir(dir, sweep_allocations);
+        } else {
                 (void) fprintf(stderr, "%s: which corpus?\n", argv[0]);
                 return 2;
         }
-        (void) printf("%sok 1 - %llu inputs, %llu failed allocations, %llu leaks\n1..1\n",
+        (void) printf("%sok 1 - %llu inputs, %llu failed allocations, %llu never came, %llu leaks\n1..1\n",
                       leaks ? "not " : "", (unsigned long long) inputs, (unsigned long long) tries,
-                      (unsigned long long) leaks);
-        return leaks > 0 || inputs == 0;
+                      (unsigned long long) missed, (unsigned long long) leaks);
+        return leaks > 0 || inputs == 0 || missed > tries / 4;
 }

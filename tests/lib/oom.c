@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FRAMES 128
+
 /* glibc's own, by the names that it keeps for those who replace them. */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
@@ -18,19 +21,49 @@ extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
-static _Atomic uint64_t count, fail_at;
-static _Atomic bool armed, fail_from, failed, spared;
+static _Atomic uint64_t count, fail_at, failed; /* failed: the number of the first one; 0: none */
+static _Atomic bool armed, fail_from, spared;
 static _Atomic int64_t live;
 static const void *asked; /* where the one that failed was called from */
 static char told[256];
 
-void oom_arm(uint64_t nth, bool from)
+/* In the order in which they came; in a table that is open at the hash. */
+static uint64_t places[OOM_PLACES];
+static uint32_t place_slots[2 * OOM_PLACES]; /* 1 + the index in `places`; 0: nobody's */
+static size_t n_places;
+static uint64_t fail_place;
+static bool by_place;
+static int n_outer; /* frames around who has armed */
+
+static void arm(uint64_t nth, uint64_t place, bool placed, bool from)
 {
+        armed = false;
         count = 0;
-        failed = false;
+        failed = 0;
         fail_at = nth;
+        fail_place = place;
+        by_place = placed;
         fail_from = from;
         armed = true;
+}
+
+void oom_arm(uint64_t nth, bool from)
+{
+        arm(nth, 0, false, from);
+}
+
+void oom_arm_place(uint64_t place, bool from)
+{
+        void *frames[FRAMES];
+        /* This loads what it needs, too, while there is memory. */
+        n_outer = backtrace(frames, FRAMES) - 1;
+        arm(0, place, true, from);
+}
+
+size_t oom_places(const uint64_t **ret_places)
+{
+        *ret_places = places;
+        return n_places;
 }
 
 uint64_t oom_disarm(void)
@@ -39,7 +72,7 @@ uint64_t oom_disarm(void)
         return count;
 }
 
-bool oom_failed(void)
+uint64_t oom_failed(void)
 {
         return failed;
 }
@@ -60,14 +93,60 @@ void oom_spare(bool on)
         spared = on;
 }
 
+#define ASKER UINT64_C(0xffffffff)
+
+/* Of who asks alone, without those who have called it: the low half of the number of its place. Never 0. */
+static uint64_t asker(const void *who)
+{
+        return ((uintptr_t) who * 2654435761u >> 8 & ASKER) | 1;
+}
+
+/* Who asks, and who has called it, up to who has armed; where that one was called from is no matter. */
+static uint64_t place_here(const void *who)
+{
+        void *frames[FRAMES];
+        const int n = backtrace(frames, FRAMES);
+        uint64_t hash = 14695981039346656037u; /* FNV-1a */
+        for (int i = 0; i < n - n_outer; i++)
+                hash = (hash ^ (uintptr_t) frames[i]) * 1099511628211u;
+        return (hash & ~ASKER) | asker(who);
+}
+
+static void place_add(uint64_t place)
+{
+        const size_t n_slots = 2 * OOM_PLACES;
+        size_t i = (place >> 32) % n_slots;
+        for (; place_slots[i] > 0; i = (i + 1) % n_slots)
+                if (places[place_slots[i] - 1] == place)
+                        return;
+        if (n_places == OOM_PLACES)
+                abort(); /* more of them than anybody has thought of: a larger number is wanted */
+        places[n_places++] = place;
+        place_slots[i] = (uint32_t) n_places;
+}
+
+/* Frames are found slowly, so only where they can matter. */
+static bool is_place_due(const void *who)
+{
+        if (failed)
+                return fail_from;
+        if (fail_place && (fail_place & ASKER) != asker(who))
+                return false;
+        const uint64_t place = place_here(who);
+        if (!fail_place)
+                place_add(place);
+        return place == fail_place;
+}
+
 static bool fails(const void *who)
 {
         if (!armed || spared)
                 return false;
         uint64_t n = ++count;
-        if (fail_at == 0 || (n != fail_at && !(fail_from && n > fail_at)))
+        if (by_place ? !is_place_due(who) : fail_at == 0 || (n != fail_at && !(fail_from && n > fail_at)))
                 return false;
-        failed = true;
+        if (!failed)
+                failed = n;
         asked = who;
         errno = ENOMEM;
         return true;

@@ -13,16 +13,33 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#define OOM_PLACES 65536 /* at most */
 
 /* oom_arm() - from here on count; the @nth fails, and with @from all behind it. 0: none. */
 void oom_arm(uint64_t nth, bool from);
 
-/* oom_disarm() - Return: how many there were since oom_arm(). */
+/*
+ * oom_arm_place() - from here on count; the first allocation at @place fails, and with @from all behind it.
+ * 0: none fails, and places that are new are noted for oom_places().
+ *
+ * A place is who asks for memory and who has called it, as one number: the same in a process and in its
+ * forks, another one when the program is started again. A loop that allocates a thousand times is one place,
+ * and so is what an event loop does again and again. Of one thread only.
+ */
+void oom_arm_place(uint64_t place, bool from);
+
+/* oom_places() - all that were noted up to now, in the order in which they came; oom's own. Return: how many.
+ */
+size_t oom_places(const uint64_t **ret_places);
+
+/* oom_disarm() - Return: how many there were since it was armed. */
 uint64_t oom_disarm(void);
 
-/* oom_failed() - has one failed since oom_arm()? */
-bool oom_failed(void);
+/* oom_failed() - Return: the number of the first one that has failed since it was armed; 0: none has. */
+uint64_t oom_failed(void);
 
 /* oom_failed_in() - the file of the program or library that asked for it, as the linker knows it; "". */
 const char *oom_failed_in(void);
