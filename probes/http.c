@@ -201,10 +201,24 @@ static void http_keep_location(HttpCall *call)
         words_clean(call->location);
 }
 
+/* Drops what sockets are left, through our callback. */
+static void http_close(Http *h)
+{
+        if (h->multi)
+                (void) h->curl->multi_cleanup(h->multi);
+        h->multi = NULL;
+}
+
+/*
+ * The next request has a new multi handle: one that had no memory for a socket keeps half of what it knows of
+ * it, and libcurl 7.88 divides by a zero in there when it comes by again.
+ */
 static void http_fail_all(Http *h)
 {
         while (!TAILQ_EMPTY(&h->running))
                 http_end(TAILQ_FIRST(&h->running), HTTP_INTERNAL, "its sockets cannot be watched");
+        http_close(h);
+        (void) sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
         h->broken = false;
 }
 
@@ -254,6 +268,8 @@ static void http_keep_numbers(HttpCall *call, CURLcode result)
 static void http_advance(Http *h, curl_socket_t fd, int events)
 {
         int running, left;
+        if (!h->multi)
+                return; /* an event that came together with the one that failed all */
         CURLMcode code = h->curl->multi_socket_action(h->multi, fd, events, &running);
 
         for (;;) {
@@ -529,9 +545,7 @@ Http *http_free(Http *h)
                 (void) http_cancel(TAILQ_FIRST(&h->running));
         while (!TAILQ_EMPTY(&h->finished))
                 (void) http_cancel(TAILQ_FIRST(&h->finished));
-        if (h->multi)
-                (void) h->curl->multi_cleanup(
-                        h->multi); /* drops what sockets are left, through our callback */
+        http_close(h);
         (void) sd_event_source_unref(h->sockets);
         closep(&h->poll);
         (void) sd_event_source_unref(h->raws);
@@ -560,8 +574,7 @@ static int http_open(Http *h, Err *err)
         bad |= (unsigned) h->curl->multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, http_on_curl_timer);
         bad |= (unsigned) h->curl->multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
         if (bad) {
-                (void) h->curl->multi_cleanup(h->multi);
-                h->multi = NULL;
+                http_close(h);
                 return err_set(err, -ENOMEM, "Out of memory for HTTP requests");
         }
         return 0;
