@@ -15,7 +15,7 @@
 #define MANAGER "org.freedesktop.systemd1.Manager"
 #define UNITS   PATH "/unit"
 
-#define CALLS_MAX 512
+#define METHODS_MAX 64
 
 typedef struct FakeUnit {
         FakeSystemd1 *fake;
@@ -49,8 +49,10 @@ struct FakeSystemd1 {
         FakeJobFn job_fn;
         FakeRunFn run_fn;
         void *job_userdata, *run_userdata;
-        char calls[CALLS_MAX][32];
-        unsigned n_calls;
+        struct {
+                char method[32];
+                unsigned n;
+        } calls[METHODS_MAX];
 };
 
 static void must(bool ok, const char *what)
@@ -287,11 +289,20 @@ static int job_make(FakeSystemd1 *f, FakeUnit *u, sd_bus_message *m, const char 
         return u->how.order == FAKE_HANG_UP_LATE ? 1 : sd_bus_reply_method_return(m, "o", path);
 }
 
+static void count_call(FakeSystemd1 *f, const char *method)
+{
+        unsigned i = 0;
+        while (i < METHODS_MAX && f->calls[i].n > 0 && strcmp(f->calls[i].method, method) != 0)
+                i++;
+        must(i < METHODS_MAX, "too many methods");
+        copy(f->calls[i].method, sizeof(f->calls[i].method), method);
+        f->calls[i].n++;
+}
+
 /* Return: 0 when the method is to be done; 1 when it was dealt with here. */
 static int method_begin(FakeSystemd1 *f, sd_bus_message *m, bool job, sd_bus_error *ret_error)
 {
-        must(f->n_calls < CALLS_MAX, "too many calls");
-        copy(f->calls[f->n_calls++], sizeof(f->calls[0]), sd_bus_message_get_member(m));
+        count_call(f, sd_bus_message_get_member(m));
         if (f->mute)
                 return 1;
         if (job && f->how.order == FAKE_HANG_UP) {
@@ -666,8 +677,8 @@ void fake_systemd1_on_run(FakeSystemd1 *f, FakeRunFn fn, void *userdata)
 
 unsigned fake_systemd1_calls(const FakeSystemd1 *f, const char *method)
 {
-        unsigned n = 0;
-        for (unsigned i = 0; i < f->n_calls; i++)
-                n += strcmp(f->calls[i], method) == 0;
-        return n;
+        for (unsigned i = 0; i < METHODS_MAX; i++)
+                if (strcmp(f->calls[i].method, method) == 0)
+                        return f->calls[i].n;
+        return 0;
 }
