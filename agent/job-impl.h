@@ -33,6 +33,7 @@
 #define JOB_ARRIVAL_USEC       (12 * USEC_PER_MSEC)  /* ... and say when the last one came this exactly */
 #define JOB_RESUMES_MAX        10 /* agents that died in one phase; then the job is only settled */
 #define JOB_PROGRESS_USEC      (200 * USEC_PER_MSEC) /* progress is told at most this often */
+#define JOB_PROGRESS_KEPT      256                   /* progress events a late joiner is shown */
 
 /* What doctor says of one thing. */
 typedef enum Finding {
@@ -232,15 +233,6 @@ void job_ok(Job *job, const char *evidence, ...) _printf_(2, 3);
 void job_fail(Job *job, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
 void job_feed(Job *job, RollEvent event, const char *fmt, ...) _printf_(3, 4);
 
-/* job_progress() - what is awaited now; told when it changed, at most every JOB_PROGRESS_USEC. */
-void job_progress(Job *job, const char *fmt, ...) _printf_(2, 3);
-void job_warn(Job *job, const char *fmt, ...) _printf_(2, 3);
-
-/* job_tell() - an event for everybody who follows the job. @object: consumed. @progress: only the last of
- * these are kept. */
-void job_tell(Job *job, cJSON *object, bool progress);
-JournalContext job_context(const Job *job);
-
 /* job_tick() - call the phase's tick after @usec, again and again until the phase is left. */
 void job_tick(Job *job, Usec usec);
 
@@ -250,10 +242,35 @@ int job_timer(Job *job, sd_event_source **timer, Usec when, sd_event_time_handle
 /* job_extend() - the present phase gets its limit once more. */
 void job_extend(Job *job);
 
-/* job_forward() - tell an event (taken) of the job within this one, marked with its component. */
-void job_forward(Job *job, cJSON *event, bool progress);
 /* job_lengthen() - the present phase gets @usec more. */
 void job_lengthen(Job *job, Usec usec);
+
+/* --- job-tell.c --- */
+
+/* job_progress() - what is awaited now; told when it changed, at most every JOB_PROGRESS_USEC. */
+void job_progress(Job *job, const char *fmt, ...) _printf_(2, 3);
+void job_warn(Job *job, const char *fmt, ...) _printf_(2, 3);
+
+/* job_tell() - an event for everybody who follows the job. @object: consumed. @progress: only the last of
+ * these are kept. */
+void job_tell(Job *job, cJSON *object, bool progress);
+JournalContext job_context(const Job *job);
+
+/* job_object() - an event of this name, for job_tell(). job_add_seconds() - null for USEC_INFINITY. */
+cJSON *job_object(const char *event);
+void job_add_seconds(cJSON *o, const char *key, Usec usec);
+
+/* job_add_checkers() - who checks, and how often: part of the result and of the record. */
+void job_add_checkers(const Job *job, cJSON *o);
+
+/* job_tell_begin() - the first event of all. job_result_object() - the last one; to be freed, or told. */
+void job_tell_begin(Job *job);
+cJSON *job_result_object(Job *job, Result result);
+
+/* job_forward() - tell an event (taken) of the job within this one, marked with its component. */
+void job_forward(Job *job, cJSON *event, bool progress);
+
+/* --- job-save.c --- */
 
 /*
  * job_save() - the record, before the effect it describes. A failure before the first effect (job->acted) is
@@ -266,6 +283,10 @@ void job_lengthen(Job *job, Usec usec);
 int job_save(Job *job);
 int job_write(Job *job, Err *err) _must_check_;
 bool job_intend(Job *job, bool *change) _must_check_;
+
+/* job_keep_result() - how it ended, for those who ask later. @result: borrowed. What cannot be written is
+ * told. */
+void job_keep_result(Job *job, const cJSON *result);
 
 /* --- the phases --- */
 typedef struct PhaseOps {
