@@ -282,9 +282,8 @@ static void life(const Failure *f)
         /* One that waits for memory is told to end. */
         const Usec end = time_add(time_now(), (f->from ? 1 : 20) * USEC_PER_SEC);
         bool gone = false, there = false;
-        while (!(gone = over(pid, &status)) && !(there = has_name(b)))
-                if (time_now() > end)
-                        break;
+        while (!(gone = over(pid, &status)) && !(there = has_name(b)) && time_now() <= end)
+                (void) poll(NULL, 0, 5);
         if (there) {
                 ask(b, pid, f, "Status", NULL);
                 ask(b, pid, f, "Look", "router");
