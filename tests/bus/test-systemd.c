@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* agent/systemd.c against a peer that does everything wrong that systemd and a bus can do. */
+/* agent/systemd*.c against a peer that does everything wrong that systemd and a bus can do. */
 
 #include <setjmp.h>
 #include <stdarg.h>
