@@ -58,10 +58,10 @@ const char *render_component(const Render *r);
 uint64_t render_job(const Render *r);
 
 /* render_components() - the names in the agent's Status(). @ret: @max of them. Return: how many; 0 also when
- * it is not understood. */
+ * it is not understood. In render-status.c. */
 int render_components(const char *json, char (*ret)[64], int max);
 
-/* render_running() - does a Discover() say that the component runs? */
+/* render_running() - does a Discover() say that the component runs? In render-status.c. */
 bool render_running(const char *json);
 
 /* render_again() - forget the job that was shown: another one follows. */
@@ -80,19 +80,20 @@ int render_result_json(const char *component, const char *kind, const char *resu
 /*
  * render_status() - the answer of Status() for people.
  * @component: only that one; NULL: all. @ret: to be freed. @ret_held: something of it is held.
- * Return: 0; -EBADMSG (not the JSON of Status()); -ENOMEM.
+ * Return: 0; -EBADMSG (not the JSON of Status()); -ENOMEM. In render-status.c.
  */
 int render_status(const char *json, const char *component, char **ret, bool *ret_held, Err *err) _must_check_;
 
 /*
  * render_last() - how the last job of @component (NULL: of any) ended, as a result event, from the answer of
  * Status(). @since_wall_usec: only if it ended then or later (0: whenever).
- * @ret: to be freed; NULL when there is none (an answer). Return: 0; -EBADMSG; -ENOMEM.
+ * @ret: to be freed; NULL when there is none (an answer). Return: 0; -EBADMSG; -ENOMEM. In render-status.c.
  */
 int render_last(const char *json, const char *component, Usec since_wall_usec, char **ret,
                 Err *err) _must_check_;
 
-/* render_facts() - any JSON object as lines "key  value", for Discover(). Return: 0; -EBADMSG; -ENOMEM. */
+/* render_facts() - any JSON object as lines "key  value", for Discover(). Return: 0; -EBADMSG; -ENOMEM. In
+ * render-status.c. */
 int render_facts(const char *json, char **ret, Err *err) _must_check_;
 
 /*
