@@ -296,7 +296,8 @@ typedef struct PhaseOps {
         void (*timeout)(Job *job);                /* may be NULL: the phase simply times out */
 } PhaseOps;
 
-extern const PhaseOps job_preflight, job_discover, job_watch;                           /* job-prepare.c */
+extern const PhaseOps job_preflight;                                                    /* job-preflight.c */
+extern const PhaseOps job_discover, job_watch;                                          /* job-prepare.c */
 extern const PhaseOps job_place;                                                        /* job-place.c */
 extern const PhaseOps job_notice;                                                       /* job-notice.c */
 extern const PhaseOps job_block, job_drain, job_stop_monit, job_gate;                   /* job-drain.c */
@@ -309,6 +310,20 @@ extern const PhaseOps job_unblock, job_return, job_undo, job_hold;              
  * to
  * @err): the table does not refuse. A record that cannot be written is only warned about. */
 bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err) _must_check_;
+
+/* --- job-preflight.c --- */
+/* job_kind_restarts() - is it about a restart or start, be it only to look whether one could be made? */
+bool job_kind_restarts(RollKind kind);
+
+/*
+ * job_preflight_refuse() - something that ends a job here; doctor only tells it, as a finding @about, and
+ * goes on. @hint: as job_fail(). Return: true when the phase is over.
+ */
+bool job_preflight_refuse(Job *job, Result result, const char *about, const char *hint, const char *fmt, ...)
+        _printf_(5, 6);
+
+/* job_facts_plan() - what refuses and counts at the ports of @f; nobody is known to be a router yet. */
+BlockPlan job_facts_plan(const Facts *f, const Component *c);
 
 /* --- job-prepare.c --- */
 /* job_setup() - plan, checkers and in-flight engine from what is known (facts); also after a resume. */
