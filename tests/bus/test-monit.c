@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* agent/monit.c against a systemd and a monit that are made up, and against the real monit where it is there.
+/* agent/monit*.c against a systemd and a monit that are made up, and against the real monit where it is
+ * there.
  */
 
 #include <setjmp.h>
