@@ -74,7 +74,7 @@ say =
 endif
 
 BASE   := base/addr.c base/dl.c base/err.c base/files.c base/result.c base/text.c base/time.c base/words.c
-DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
+DRAIN  := drain/block.c drain/block-hold.c drain/block-msg.c drain/block-msg-hold.c drain/block-msg-plan.c drain/block-watch.c drain/conns.c drain/conns-msg.c drain/cookies.c drain/deaths.c drain/fate.c drain/foreign.c \
           drain/foreign-parse.c drain/inflight.c \
           drain/inflight-sum.c drain/judge.c drain/look.c drain/nft.c drain/nft-attr.c drain/nft-msg.c drain/nft-parse.c drain/nft-rule.c
 PROBES := probes/curl-dl.c probes/edge-json.c probes/http.c probes/json.c probes/edge-xml.c probes/edge-xml-tree.c probes/monit-xml.c probes/servers-json.c probes/snapshot.c probes/xml-dl.c

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "drain/block-msg.h"
+
+/* The transit table, and what both tables are made of. */
+
+#include "drain/block-msg-impl.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include "drain/nft-rule.h"
 
 #define SET_HEALTH  "health"
 #define SET_TRAFFIC "traffic"
 
-#define CHAIN_INPUT  "input"
 #define CHAIN_FROZEN "frozen"
-#define CHAIN_REFUSE "refuse"
 
 /* Of the speaker sets. */
 #define SET_SPEAKERS4   "speakers4"
@@ -54,23 +52,23 @@ static const Counter counters[BLOCK_COUNTER_COUNT] = {
 
 /* The unit test counts the rules and jumps of the batches and compares. */
 static const NftChainShape transit_chains[] = {
-        { CHAIN_INPUT, 10 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
-        { "count_refused", 4 }, { "count_newconn", 4 },
+        { BLOCK_MSG_CHAIN_INPUT, 10 }, { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { BLOCK_MSG_CHAIN_REFUSE, 6 }, { "count_checks", 4 },
+        { "count_refused", 4 },        { "count_newconn", 4 },
 };
 static const NftChainShape transit_speakers_chains[] = {
-        { CHAIN_INPUT, 11 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
-        { "count_refused", 4 }, { "count_newconn", 4 },
-        { CHAIN_OUTPUT, 1 },    { CHAIN_FROM_PEER, 4 },
-        { CHAIN_FROM_SELF, 6 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
+        { BLOCK_MSG_CHAIN_INPUT, 11 }, { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { BLOCK_MSG_CHAIN_REFUSE, 6 }, { "count_checks", 4 },
+        { "count_refused", 4 },        { "count_newconn", 4 },
+        { CHAIN_OUTPUT, 1 },           { CHAIN_FROM_PEER, 4 },
+        { CHAIN_FROM_SELF, 6 },        { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
 };
 static const NftChainShape transit_upstream_chains[] = {
-        { CHAIN_INPUT, 12 },    { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
-        { CHAIN_REFUSE, 6 },    { "count_checks", 4 },
-        { "count_refused", 4 }, { "count_newconn", 4 },
-        { CHAIN_OUTPUT, 2 },    { CHAIN_FROM_PEER, 5 },
-        { CHAIN_FROM_SELF, 7 }, { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
+        { BLOCK_MSG_CHAIN_INPUT, 12 }, { CHAIN_FROZEN, ELEMENTS(tcp_words) + 1 },
+        { BLOCK_MSG_CHAIN_REFUSE, 6 }, { "count_checks", 4 },
+        { "count_refused", 4 },        { "count_newconn", 4 },
+        { CHAIN_OUTPUT, 2 },           { CHAIN_FROM_PEER, 5 },
+        { CHAIN_FROM_SELF, 7 },        { CHAIN_DATA, ELEMENTS(tcp_words) + 1 + 2 },
 };
 static const char *const transit_counters[] = { "checks", "refused", "newconn" };
 
@@ -98,162 +96,13 @@ const NftTableShape block_msg_transit_upstream = {
         .n_counters = ELEMENTS(transit_counters),
 };
 
-static const NftChainShape hold_chains[] = { { CHAIN_INPUT, 6 }, { CHAIN_REFUSE, 6 } };
-static const char *const hold_counters[] = { "refused" };
-
-const NftTableShape block_msg_held = {
-        .name = BLOCK_HOLD_TABLE,
-        .chains = hold_chains,
-        .n_chains = ELEMENTS(hold_chains),
-        .counters = hold_counters,
-        .n_counters = ELEMENTS(hold_counters),
-};
-
-/* The plan. */
-
-static bool ports_have(const uint16_t *ports, size_t n, uint16_t port)
-{
-        for (size_t i = 0; i < n; i++)
-                if (ports[i] == port)
-                        return true;
-        return false;
-}
-
-static int ports_fold(const uint16_t *ports, size_t n, const char *what, uint16_t *ret, size_t *ret_n,
-                      Err *err)
-{
-        size_t kept = 0;
-
-        if (n > BLOCK_PORTS_MAX)
-                return err_set(err, -E2BIG, "%zu %s ports are too many to block; at most %d are possible", n,
-                               what, BLOCK_PORTS_MAX);
-        for (size_t i = 0; i < n; i++) {
-                if (ports[i] == 0)
-                        return err_set(err, -EINVAL, "0 is not a port; the list of %s ports is wrong", what);
-                if (!ports_have(ret, kept, ports[i]))
-                        ret[kept++] = ports[i];
-        }
-        *ret_n = kept;
-        return 0;
-}
-
-int block_msg_sources(const Addr *from, size_t n, Addr *ret, size_t *ret_n, Err *err)
-{
-        size_t kept = 0;
-
-        for (size_t i = 0; i < n; i++) {
-                bool twice = false;
-
-                if (from[i].family != AF_INET && from[i].family != AF_INET6)
-                        return err_set(err, -EINVAL, "a source to refuse is no address");
-                for (size_t k = 0; k < kept; k++)
-                        twice = twice || addr_equal(&ret[k], &from[i]);
-                if (twice || addr_is_loopback(&from[i]))
-                        continue;
-                if (kept == BLOCK_FROM_MAX)
-                        return err_set(err, -E2BIG, "more than %d sources to refuse", BLOCK_FROM_MAX);
-                ret[kept++] = from[i];
-        }
-        *ret_n = kept;
-        return 0;
-}
-
-bool block_msg_refuses(const BlockPlan *plan)
-{
-        if (plan->n_from_ports > 0 && plan->n_from == 0)
-                return false;
-        return plan->n_whole + plan->n_syn + plan->n_from_ports > 0;
-}
-
-/* One behind the other, each in whole registers: port, address. */
-void block_msg_from_keys(const BlockPlan *plan, int family, BlockFromKeys *ret)
-{
-        const size_t address = family == AF_INET6 ? 16 : 4;
-
-        ret->key_bytes = NFT_RULE_SOURCE_KEY(address);
-        ret->n = 0;
-        for (size_t p = 0; p < plan->n_from_ports; p++)
-                for (size_t i = 0; i < plan->n_from; i++) {
-                        const uint16_t port_be = htons(plan->from_ports[p]);
-
-                        if (plan->from[i].family != family)
-                                continue;
-                        uint8_t *key = ret->keys + ret->n++ * ret->key_bytes;
-                        memset(key, 0, 4);
-                        memcpy(key, &port_be, sizeof(port_be));
-                        memcpy(key + 4, plan->from[i].b, address);
-                }
-}
-
-bool block_msg_from_source(const uint8_t *key, size_t key_bytes, uint16_t port, Addr *ret)
-{
-        uint16_t port_be;
-
-        if (key_bytes != NFT_RULE_SOURCE_KEY(4) && key_bytes != NFT_RULE_SOURCE_KEY(16))
-                return false;
-        memcpy(&port_be, key, sizeof(port_be));
-        if (ntohs(port_be) != port)
-                return false;
-        *ret = addr_from(key_bytes == NFT_RULE_SOURCE_KEY(16) ? AF_INET6 : AF_INET, key + 4);
-        return true;
-}
-
-int block_msg_check(const BlockPlan *plan, BlockPlan *ret, Err *err)
-{
-        BlockPlan copy = { .n_whole = 0 };
-        int r;
-
-        r = ports_fold(plan->whole_ports, plan->n_whole, "health", copy.whole_ports, &copy.n_whole, err);
-        if (r < 0)
-                return r;
-        r = ports_fold(plan->syn_ports, plan->n_syn, "health", copy.syn_ports, &copy.n_syn, err);
-        if (r < 0)
-                return r;
-        r = ports_fold(plan->traffic_ports, plan->n_traffic, "traffic", copy.traffic_ports, &copy.n_traffic,
-                       err);
-        if (r < 0)
-                return r;
-        r = ports_fold(plan->upstream_ports, plan->n_upstream, "next tier's", copy.upstream_ports,
-                       &copy.n_upstream, err);
-        if (r < 0)
-                return r;
-        if (plan->n_from_ports > BLOCK_FROM_PORTS)
-                return err_set(err, -E2BIG,
-                               "%zu ports refused from some sources are too many; at most %d are "
-                               "possible",
-                               plan->n_from_ports, BLOCK_FROM_PORTS);
-        r = ports_fold(plan->from_ports, plan->n_from_ports, "health", copy.from_ports, &copy.n_from_ports,
-                       err);
-        if (r < 0)
-                return r;
-        r = block_msg_sources(plan->from, plan->n_from, copy.from, &copy.n_from, err);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < copy.n_from_ports; i++)
-                if (ports_have(copy.whole_ports, copy.n_whole, copy.from_ports[i]) ||
-                    ports_have(copy.syn_ports, copy.n_syn, copy.from_ports[i]) ||
-                    ports_have(copy.traffic_ports, copy.n_traffic, copy.from_ports[i]))
-                        return err_set(
-                                err, -EINVAL,
-                                "port %u cannot be refused from some sources: it is refused in another "
-                                "way, or carries traffic",
-                                copy.from_ports[i]);
-        for (size_t i = 0; i < copy.n_syn; i++)
-                if (ports_have(copy.whole_ports, copy.n_whole, copy.syn_ports[i]))
-                        return err_set(err, -EINVAL,
-                                       "port %u cannot be refused both whole and for new connections only",
-                                       copy.syn_ports[i]);
-        *ret = copy;
-        return 0;
-}
-
 /* Objects. */
 
 /*
  * add table; delete table: there is none afterwards, whatever there was. The first message carries no flags:
  * a table that exists keeps its own, and one of another owner answers EPERM.
  */
-static void put_clear(NftMsg *m, const char *name)
+void block_msg_put_clear(NftMsg *m, const char *name)
 {
         nft_msg_table(m, NFT_MSG_NEWTABLE, name, 0, "the table");
         nft_msg_table(m, NFT_MSG_DELTABLE, name, 0, "the table's removal");
@@ -263,7 +112,7 @@ static void put_clear(NftMsg *m, const char *name)
  * Ports. A set with timeouts gets no size: during a renewal, and until the kernel collects what has expired,
  * it counts several elements for one port, and at its size it would refuse the renewal.
  */
-static void put_port_set(NftMsg *m, const char *table, const char *name, bool timeouts, size_t n)
+void block_msg_put_port_set(NftMsg *m, const char *table, const char *name, bool timeouts, size_t n)
 {
         NftSetShape shape = {
                 .table = table,
@@ -277,7 +126,7 @@ static void put_port_set(NftMsg *m, const char *table, const char *name, bool ti
 }
 
 /* set from4 { type inet_service . ipv4_addr; flags timeout; } */
-static void put_from_set(NftMsg *m, const char *table, int family, bool timeouts, size_t n)
+void block_msg_put_from_set(NftMsg *m, const char *table, int family, bool timeouts, size_t n)
 {
         const bool six = family == AF_INET6;
         NftSetShape shape = {
@@ -354,23 +203,23 @@ static void put_from_renewal(NftMsg *m, const char *table, const BlockPlan *plan
 /* Rules. */
 
 /* meta l4proto tcp tcp dport . ip saddr @from4 jump refuse; the same of ip6 */
-static void put_from(NftMsg *m, const char *table)
+void block_msg_put_from(NftMsg *m, const char *table)
 {
-        NftRule four = nft_rule_new(m, table, CHAIN_INPUT);
+        NftRule four = nft_rule_new(m, table, BLOCK_MSG_CHAIN_INPUT);
         nft_rule_source_in(&four, AF_INET, BLOCK_MSG_SET_FROM4);
-        nft_rule_verdict(&four, NFT_JUMP, CHAIN_REFUSE);
+        nft_rule_verdict(&four, NFT_JUMP, BLOCK_MSG_CHAIN_REFUSE);
         nft_rule_put(&four);
 
-        NftRule six = nft_rule_new(m, table, CHAIN_INPUT);
+        NftRule six = nft_rule_new(m, table, BLOCK_MSG_CHAIN_INPUT);
         nft_rule_source_in(&six, AF_INET6, BLOCK_MSG_SET_FROM6);
-        nft_rule_verdict(&six, NFT_JUMP, CHAIN_REFUSE);
+        nft_rule_verdict(&six, NFT_JUMP, BLOCK_MSG_CHAIN_REFUSE);
         nft_rule_put(&six);
 }
 
 /* meta l4proto tcp tcp dport @set jump chain */
-static void put_jump(NftMsg *m, const char *table, const char *set, const char *chain)
+void block_msg_put_jump(NftMsg *m, const char *table, const char *set, const char *chain)
 {
-        NftRule r = nft_rule_new(m, table, CHAIN_INPUT);
+        NftRule r = nft_rule_new(m, table, BLOCK_MSG_CHAIN_INPUT);
 
         nft_rule_tcp(&r);
         nft_rule_port_in(&r, NFT_RULE_TCP_DPORT, set);
@@ -382,7 +231,7 @@ static void put_jump(NftMsg *m, const char *table, const char *set, const char *
  * ip saddr 127.0.0.0/8 accept; ip6 saddr ::1 accept; or daddr. By address: `lo` also carries the node's own
  * address.
  */
-static void put_loopback(NftMsg *m, const char *table, const char *chain, NftEnd end)
+void block_msg_put_loopback(NftMsg *m, const char *table, const char *chain, NftEnd end)
 {
         const uint8_t net = 127;
         const uint8_t one[16] = { [15] = 1 };
@@ -401,9 +250,9 @@ static void put_loopback(NftMsg *m, const char *table, const char *chain, NftEnd
 }
 
 /* meta l4proto tcp reject with tcp reset */
-static void put_reject(NftMsg *m, const char *table)
+void block_msg_put_reject(NftMsg *m, const char *table)
 {
-        NftRule r = nft_rule_new(m, table, CHAIN_REFUSE);
+        NftRule r = nft_rule_new(m, table, BLOCK_MSG_CHAIN_REFUSE);
 
         nft_rule_tcp(&r);
         nft_rule_reset(&r);
@@ -457,7 +306,7 @@ static void put_spoke(NftMsg *m, const char *table, const char *chain, NftEnd pe
  */
 static void put_heard(NftMsg *m, const char *table, uint32_t offset, const char *set)
 {
-        NftRule r = nft_rule_new(m, table, CHAIN_INPUT);
+        NftRule r = nft_rule_new(m, table, BLOCK_MSG_CHAIN_INPUT);
 
         nft_rule_tcp(&r);
         nft_rule_syn(&r, NFT_CMP_NEQ);
@@ -491,7 +340,7 @@ static void put_speakers(NftMsg *m, const char *table, const BlockPlan *plan, ui
         put_speaker_set(m, table, AF_INET, size);
         put_speaker_set(m, table, AF_INET6, size);
         if (plan->n_upstream > 0)
-                put_port_set(m, table, SET_UPSTREAM, false, plan->n_upstream);
+                block_msg_put_port_set(m, table, SET_UPSTREAM, false, plan->n_upstream);
         nft_msg_chain(m, table, CHAIN_OUTPUT, &output);
         nft_msg_chain(m, table, CHAIN_FROM_PEER, NULL);
         nft_msg_chain(m, table, CHAIN_FROM_SELF, NULL);
@@ -507,7 +356,7 @@ static void put_speakers(NftMsg *m, const char *table, const BlockPlan *plan, ui
         if (plan->n_upstream > 0)
                 put_said(m, table, NFT_RULE_TCP_DPORT, SET_UPSTREAM);
         /* Whose words are not heard (the input chain lets them pass first), to those no answer is noted. */
-        put_loopback(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION);
+        block_msg_put_loopback(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION);
         put_spoke(m, table, CHAIN_FROM_SELF, NFT_END_DESTINATION, BLOCK_MSG_SELF_TIMEOUT);
 
         /* Only data comes back from here. The rest is neither a SYN, which came another way, nor refused. */
@@ -575,56 +424,56 @@ int block_msg_install(NftMsg *m, const char *table, const BlockPlan *plan, Block
         size_t n_health = health_ports(plan, health);
 
         nft_msg_batch_begin(m);
-        put_clear(m, table);
+        block_msg_put_clear(m, table);
         nft_msg_table(m, NFT_MSG_NEWTABLE, table, owner_flags(owner), "the table and its owner");
 
-        put_port_set(m, table, BLOCK_MSG_SET_WHOLE, true, 0);
-        put_port_set(m, table, BLOCK_MSG_SET_SYN, true, 0);
-        put_from_set(m, table, AF_INET, true, 0);
-        put_from_set(m, table, AF_INET6, true, 0);
-        put_port_set(m, table, BLOCK_MSG_SET_FROZEN, true, 0);
-        put_port_set(m, table, SET_HEALTH, false, n_health);
-        put_port_set(m, table, SET_TRAFFIC, false, plan->n_traffic);
+        block_msg_put_port_set(m, table, BLOCK_MSG_SET_WHOLE, true, 0);
+        block_msg_put_port_set(m, table, BLOCK_MSG_SET_SYN, true, 0);
+        block_msg_put_from_set(m, table, AF_INET, true, 0);
+        block_msg_put_from_set(m, table, AF_INET6, true, 0);
+        block_msg_put_port_set(m, table, BLOCK_MSG_SET_FROZEN, true, 0);
+        block_msg_put_port_set(m, table, SET_HEALTH, false, n_health);
+        block_msg_put_port_set(m, table, SET_TRAFFIC, false, plan->n_traffic);
         for (size_t i = 0; i < ELEMENTS(counters); i++) {
                 nft_msg_counter(m, table, counters[i].name);
                 put_source_set(m, table, counters[i].set4, AF_INET, sources);
                 put_source_set(m, table, counters[i].set6, AF_INET6, sources);
         }
 
-        nft_msg_chain(m, table, CHAIN_INPUT, &input);
+        nft_msg_chain(m, table, BLOCK_MSG_CHAIN_INPUT, &input);
         nft_msg_chain(m, table, CHAIN_FROZEN, NULL);
-        nft_msg_chain(m, table, CHAIN_REFUSE, NULL);
+        nft_msg_chain(m, table, BLOCK_MSG_CHAIN_REFUSE, NULL);
         for (size_t i = 0; i < ELEMENTS(counters); i++)
                 nft_msg_chain(m, table, counters[i].chain, NULL);
 
-        put_loopback(m, table, CHAIN_INPUT, NFT_END_SOURCE);
-        put_jump(m, table, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
-        put_jump(m, table, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
-        put_from(m, table);
+        block_msg_put_loopback(m, table, BLOCK_MSG_CHAIN_INPUT, NFT_END_SOURCE);
+        block_msg_put_jump(m, table, BLOCK_MSG_SET_FROZEN, CHAIN_FROZEN);
+        block_msg_put_jump(m, table, BLOCK_MSG_SET_WHOLE, BLOCK_MSG_CHAIN_REFUSE);
+        block_msg_put_from(m, table);
         /* Behind the freeze: what is dropped was not said. */
         if (speakers > 0)
                 put_speakers(m, table, plan, speakers);
 
         /* From here on only connection attempts are of interest. */
-        NftRule rest = nft_rule_new(m, table, CHAIN_INPUT);
+        NftRule rest = nft_rule_new(m, table, BLOCK_MSG_CHAIN_INPUT);
         nft_rule_tcp(&rest);
         nft_rule_syn(&rest, NFT_CMP_NEQ);
         nft_rule_verdict(&rest, NF_ACCEPT, NULL);
         nft_rule_put(&rest);
 
-        put_jump(m, table, BLOCK_MSG_SET_SYN, CHAIN_REFUSE);
-        put_jump(m, table, SET_HEALTH, counters[BLOCK_CHECKS].chain);
-        put_jump(m, table, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
+        block_msg_put_jump(m, table, BLOCK_MSG_SET_SYN, BLOCK_MSG_CHAIN_REFUSE);
+        block_msg_put_jump(m, table, SET_HEALTH, counters[BLOCK_CHECKS].chain);
+        block_msg_put_jump(m, table, SET_TRAFFIC, counters[BLOCK_NEWCONN].chain);
 
         put_data(m, table, CHAIN_FROZEN, NF_DROP);
 
         /* One attempt is one count, so what else a whole port is sent is refused uncounted. */
-        NftRule attempt = nft_rule_new(m, table, CHAIN_REFUSE);
+        NftRule attempt = nft_rule_new(m, table, BLOCK_MSG_CHAIN_REFUSE);
         nft_rule_tcp(&attempt);
         nft_rule_syn(&attempt, NFT_CMP_EQ);
         nft_rule_verdict(&attempt, NFT_JUMP, counters[BLOCK_REFUSED].chain);
         nft_rule_put(&attempt);
-        put_reject(m, table);
+        block_msg_put_reject(m, table);
 
         for (size_t i = 0; i < ELEMENTS(counters); i++)
                 put_counting(m, table, &counters[i]);
@@ -708,101 +557,7 @@ int block_msg_thaw(NftMsg *m, const char *table, Err *err)
 int block_msg_remove(NftMsg *m, const char *table, Err *err)
 {
         nft_msg_batch_begin(m);
-        put_clear(m, table);
-        return nft_msg_batch_end(m, err);
-}
-
-/* All ports of one kind in all plans, each once. */
-typedef struct PortUnion {
-        uint16_t *ports;
-        size_t n;
-} PortUnion;
-
-static void union_add(PortUnion *u, const uint16_t *ports, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (!ports_have(u->ports, u->n, ports[i]))
-                        u->ports[u->n++] = ports[i];
-}
-
-/* Without NLM_F_EXCL an element that is there already, from another plan, is no failure. */
-static void put_from_hold(NftMsg *m, const BlockPlan *plan, int family)
-{
-        BlockFromKeys k;
-
-        block_msg_from_keys(plan, family, &k);
-        nft_msg_elements(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE,
-                         family == AF_INET6 ? BLOCK_MSG_SET_FROM6 : BLOCK_MSG_SET_FROM4, k.keys, k.key_bytes,
-                         k.n, 0, "a held source");
-}
-
-int block_msg_hold(NftMsg *m, const BlockPlan *plans, size_t n, Err *err)
-{
-        const NftHook input = { .number = NF_INET_LOCAL_IN, .priority = BLOCK_MSG_HOLD_PRIORITY };
-        _cleanup_(freep) uint16_t *whole_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
-        _cleanup_(freep) uint16_t *syn_ports = calloc(n + 1, sizeof(uint16_t[BLOCK_PORTS_MAX]));
-        PortUnion whole = { .ports = whole_ports }, syn = { .ports = syn_ports };
-        size_t n_from = 0;
-
-        if (!whole_ports || !syn_ports)
-                return err_errno(err, -ENOMEM, "cannot build a firewall message");
-        for (size_t i = 0; i < n; i++) {
-                BlockPlan plan = { .n_whole = 0 };
-                int r = block_msg_check(&plans[i], &plan, err);
-
-                if (r < 0)
-                        return r;
-                if (!block_msg_refuses(&plan))
-                        return err_set(err, -EINVAL,
-                                       plan.n_from_ports ? "it is not known from whom to hold"
-                                                         : "there is no health port to hold");
-                union_add(&whole, plan.whole_ports, plan.n_whole);
-                union_add(&syn, plan.syn_ports, plan.n_syn);
-                n_from += plan.n_from_ports * plan.n_from;
-        }
-
-        nft_msg_batch_begin(m);
-        put_clear(m, BLOCK_HOLD_TABLE);
-        nft_msg_table(m, NFT_MSG_NEWTABLE, BLOCK_HOLD_TABLE, 0, "the table");
-        put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, false, whole.n);
-        put_port_set(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, false, syn.n);
-        put_from_set(m, BLOCK_HOLD_TABLE, AF_INET, false, n_from);
-        put_from_set(m, BLOCK_HOLD_TABLE, AF_INET6, false, n_from);
-        nft_msg_counter(m, BLOCK_HOLD_TABLE, hold_counters[0]);
-        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, &input);
-        nft_msg_chain(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE, NULL);
-
-        put_loopback(m, BLOCK_HOLD_TABLE, CHAIN_INPUT, NFT_END_SOURCE);
-        put_jump(m, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, CHAIN_REFUSE);
-        put_from(m, BLOCK_HOLD_TABLE);
-
-        NftRule attempt = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_INPUT);
-        nft_rule_tcp(&attempt);
-        nft_rule_syn(&attempt, NFT_CMP_EQ);
-        nft_rule_port_in(&attempt, NFT_RULE_TCP_DPORT, BLOCK_MSG_SET_SYN);
-        nft_rule_verdict(&attempt, NFT_JUMP, CHAIN_REFUSE);
-        nft_rule_put(&attempt);
-
-        NftRule total = nft_rule_new(m, BLOCK_HOLD_TABLE, CHAIN_REFUSE);
-        nft_rule_tcp(&total);
-        nft_rule_syn(&total, NFT_CMP_EQ);
-        nft_rule_count(&total, hold_counters[0]);
-        nft_rule_put(&total);
-        put_reject(m, BLOCK_HOLD_TABLE);
-
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_WHOLE, whole.ports, whole.n, 0,
-                      "a held port");
-        nft_msg_ports(m, NFT_MSG_NEWSETELEM, BLOCK_HOLD_TABLE, BLOCK_MSG_SET_SYN, syn.ports, syn.n, 0,
-                      "a held port");
-        for (size_t i = 0; i < n; i++) {
-                BlockPlan plan;
-                int r = block_msg_check(&plans[i], &plan, err);
-
-                if (r < 0)
-                        return r;
-                put_from_hold(m, &plan, AF_INET);
-                put_from_hold(m, &plan, AF_INET6);
-        }
+        block_msg_put_clear(m, table);
         return nft_msg_batch_end(m, err);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* drain/block-msg.c and what it is built from (nft-msg.c, nft-rule.c), and drain/nft-parse.c: no kernel. */
+/* drain/block-msg*.c, what they are made of (nft-msg.c, nft-rule.c), and drain/nft-parse.c: no kernel. */
 
 #include <setjmp.h>
 #include <stdarg.h>
