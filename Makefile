@@ -289,12 +289,16 @@ e2e: deps
 	$(Q)$(BUILD) tests
 	$(Q)tests/e2e/run --jobs $(E2E_JOBS) $(if $(ONLY),--only "$(ONLY)")
 
+# Who is between a coordinator and a node is lost at so many points of each kind ("all": hours).
+LINK_POINTS ?= 30
+
 # POINT: only that one of the points at which an agent is killed (tests/README.md).
 torture: deps
 	$(Q)$(BUILD) tests
 	$(Q)tests/e2e/run --torture --jobs $(E2E_JOBS) $(if $(ONLY)$(POINT),--only "$(or $(ONLY),*killed-at-any-call-of-*)")
 	$(if $(ONLY)$(POINT),,$(Q)tests/e2e/run --cluster --jobs $(E2E_JOBS))
 	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=all TEST_TIMEOUT=1200 tests/run.sh $(B)/tests/bus/test-coordinator-kill $(B)/tests/bus/test-client-kill)
+	$(if $(ONLY)$(POINT),,$(Q)KILL_POINTS=$(LINK_POINTS) TEST_TIMEOUT=3600 tests/run.sh $(B)/tests/bus/test-link-kill)
 
 # Two regions and a bastion: what a coordinator does.
 cluster: deps
