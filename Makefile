@@ -91,7 +91,7 @@ AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c
 CLUSTER := agent/cluster/follow.c agent/cluster/history.c agent/cluster/remote.c agent/cluster/remote-call.c agent/cluster/remote-pool.c agent/cluster/roll-join.c agent/cluster/roll-log.c agent/cluster/roll-record.c agent/cluster/sequence.c \
            agent/cluster/ssh.c agent/cluster/ssh-trouble.c agent/cluster/status-view.c agent/cluster/table.c agent/cluster/table-summary.c agent/cluster/view.c
 CLUSTER += agent/cluster/bus-loop.c agent/cluster/cluster.c agent/cluster/cluster-status.c agent/cluster/coordinator.c agent/cluster/coordinator-begin.c agent/cluster/coordinator-record.c agent/cluster/coordinator-resume.c \
-           agent/cluster/coordinator-join.c agent/cluster/coordinator-locks.c agent/cluster/coordinator-roll.c \
+           agent/cluster/coordinator-join.c agent/cluster/coordinator-lease.c agent/cluster/coordinator-locks.c agent/cluster/coordinator-look.c agent/cluster/coordinator-roll.c \
            agent/cluster/coordinator-view.c agent/cluster/fleet.c agent/cluster/tenure.c
 CLUSTER += agent/cluster/cluster-nodes.c agent/cluster/inventory.c agent/cluster/inventory-words.c agent/cluster/look.c agent/cluster/management.c \
            agent/cluster/nodes.c agent/cluster/nodes-view.c agent/cluster/plan.c agent/cluster/plan-check.c agent/cluster/plan-check-pool.c \

@@ -142,11 +142,10 @@ struct Coord {
 /* --- coordinator.c --- */
 /* coord_end() - how all this ends; the leases that are held are given back first. The first result stays. */
 void coord_end(Coord *c, Result result, const char *hint, const char *fmt, ...) _printf_(4, 5);
+/* coord_conclude() - the leases are given back: the last event and the summary. */
+void coord_conclude(Coord *c);
 void coord_say(Coord *c, const char *node, bool warning, const char *fmt, ...) _printf_(4, 5);
 const char *coord_node_name(const Coord *c, size_t node);
-/* coord_look_later() - look again after @pause. coord_wait() - look again after @pause, and tell @why. */
-void coord_look_later(Coord *c, Usec pause);
-void coord_wait(Coord *c, Usec pause, const char *why);
 
 /* coord_log() - an event (taken) into the journal, and to standard output with --json. A journal that cannot
  * be written stops the roll before anything more is begun. Return: false then. */
@@ -175,11 +174,22 @@ bool coord_joins(Coord *c);
 /* coord_joins_take() - those who have joined this roll meanwhile go into its journal. */
 void coord_joins_take(Coord *c);
 
+/* --- coordinator-lease.c --- */
+/* coord_lease() - the roll is to begin: its journal, and then the leases, which are waited for. */
+void coord_lease(Coord *c);
+
 /* --- coordinator-locks.c --- */
 /* coord_locks_ask() - then @then, perhaps at once. What is wrong goes into the plan's options. Return: 0;
  * -ENOMEM. */
 int coord_locks_ask(Coord *c, CoordFn then) _must_check_;
 CoordLocks *coord_locks_free(CoordLocks *l);
+
+/* --- coordinator-look.c --- */
+/* coord_look() - ask all nodes, or @only_new ones, and go on with what they say. */
+void coord_look(Coord *c, bool only_new);
+/* coord_look_later() - look again after @pause. coord_wait() - look again after @pause, and tell @why. */
+void coord_look_later(Coord *c, Usec pause);
+void coord_wait(Coord *c, Usec pause, const char *why);
 
 /* --- coordinator-roll.c --- */
 /* coord_roll_follow() - the job of a step to its end, unless that is done already. coord_roll_timer() - what
