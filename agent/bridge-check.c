@@ -70,15 +70,17 @@ static void take(BridgeCheck *c, const char *bytes, size_t n)
         }
 }
 
-/* Return: false: nothing more comes. */
-static bool answers_read(BridgeCheck *c)
+/* Some of what has come. Return: as of read(2). */
+static ssize_t answers_read(BridgeCheck *c)
 {
         char bytes[4096];
         ssize_t n;
-        while ((n = read(c->fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR))
-                if (n > 0)
-                        take(c, bytes, (size_t) n);
-        return n < 0 && errno == EAGAIN;
+        do
+                n = read(c->fd, bytes, sizeof(bytes));
+        while (n < 0 && errno == EINTR);
+        if (n > 0)
+                take(c, bytes, (size_t) n);
+        return n;
 }
 
 /* Return: false: it takes nothing more. */
@@ -102,8 +104,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         (void) fd;
         if ((revents & EPOLLOUT) && c->sent < c->len && !question_write(c))
                 c->sent = c->len;
-        bool more = answers_read(c);
-        if (!more)
+        ssize_t n = answers_read(c);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
                 return sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return sd_event_source_set_io_events(source, EPOLLIN | (c->sent < c->len ? EPOLLOUT : 0U));
 }
@@ -114,7 +116,8 @@ static void on_exit_of_child(Ssh *child, int status, void *userdata)
         char text[400];
         const char *trouble = text;
 
-        (void) answers_read(c);
+        while (answers_read(c) > 0)
+                ; /* no more comes: it has ended, and has no children */
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
                 (void) snprintf(text, sizeof(text), "the checks were not done within %u s", CHECK_CHILD_SEC);
         else if (WIFSIGNALED(status))

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -50,23 +51,40 @@ static void text_add(Ssh *s, const char *bytes, size_t n)
         s->text[s->n_text] = '\0';
 }
 
-static void err_drain(Ssh *s)
+/* Return: as of read(2). */
+static ssize_t err_read(Ssh *s, size_t most)
 {
-        char bytes[1024];
+        char bytes[SSH_STDERR_BYTES];
         ssize_t n;
-        while (s->err_fd >= 0 &&
-               ((n = read(s->err_fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR)))
-                if (n > 0)
-                        text_add(s, bytes, (size_t) n);
+        do
+                n = read(s->err_fd, bytes, MIN(most, sizeof(bytes)));
+        while (n < 0 && errno == EINTR);
+        if (n > 0)
+                text_add(s, bytes, (size_t) n);
+        return n;
 }
 
+/* What is there now, and not what comes meanwhile: that may have no end. */
+static void err_drain(Ssh *s)
+{
+        int left = 0;
+        if (s->err_fd < 0 || ioctl(s->err_fd, FIONREAD, &left) < 0)
+                return;
+        while (left > 0) {
+                ssize_t n = err_read(s, (size_t) left);
+                if (n <= 0)
+                        return;
+                left -= (int) n;
+        }
+}
+
+/* A little of it: others wait for their turn. */
 static int on_err(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         Ssh *s = userdata;
         (void) source;
         (void) fd;
-        err_drain(s);
-        if (revents & (EPOLLHUP | EPOLLERR))
+        if (err_read(s, SSH_STDERR_BYTES) <= 0 && (revents & (EPOLLHUP | EPOLLERR)))
                 s->err_source = sd_event_source_unref(s->err_source);
         return 0;
 }
