@@ -120,7 +120,7 @@ static int agent_open_bus(Agent *a)
                                      a)) < 0)
                 return r;
         if (!a->heal &&
-            ((r = bus_api_publish(bus, a)) < 0 ||
+            ((r = bus_people_watch(a->people, bus)) < 0 || (r = bus_api_publish(bus, a)) < 0 ||
              (r = sd_bus_request_name_async(bus, &a->name_slot, AGENT_BUS_NAME, 0, agent_on_name, a)) < 0))
                 return r;
         a->bus = TAKE_PTR(bus);

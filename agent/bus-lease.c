@@ -41,13 +41,18 @@ int method_introduce(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bu
 {
         static const char *const keys[] = { "user", "from", NULL };
         const char *texts[] = { "", "" };
-        (void) error;
 
         int r = texts_read(m, keys, texts);
         if (r < 0)
                 return r;
         /* Of who may change nothing, nothing is told; and nobody is forgotten over him. */
-        if (caller->may_change && (r = bus_introduce(agent_people(a), m, texts[0], texts[1])) < 0)
+        if (caller->may_change)
+                r = bus_introduce(agent_people(a), m, caller, texts[0], texts[1]);
+        if (r == -EBUSY)
+                return bus_refuse(
+                        error, BUS_ERROR_PREFIX "Busy",
+                        "too many connections of root speak for others; call again when one has left");
+        if (r < 0)
                 return r;
         return sd_bus_reply_method_return(m, NULL);
 }

@@ -16,20 +16,20 @@
 
 #define CREDS_USEC (2 * USEC_PER_SEC) /* for the bus to say who somebody is */
 #define GIDS_MAX   1024
-#define PEOPLE_MAX 512 /* connections that have introduced their caller; the oldest are forgotten first */
+#define PEOPLE_MAX 512 /* connections that have introduced their caller */
 
 /* ---- who may ---- */
 
 typedef struct BusPerson {
         char sender[64]; /* unique name of the connection: never another one's as long as the bus lives */
         char user[64], from[64];
-        sd_bus_slot *gone;
-        BusPeople *people;
+        bool believed; /* root's: its rights depend on it */
 } BusPerson;
 
 struct BusPeople {
-        BusPerson *list[PEOPLE_MAX];
+        BusPerson *list[PEOPLE_MAX]; /* the oldest first */
         size_t n;
+        sd_bus_slot *gone;
         Names *names;
 };
 
@@ -44,7 +44,6 @@ int bus_people_new(BusPeople **ret)
 
 static void person_drop(BusPeople *people, size_t i)
 {
-        sd_bus_slot_unref(people->list[i]->gone);
         free(people->list[i]);
         people->n--;
         memmove(&people->list[i], &people->list[i + 1], (people->n - i) * sizeof(people->list[0]));
@@ -52,7 +51,10 @@ static void person_drop(BusPeople *people, size_t i)
 
 void bus_people_forget(BusPeople *people)
 {
-        while (people && people->n > 0)
+        if (!people)
+                return;
+        people->gone = sd_bus_slot_unref(people->gone);
+        while (people->n > 0)
                 person_drop(people, people->n - 1);
 }
 
@@ -74,44 +76,57 @@ static BusPerson *person_find(BusPeople *people, const char *sender)
         return NULL;
 }
 
-/* Only asked for when it leaves: it has owned its name since it was there. */
-static int person_on_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int people_on_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        BusPerson *person = userdata;
-        BusPeople *people = person->people;
-        (void) m;
+        BusPeople *people = userdata;
+        const char *sender = sd_bus_message_get_sender(m), *name;
         (void) error;
+        /* Anybody may send such a signal to one connection; only the bus's own counts. */
+        if (!sender || strcmp(sender, "org.freedesktop.DBus") != 0 || sd_bus_message_read(m, "s", &name) <= 0)
+                return 0;
         for (size_t i = 0; i < people->n; i++)
-                if (people->list[i] == person) {
+                if (strcmp(people->list[i]->sender, name) == 0) {
                         person_drop(people, i);
                         break;
                 }
         return 0;
 }
 
-int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const char *from)
+/* One match for all of them: the bus has a limit for the matches of one connection. */
+int bus_people_watch(BusPeople *people, sd_bus *bus)
+{
+        return sd_bus_add_match_async(bus, &people->gone,
+                                      "type='signal',sender='org.freedesktop.DBus',"
+                                      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+                                      people_on_gone, NULL, people);
+}
+
+/* Room for one more: what nothing depends on is forgotten, the oldest first. */
+static bool people_room(BusPeople *people)
+{
+        for (size_t i = 0; people->n == PEOPLE_MAX && i < people->n; i++)
+                if (!people->list[i]->believed)
+                        person_drop(people, i);
+        return people->n < PEOPLE_MAX;
+}
+
+int bus_introduce(BusPeople *people, sd_bus_message *m, const BusCaller *caller, const char *user,
+                  const char *from)
 {
         const char *sender = sd_bus_message_get_sender(m);
         BusPerson *person = person_find(people, sender);
-        char match[256];
 
         if (!sender || strlen(sender) >= sizeof(person->sender))
                 return -EINVAL;
         if (!person) {
-                if (people->n == PEOPLE_MAX)
-                        person_drop(people, 0);
+                if (!people_room(people))
+                        return -EBUSY;
                 person = calloc(1, sizeof(*person));
                 if (!person)
                         return -ENOMEM;
-                person->people = people;
                 people->list[people->n++] = person;
                 (void) snprintf(person->sender, sizeof(person->sender), "%s", sender);
-                (void) snprintf(
-                        match, sizeof(match),
-                        "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
-                        sender);
-                (void) sd_bus_add_match_async(sd_bus_message_get_bus(m), &person->gone, match, person_on_gone,
-                                              NULL, person);
+                person->believed = caller->uid == 0;
         }
         bus_text(person->user, sizeof(person->user), user);
         bus_text(person->from, sizeof(person->from), from);

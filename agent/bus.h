@@ -47,8 +47,19 @@ BusPeople *bus_people_free(BusPeople *people);
 /* bus_people_forget() - the bus is gone, and with it the names of its connections. */
 void bus_people_forget(BusPeople *people);
 
-/* bus_introduce() - who the sender of @m says that he is. Return: 0; -EINVAL; -ENOMEM. */
-int bus_introduce(BusPeople *people, sd_bus_message *m, const char *user, const char *from) _must_check_;
+/* bus_people_watch() - who leaves @bus is forgotten. To be called once for each bus, before anything is
+ * published there. Return: 0; a negative errno. */
+int bus_people_watch(BusPeople *people, sd_bus *bus) _must_check_;
+
+/*
+ * bus_introduce() - who the sender of @m, @caller, says that he is. What root says decides what the
+ * connection may do, so it is kept as long as that lives; what others say is forgotten where there is no room
+ * for it.
+ * Return: 0; -EBUSY: so many of root's are there that there is no room; -EINVAL; -ENOMEM: nothing is kept,
+ * and who speaks for somebody must not go on as himself.
+ */
+int bus_introduce(BusPeople *people, sd_bus_message *m, const BusCaller *caller, const char *user,
+                  const char *from) _must_check_;
 
 /*
  * bus_caller() - who sent @m. @whole: also what only the records want to know: login, session, whence.

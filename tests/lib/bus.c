@@ -49,6 +49,11 @@ void bus_kill(TestBus *bus)
 
 void bus_make(TestBus *bus)
 {
+        bus_make_with(bus, "");
+}
+
+void bus_make_with(TestBus *bus, const char *more)
+{
         char config[96];
         *bus = (TestBus){ .pid = -1 };
         (void) snprintf(bus->root, sizeof(bus->root), "/tmp/edge-roll-bus-XXXXXX");
@@ -62,8 +67,8 @@ void bus_make(TestBus *bus)
         (void) fprintf(f,
                        "<busconfig><listen>%s</listen><auth>EXTERNAL</auth><policy context=\"default\">"
                        "<allow user=\"*\"/><allow send_destination=\"*\" eavesdrop=\"true\"/>"
-                       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
-                       bus->address);
+                       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>%s</busconfig>",
+                       bus->address, more);
         assert_int_equal(fclose(f), 0);
         assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", bus->address, 1), 0);
         bus_start(bus);

@@ -14,6 +14,9 @@ typedef struct TestBus {
 
 /* bus_make() - makes the folder, sets the variable, starts the daemon. Fails the test when it cannot. */
 void bus_make(TestBus *bus);
+
+/* bus_make_with() - ... with @more elements in its configuration. */
+void bus_make_with(TestBus *bus, const char *more);
 void bus_start(TestBus *bus);
 void bus_kill(TestBus *bus);
 void bus_remove(TestBus *bus);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * Who calls the agent, and how much of it: a real agent on a real dbus-daemon, in namespaces of their own
+ * (network and mounts), where no component runs.
+ */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/agent.h"
+#include "tests/lib/bus.h"
+#include "tests/lib/ns.h"
+
+#define TO_AGENT      AGENT_BUS_NAME, AGENT_PATH, AGENT_INTERFACE
+#define NO_PERMISSION "org.edgeroll.Error.NoPermission"
+#define BUSY          "org.edgeroll.Error.Busy"
+#define WAIT_USEC     (20 * USEC_PER_SEC)
+
+static TestBus bus;
+static pid_t agent = -1;
+
+/* ---- the agent ---- */
+
+static bool agent_there(void)
+{
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *b = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int there = 0;
+        assert_true(sd_bus_open_system(&b) >= 0);
+        return sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                  "NameHasOwner", NULL, &reply, "s", AGENT_BUS_NAME) >= 0 &&
+               sd_bus_message_read(reply, "b", &there) > 0 && there;
+}
+
+static void agent_run_on(const char *limits)
+{
+        bus_make_with(&bus, limits);
+        agent = fork();
+        assert_true(agent >= 0);
+        if (agent == 0) {
+                Config *config = NULL;
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+                (void) dup2(null, STDOUT_FILENO);
+                (void) dup2(null, STDERR_FILENO);
+                _exit(config_load(&config, NULL, "/nonexistent", NULL) < 0 ? 99 : agent_main(config, ""));
+        }
+        const Usec end = time_add(time_now(), WAIT_USEC);
+        while (!agent_there()) {
+                assert_true(time_now() < end);
+                (void) poll(NULL, 0, 5);
+        }
+}
+
+static int agent_kill(void **state)
+{
+        (void) state;
+        if (agent > 0) {
+                (void) kill(agent, SIGKILL);
+                (void) waitpid(agent, NULL, 0);
+        }
+        agent = -1;
+        bus_remove(&bus);
+        return 0;
+}
+
+/* ---- callers ---- */
+
+static sd_bus *caller_new(void)
+{
+        sd_bus *b = NULL;
+        assert_true(sd_bus_open_system(&b) >= 0);
+        return b;
+}
+
+/* Says that it speaks for @user. Return: the error's name, "" when there was none; overwritten by the next.
+ */
+static const char *introduce(sd_bus *b, const char *user)
+{
+        static char name[128];
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(b, TO_AGENT, "Introduce", &e, NULL, "a{sv}", 1, "user", "s", user);
+        (void) snprintf(name, sizeof(name), "%s", r < 0 ? e.name : "");
+        return name;
+}
+
+/* Uses the lease of the router, which is somebody's. Return: as introduce(). */
+static const char *renew(sd_bus *b, uint64_t epoch)
+{
+        static char name[128];
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(b, TO_AGENT, "LeaseRenew", &e, NULL, "st", "router", epoch);
+        (void) snprintf(name, sizeof(name), "%s", r < 0 ? e.name : "");
+        return name;
+}
+
+static uint64_t lease(sd_bus *b)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t epoch = 0;
+        int r = sd_bus_call_method(b, TO_AGENT, "LeaseTake", &e, &reply, "ssa(sss)a{sv}", "router", "roll-1",
+                                   1, "u1", "n1", "10.0.0.1", 3, "ttl", "t", 300 * USEC_PER_SEC,
+                                   "members-force", "b", 1, "accept-out", "b", 1);
+        if (r < 0)
+                fail_msg("LeaseTake: %s", e.message);
+        assert_true(sd_bus_message_read(reply, "t", &epoch) > 0);
+        return epoch;
+}
+
+/* ---- for whom root speaks ---- */
+
+#define OTHERS 600
+
+/* More connections of root speak for somebody than the agent keeps. */
+static void who_speaks_for_another_is_never_forgotten(const char *limits)
+{
+        sd_bus *others[OTHERS], *alice, *mallory;
+        size_t n = 0;
+        agent_run_on(limits);
+        alice = caller_new();
+        mallory = caller_new();
+        assert_string_equal(introduce(mallory, "mallory"), "");
+        uint64_t epoch = lease(mallory);
+        assert_string_equal(renew(mallory, epoch), "");
+        assert_string_equal(introduce(alice, "alice"), "");
+        assert_string_equal(renew(alice, epoch), NO_PERMISSION);
+
+        const char *error = "";
+        while (n < OTHERS && !*error) {
+                others[n] = caller_new();
+                error = introduce(others[n++], "bob");
+        }
+        assert_string_equal(renew(alice, epoch), NO_PERMISSION);
+        assert_string_equal(error, BUSY);
+        assert_string_equal(renew(mallory, epoch), "");
+        /* Who was there keeps his place and may be told anew; who has left makes room. */
+        assert_string_equal(introduce(alice, "alice"), "");
+        others[0] = sd_bus_flush_close_unref(others[0]);
+        const Usec end = time_add(time_now(), WAIT_USEC);
+        while (*introduce(others[n - 1], "bob")) {
+                assert_true(time_now() < end);
+                (void) poll(NULL, 0, 5);
+        }
+        assert_string_equal(renew(others[n - 1], epoch), NO_PERMISSION);
+        assert_int_equal(waitpid(agent, NULL, WNOHANG), 0);
+        for (size_t i = 0; i < n; i++)
+                (void) sd_bus_flush_close_unref(others[i]);
+        (void) sd_bus_flush_close_unref(alice);
+        (void) sd_bus_flush_close_unref(mallory);
+}
+
+static void none_who_speaks_for_another_is_forgotten(void **state)
+{
+        (void) state;
+        who_speaks_for_another_is_never_forgotten(
+                "<limit name=\"max_connections_per_user\">2000</limit>"
+                "<limit name=\"max_match_rules_per_connection\">5000</limit>");
+}
+
+/* 512 matches of one connection, as by default. */
+static void those_who_speak_for_others_do_not_cost_the_agent_its_bus(void **state)
+{
+        (void) state;
+        who_speaks_for_another_is_never_forgotten(
+                "<limit name=\"max_connections_per_user\">2000</limit>"
+                "<limit name=\"max_match_rules_per_connection\">512</limit>");
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(none_who_speaks_for_another_is_forgotten, agent_kill),
+                cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
+                                          agent_kill),
+        };
+        const char *why = ns_enter();
+        if (why) {
+                (void) printf("%s\n", why);
+                return 77;
+        }
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("none", "/var/lib", "tmpfs", 0, "mode=755") < 0 || mkdir("/var/lib/edge-roll", 0711) < 0) {
+                perror("a folder of its own for the agent's state");
+                return 1;
+        }
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
