@@ -151,6 +151,7 @@ BUS_TESTS    += lookout targets-from
 TEST_LIB     += tests/lib/rolls.c
 TEST_LIB     += tests/lib/between.c
 BUS_TESTS    += link-kill callers
+BUS_TESTS    += agent-config
 KERNEL_TESTS += killpoint
 BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \

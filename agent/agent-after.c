@@ -26,6 +26,28 @@ static int agent_on_hold(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* As undrain: it can be ended whatever the files say. */
+static void agent_hold_over(Agent *a, const Hold *hold)
+{
+        JobOptions options = {
+                .by = "edge-roll",
+                .reason = "the time of the hold is over",
+                .persistent = PERSISTENT_INVALID,
+                .at_cap = AT_CAP_INVALID,
+                .mp_leave = MP_LEAVE_INVALID,
+        };
+        Job *job;
+        Err err = { 0 };
+        if (agent_reload(a, &err) < 0)
+                journal_log(LOG_WARNING, JOURNAL_CONFIG, NULL,
+                            "the hold of %s ends by the configuration of before: %s", hold->component,
+                            err.text);
+        const Component *c = config_component(a->config, hold->component);
+        if (c && agent_begin(a, c, ROLL_UNDRAIN, &options, &job, &err) < 0)
+                journal_log(LOG_ERR, JOURNAL_AGENT, NULL, "the hold of %s cannot be ended: %s", c->name,
+                            err.text);
+}
+
 void agent_watch_holds(Agent *a, bool begin)
 {
         _cleanup_(freep) Hold *holds = NULL;
@@ -39,26 +61,15 @@ void agent_watch_holds(Agent *a, bool begin)
                 return;
         }
         for (size_t i = 0; i < n; i++) {
-                const Component *c = config_component(a->config, holds[i].component);
                 Usec left = hold_left(&holds[i], time_boot(), time_wall());
-                if (left == USEC_INFINITY || !c)
+                if (left == USEC_INFINITY || !config_component(a->config, holds[i].component))
                         continue;
                 next = MIN(next, left);
                 /* A ticket that waits for its turn goes behind this as behind all else. */
                 if (left == 0 && begin && agent_ticket_aside(a, NULL, "a hold ends first") &&
                     !agent_busy(a)) {
                         begin = false;
-                        JobOptions options = {
-                                .by = "edge-roll",
-                                .reason = "the time of the hold is over",
-                                .persistent = PERSISTENT_INVALID,
-                                .at_cap = AT_CAP_INVALID,
-                                .mp_leave = MP_LEAVE_INVALID,
-                        };
-                        Job *job;
-                        if (agent_begin(a, c, ROLL_UNDRAIN, &options, &job, &err) < 0)
-                                journal_log(LOG_ERR, JOURNAL_AGENT, NULL,
-                                            "the hold of %s cannot be ended: %s", c->name, err.text);
+                        agent_hold_over(a, &holds[i]);
                 }
         }
         /* The end of a ticket has looked, too. */

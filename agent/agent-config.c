@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* Which configuration is in force: read again before a job, unless somebody refers to it. */
+/* Which configuration is in force: read again before a job. Who has begun with another one keeps that. */
 
 #include "agent/agent-impl.h"
 
@@ -12,20 +12,16 @@
 /* Each asks the component several things; the bus alone would let a single user have thousands of them. */
 #define PINS_MAX 64
 
-void agent_drop_config(Agent *a, const Config *c)
-{
-        if (c && c != a->given && c != a->config && c != a->job_config)
-                config_free((Config *) (uintptr_t) c);
-}
-
-void agent_pin(Agent *a)
+const Config *agent_pin(Agent *a)
 {
         a->pins++;
+        return config_ref(a->config);
 }
 
-void agent_unpin(Agent *a)
+void agent_unpin(Agent *a, const Config *pinned)
 {
         a->pins--;
+        config_unref(pinned);
 }
 
 /* Whoever may change a file of root's needs no agent to do so; but that he did is told. */
@@ -52,7 +48,7 @@ int agent_reload(Agent *a, Err *err)
 {
         Config *fresh;
         Monit *monit;
-        if (agent_busy(a) || a->pins > 0)
+        if (agent_busy(a))
                 return 0;
         int r = config_load(&fresh, NULL, NULL, err);
         if (r < 0)
@@ -64,9 +60,8 @@ int agent_reload(Agent *a, Err *err)
         }
         monit_free(a->monit);
         a->monit = monit;
-        const Config *old = a->config;
+        config_unref(a->config);
         a->config = fresh;
-        agent_drop_config(a, old);
         agent_config_changed(a);
         return 0;
 }

@@ -13,7 +13,7 @@
 
 struct Agent {
         const Config *given;      /* the caller's, of the start */
-        const Config *config;     /* in force; ours unless it is the given one */
+        const Config *config;     /* in force */
         const Config *job_config; /* the one the present or last job refers to */
         sd_event *event;
         sd_bus *bus;  /* NULL while it is away */
@@ -45,7 +45,7 @@ struct Agent {
         bool memory_waits; /* an unfinished job is taken up as soon as there is memory */
         bool fd_stored[JOB_PLACE_COUNT];
         char stale[1024];    /* why an unfinished job's record cannot go on: nothing new begins over it */
-        unsigned pins;       /* calls that refer to the configuration */
+        unsigned pins;       /* calls that refer to a configuration */
         const char *trouble; /* what is wrong with the configuration files; "" */
         bool heal;           /* this is `edge-roll heal` */
         bool gave_way;       /* ... and an agent that runs has the job */
@@ -72,13 +72,14 @@ void agent_drop_side(Agent *a);
 
 /* --- agent-config.c --- */
 
-/* agent_drop_config() - @c (NULL allowed), unless it is the given one, in force, or the job's: freed. */
-void agent_drop_config(Agent *a, const Config *c);
-
 /* agent_config_changed() - what has changed in the files since an agent last saw them is told. */
 void agent_config_changed(Agent *a);
 
 /* --- agent-job.c --- */
+
+/* agent_refer() - a job that is about to be made refers to the configuration in force. Only once the one
+ * before has been freed. */
+void agent_refer(Agent *a);
 
 /* agent_env() - what a job is given. */
 JobEnv agent_env(Agent *a);

@@ -93,6 +93,12 @@ JobEnv agent_env(Agent *a)
         };
 }
 
+void agent_refer(Agent *a)
+{
+        config_unref(a->job_config);
+        a->job_config = config_ref(a->config);
+}
+
 int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOptions *options, Job **ret,
                 Err *err)
 {
@@ -106,9 +112,7 @@ int agent_begin(Agent *a, const Component *component, RollKind kind, const JobOp
                 return err_set(err, -EBUSY, "a %s of %s runs on this node (phase %s)", job_kind(a->job),
                                job_component(a->job)->name, job_phase(a->job));
         a->job = job_free(a->job);
-        const Config *old = a->job_config;
-        a->job_config = a->config;
-        agent_drop_config(a, old);
+        agent_refer(a);
         int r = job_new(&a->job, &env, a->next_id++, component, kind, options, err);
         if (r < 0)
                 return r;

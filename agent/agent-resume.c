@@ -159,8 +159,10 @@ static bool agent_take_up(Agent *a)
                 /* A second one: what the first refuses with must still be there to be read. */
                 copies[p] = understood && a->fd_stored[p] ? fcntl(a->stored_fds[p], F_DUPFD_CLOEXEC, 0) : -1;
         }
-        if (understood)
+        if (understood) {
+                agent_refer(a); /* it may have been read again while there was no memory */
                 r = job_resume(&a->job, &env, record, same_boot, copies, &err);
+        }
         for (int p = 0; p < JOB_PLACE_COUNT; p++)
                 closep(&copies[p]);
         cJSON_Delete(record);

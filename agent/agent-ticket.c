@@ -35,7 +35,6 @@ static bool agent_ticket_may(const Ticket *ticket, void *userdata)
 
 static void agent_ticket_begin(Agent *a, const Ticket *ticket)
 {
-        const Component *c = config_component(a->config, ticket->component);
         JobOptions options = {
                 .persistent = PERSISTENT_INVALID,
                 .at_cap = AT_CAP_INVALID,
@@ -46,11 +45,16 @@ static void agent_ticket_begin(Agent *a, const Ticket *ticket)
         JournalContext context = { .component = ticket->component };
         Job *job;
         Err err = { 0 };
+        int r = agent_reload(a, &err);
+        /* What was looked at goes by the configuration of before. */
+        if (r == 0 && !agent_ticket_may(ticket, a))
+                return;
+        const Component *c = config_component(a->config, ticket->component);
         (void) snprintf(options.by, sizeof(options.by), "%s", ticket->by);
         (void) snprintf(options.who, sizeof(options.who), "%s", ticket->who);
         (void) snprintf(options.reason, sizeof(options.reason), "%s", ticket->reason);
-        if (agent_begin(a, c ? c : config_rmp(a->config, NULL), c ? ROLL_RESTART : ROLL_RESTART_RMP, &options,
-                        &job, &err) < 0)
+        if (r < 0 || agent_begin(a, c ? c : config_rmp(a->config, NULL), c ? ROLL_RESTART : ROLL_RESTART_RMP,
+                                 &options, &job, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_TICKET, &context, "%s: the ticket cannot begin yet: %s",
                             ticket->component, err.text);
 }

@@ -332,11 +332,8 @@ static void agent_done(Agent *a)
         bus_people_free(a->people);
         config_seen_done(&a->seen);
         monit_free(a->monit);
-        const Config *old = a->job_config, *present = a->config;
-        a->config = a->job_config = a->given;
-        agent_drop_config(a, old);
-        if (present != old)
-                agent_drop_config(a, present);
+        config_unref(a->job_config);
+        config_unref(a->config);
         systemd_free(a->systemd);
         conns_free(a->conns);
         http_free(a->http);
@@ -380,9 +377,11 @@ static int agent_run(Agent *a)
 
 int agent_main(const Config *config, const char *trouble)
 {
-        Agent a = {
-                .given = config, .config = config, .job_config = config, .trouble = trouble, .lock_fd = -1
-        };
+        Agent a = { .given = config,
+                    .config = config_ref(config),
+                    .job_config = config_ref(config),
+                    .trouble = trouble,
+                    .lock_fd = -1 };
         agent_stored_fds(a.stored_fds);
         return agent_run(&a);
 }
@@ -410,8 +409,8 @@ static bool heal_leaves_time(const Config *config)
 int heal_main(const Config *config, const char *trouble)
 {
         Agent a = { .given = config,
-                    .config = config,
-                    .job_config = config,
+                    .config = config_ref(config),
+                    .job_config = config_ref(config),
                     .trouble = trouble,
                     .heal = true,
                     .stored_fds = { [JOB_MAIN] = -1, [JOB_PARTNER] = -1 },

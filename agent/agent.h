@@ -82,16 +82,18 @@ void agent_touch(Agent *a);
 
 /*
  * agent_reload() - read the configuration again, so that a job runs with what the files say now. While a job
- * runs, or somebody has pinned it, nothing changes. Return: 0; errors of config_load(), and the configuration
- * of before stays.
+ * runs nothing changes. Who has pinned the one of before keeps it. What was got from agent_config() before is
+ * not valid any more. Return: 0; errors of config_load(), and the configuration of before stays.
  */
 int agent_reload(Agent *a, Err *err) _must_check_;
 
-/* agent_pin() - somebody refers to the present configuration beyond this call: no reload until agent_unpin().
+/*
+ * agent_pin() - somebody refers to the present configuration beyond this call: valid until he calls
+ * agent_unpin() with it, whatever is in force meanwhile. The agent does not leave before.
  * agent_crowded() - so many do that a call which anybody may make has to wait until some are answered.
  */
-void agent_pin(Agent *a);
-void agent_unpin(Agent *a);
+const Config *agent_pin(Agent *a);
+void agent_unpin(Agent *a, const Config *pinned);
 bool agent_crowded(const Agent *a);
 
 /* agent_begin() - a new job. @ret: borrowed. Return: 0; -EBUSY (one runs); negative errno. */

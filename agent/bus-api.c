@@ -151,6 +151,32 @@ static bool kind_joins(const Job *job, RollKind kind)
         return kind == ROLL_RESTART || kind == ROLL_RESTART_NOW ? restarts : running == kind;
 }
 
+/*
+ * What is meant by @name, by what the files say now. @kind: that of both, where both are meant. Return: NULL,
+ * and @error is set.
+ */
+static const Component *begin_component(Agent *a, const char *name, RollKind *kind, sd_bus_error *error)
+{
+        Err err = { 0 };
+        /* A hold can be ended whatever the files say. */
+        if (agent_reload(a, &err) < 0 && *kind != ROLL_UNDRAIN) {
+                (void) sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
+                return NULL;
+        }
+        const Component *c = rmp_read(a, name);
+        if (!c)
+                return bus_component(a, name, error);
+        if (*kind != ROLL_RESTART) {
+                (void) bus_refuse(error, BUS_ERROR_PREFIX "Usage",
+                                  "%s is for restart only, and not for a dry run or --now: say router or "
+                                  "message-processor",
+                                  name);
+                return NULL;
+        }
+        *kind = ROLL_RESTART_RMP;
+        return c;
+}
+
 static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, const BusCaller *caller,
                         sd_bus_error *error)
 {
@@ -165,18 +191,9 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, const BusCal
         int r = sd_bus_message_read(m, "s", &name);
         if (r < 0 || (r = options_read(m, &options, &order, &kind, error)) < 0)
                 return r;
-        /* A hold can be ended whatever the files say. */
-        if (agent_reload(a, &err) < 0 && kind != ROLL_UNDRAIN)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "Usage", err.text);
-        const Component *c = rmp_read(a, name);
-        if (c && kind != ROLL_RESTART)
-                return bus_refuse(error, BUS_ERROR_PREFIX "Usage",
-                                  "%s is for restart only, and not for a dry run or --now: say router or "
-                                  "message-processor",
-                                  name);
-        if (c)
-                kind = ROLL_RESTART_RMP;
-        else if (!(c = bus_component(a, name, error)))
+        RollKind asked = kind;
+        const Component *c = begin_component(a, name, &kind, error);
+        if (!c)
                 return -EINVAL;
         if (agent_leaving(a))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
@@ -188,6 +205,12 @@ static int method_begin(sd_bus_message *m, Agent *a, RollKind kind, const BusCal
         if (!joins && !agent_ticket_aside(a, NULL, "other work on this node goes first"))
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "Leaving",
                                         "a ticket is making room; call again");
+        if (job && !agent_busy(a)) {
+                /* While it ran nothing was read. */
+                kind = asked;
+                if (!(c = begin_component(a, name, &kind, error)))
+                        return -EINVAL;
+        }
         job = NULL;
         r = bus_order_check(a, c, kind, &options, &order, &job, error);
         if (r < 0)
@@ -328,6 +351,7 @@ static int method_current_job(Agent *a, sd_bus_message *m, const BusCaller *call
 typedef struct DiscoverCall {
         Agent *agent;
         sd_bus_message *message;
+        const Config *config; /* pinned */
         const Component *component;
         size_t ask; /* bus_ask() */
 } DiscoverCall;
@@ -337,7 +361,7 @@ static DiscoverCall *discover_free(DiscoverCall *call)
         if (!call)
                 return NULL;
         if (call->message)
-                agent_unpin(call->agent);
+                agent_unpin(call->agent, call->config);
         sd_bus_message_unref(call->message);
         bus_ask_end(call->ask);
         free(call);
@@ -406,10 +430,10 @@ static int method_discover(Agent *a, sd_bus_message *m, const BusCaller *caller,
         if (!call->component)
                 return -EINVAL;
         call->agent = a;
-        agent_pin(a);
+        call->config = agent_pin(a);
         call->message = sd_bus_message_ref(m);
-        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->component,
-                         known_port(agent_config(a), call->component), discover_on_facts, call, &facts, &err);
+        r = facts_gather(agent_http(a), agent_conns(a), call->config, call->component,
+                         known_port(call->config, call->component), discover_on_facts, call, &facts, &err);
         if (r < 0)
                 return bus_error(error, r, &err);
         (void) TAKE_PTR(call);

@@ -151,6 +151,7 @@ static LeaseNode lease_node(Agent *a, const char *component)
 typedef struct Take {
         Agent *agent;
         sd_bus_message *message;
+        const Config *config; /* pinned */
         const Component *component;
         BusCaller caller;
         char holder[LEASE_HOLDER_SIZE];
@@ -166,6 +167,8 @@ static Take *take_free(Take *t)
 {
         if (!t)
                 return NULL;
+        if (t->config)
+                agent_unpin(t->agent, t->config);
         sd_bus_message_unref(t->message);
         free(t->members);
         free(t);
@@ -252,7 +255,7 @@ static int take_options(sd_bus_message *m, Take *t, sd_bus_error *error)
 /* Do both sides mean the same pool, and all of it? */
 static int take_pool(const Take *t, const LeaseSlot *slot, sd_bus_error *error)
 {
-        const Config *config = agent_config(t->agent);
+        const Config *config = t->config;
         char own[POOL_NAME_SIZE], text[400];
         pool_name(config, t->component, &slot->pool, own, sizeof(own));
         if (t->has_pool && *t->pool && strcmp(own, t->pool) != 0)
@@ -298,7 +301,7 @@ static int take_learn(const Take *t, LeaseSlot *slot, Err *err)
         if (r < 0)
                 return err_errno(err, r, "the members of the pool");
         slot->pool_changed = true;
-        r = pool_write(agent_config(t->agent)->state_dir, slot->component, &slot->pool, err);
+        r = pool_write(t->config->state_dir, slot->component, &slot->pool, err);
         slot->pool_changed = r < 0;
         return r;
 }
@@ -325,8 +328,7 @@ static int take_decide(Take *t, sd_bus_error *error)
         int r = take_pool(t, slot, error);
         if (r < 0)
                 return r;
-        standing_look(agent_config(a), agent_conns(a), t->component, agent_busy(a), slot->health_port, true,
-                      &s);
+        standing_look(t->config, agent_conns(a), t->component, agent_busy(a), slot->health_port, true, &s);
         node.out = s.out;
         LeaseAsk ask = { .holder = t->holder,
                          .by = t->caller.text,
@@ -358,7 +360,6 @@ static void take_on_facts(const Facts *facts, void *userdata)
         if (slot)
                 leases_seen(slot, facts->self_known ? &facts->self : NULL, facts->health_port);
         int r = take_decide(t, &error);
-        agent_unpin(t->agent);
         if (r < 0) {
                 bus_gate_refused(t->message, &t->caller, error.name, error.message);
                 (void) sd_bus_reply_method_errno(t->message, r, &error);
@@ -391,18 +392,16 @@ int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_b
         LeaseSlot *slot = slot_read(a, name, error);
         if (!slot)
                 return -EINVAL;
-        t->component = config_component(agent_config(a), name);
+        t->config = agent_pin(a);
+        t->component = config_component(t->config, name);
         t->message = sd_bus_message_ref(m);
         /* Whom it is part of is mostly known from a Look just before. */
         if (slot->health_port)
                 return take_decide(t, error);
-        agent_pin(a);
-        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), t->component,
-                         known_port(agent_config(a), t->component), take_on_facts, t, &facts, &err);
-        if (r < 0) {
-                agent_unpin(a);
+        r = facts_gather(agent_http(a), agent_conns(a), t->config, t->component,
+                         known_port(t->config, t->component), take_on_facts, t, &facts, &err);
+        if (r < 0)
                 return bus_error(error, r, &err);
-        }
         (void) TAKE_PTR(t);
         return BUS_LATER;
 }

@@ -24,6 +24,7 @@ typedef struct LockCall {
         Agent *agent;
         sd_bus_message *message;
         BusCaller caller;
+        const Config *config; /* pinned */
         const Component *component;
         LeaseSlot *slot;
         size_t share; /* of those who ask */
@@ -37,7 +38,7 @@ typedef struct LockCall {
 
 static void lock_call_end(LockCall *call)
 {
-        agent_unpin(call->agent);
+        agent_unpin(call->agent, call->config);
         sd_bus_message_unref(call->message);
         shares_give(&asked, call->share);
         free(call);
@@ -46,7 +47,7 @@ static void lock_call_end(LockCall *call)
 /* @place: detached and put into the answer; NULL: there is none. */
 static void lock_answer(LockCall *call, cJSON *place, const char *trouble)
 {
-        const Config *config = agent_config(call->agent);
+        const Config *config = call->config;
         const Component *c = call->component;
         char text[1024], pool[POOL_NAME_SIZE];
         static const char *const names[] = {
@@ -132,8 +133,8 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
         call->component = c;
         call->slot = slot;
         call->kind = kind;
-        lock_find(agent_config(a), &call->found);
-        agent_pin(a);
+        call->config = agent_pin(a);
+        lock_find(call->config, &call->found);
         *ret = call;
         return 0;
 }
@@ -141,7 +142,7 @@ static int lock_begin(Agent *a, sd_bus_message *m, const char *name, PlaceAskKin
 /* The pool is known, or will not be. */
 static void lock_ask(LockCall *call)
 {
-        const Config *config = agent_config(call->agent);
+        const Config *config = call->config;
         PlaceQuestion *q = &call->question;
         Err err = { 0 };
         q->kind = call->kind;
@@ -183,10 +184,9 @@ static void lock_on_facts(const Facts *facts, void *userdata)
 static int lock_go(LockCall *call)
 {
         Agent *a = call->agent;
-        if (*call->slot->pool.uuid ||
-            facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->component,
-                         known_port(agent_config(a), call->component), lock_on_facts, call, &call->facts,
-                         NULL) < 0)
+        if (*call->slot->pool.uuid || facts_gather(agent_http(a), agent_conns(a), call->config,
+                                                   call->component, known_port(call->config, call->component),
+                                                   lock_on_facts, call, &call->facts, NULL) < 0)
                 lock_ask(call);
         return BUS_LATER;
 }

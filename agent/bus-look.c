@@ -19,6 +19,7 @@
 typedef struct LookCall {
         Agent *agent;
         sd_bus_message *message;
+        const Config *config; /* pinned */
         const Component *component;
         const Component *partner; /* NULL: none is configured */
         bool may_change;
@@ -32,7 +33,7 @@ static LookCall *look_free(LookCall *call)
         if (!call)
                 return NULL;
         if (call->message)
-                agent_unpin(call->agent);
+                agent_unpin(call->agent, call->config);
         sd_bus_message_unref(call->message);
         bus_ask_end(call->ask);
         free(call);
@@ -91,7 +92,7 @@ static void look_lock(const Config *config, cJSON *o)
 
 static void look_who(const LookCall *call, const LeaseSlot *slot, cJSON *o)
 {
-        const Config *config = agent_config(call->agent);
+        const Config *config = call->config;
         char now[32], pool[POOL_NAME_SIZE], from[400], address[ADDR_TEXT_SIZE];
         (void) snprintf(now, sizeof(now), "%" PRIu64, time_boot());
         cJSON_AddStringToObject(o, "component", call->component->name);
@@ -115,7 +116,7 @@ static void look_who(const LookCall *call, const LeaseSlot *slot, cJSON *o)
 
 static void look_state(const LookCall *call, cJSON *o)
 {
-        const Config *config = agent_config(call->agent);
+        const Config *config = call->config;
         const Component *c = call->component;
         const Job *job = agent_busy(call->agent);
         const Facts *f = &call->facts;
@@ -137,7 +138,7 @@ static void look_state(const LookCall *call, cJSON *o)
 
 static void look_answer(LookCall *call)
 {
-        const Config *config = agent_config(call->agent);
+        const Config *config = call->config;
         LeaseSlot *slot = leases_slot(agent_leases(call->agent), call->component->name);
         const Facts *f = &call->facts;
         cJSON *o = cJSON_CreateObject();
@@ -174,9 +175,9 @@ static void look_on_facts(const Facts *facts, void *userdata)
         FactsCall *more;
 
         call->facts = *facts;
-        if (call->partner && facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->partner,
-                                          known_port(agent_config(a), call->partner), look_on_partner, call,
-                                          &more, NULL) == 0) {
+        if (call->partner &&
+            facts_gather(agent_http(a), agent_conns(a), call->config, call->partner,
+                         known_port(call->config, call->partner), look_on_partner, call, &more, NULL) == 0) {
                 (void) TAKE_PTR(call);
                 return;
         }
@@ -218,10 +219,10 @@ int method_look(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_err
         call->agent = a;
         call->may_change = caller->may_change;
         call->partner = look_partner(agent_config(a), call->component);
-        agent_pin(a);
+        call->config = agent_pin(a);
         call->message = sd_bus_message_ref(m);
-        r = facts_gather(agent_http(a), agent_conns(a), agent_config(a), call->component,
-                         known_port(agent_config(a), call->component), look_on_facts, call, &facts, &err);
+        r = facts_gather(agent_http(a), agent_conns(a), call->config, call->component,
+                         known_port(call->config, call->component), look_on_facts, call, &facts, &err);
         if (r < 0)
                 return bus_error(error, r, &err);
         (void) TAKE_PTR(call);

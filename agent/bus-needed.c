@@ -16,12 +16,13 @@ typedef struct NeededAsk {
         Agent *agent;
         sd_bus_message *message;
         BusCaller caller;
+        const Config *config; /* pinned */
         const Component *component;
 } NeededAsk;
 
 static void ask_end(NeededAsk *ask)
 {
-        agent_unpin(ask->agent);
+        agent_unpin(ask->agent, ask->config);
         agent_touch(ask->agent);
         sd_bus_message_unref(ask->message);
         free(ask);
@@ -51,20 +52,23 @@ static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, const BusC
         NeededAsk *ask = calloc(1, sizeof(*ask));
         if (!ask)
                 return -ENOMEM;
-        *ask = (NeededAsk){ .agent = a, .message = sd_bus_message_ref(m), .caller = *caller, .component = c };
+        *ask = (NeededAsk){ .agent = a,
+                            .message = sd_bus_message_ref(m),
+                            .caller = *caller,
+                            .config = agent_pin(a),
+                            .component = c };
         if (job && job_concerns(job, c->name))
                 (void) snprintf(busy, sizeof(busy),
                                 "a job works on it (%s, phase %s), and what that leaves is to come",
                                 job_kind(job), job_phase(job));
         NeededEnv env = {
                 .event = agent_event(a),
-                .config = agent_config(a),
+                .config = ask->config,
                 .systemd = agent_systemd(a),
                 .http = agent_http(a),
                 .conns = agent_conns(a),
                 .busy = busy,
         };
-        agent_pin(a);
         int r = needed_look(&env, c, ask_on_end, ask, &look, &err);
         if (r < 0) {
                 ask_end(ask);
@@ -96,12 +100,13 @@ int bus_needed(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_bus_erro
 
 typedef struct ServedKeep {
         Agent *agent;
+        const Config *config; /* pinned */
         const Component *component;
 } ServedKeep;
 
 static void keep_end(ServedKeep *keep)
 {
-        agent_unpin(keep->agent);
+        agent_unpin(keep->agent, keep->config);
         free(keep);
 }
 
@@ -119,7 +124,7 @@ static void keep_on_served(const ServedList *list, void *userdata)
                                     c->name, served_text(&list->items[i], where, sizeof(where)),
                                     list->items[i].fingerprint);
         }
-        if (served_write(agent_config(keep->agent), c, list, &err) < 0)
+        if (served_write(keep->config, c, list, &err) < 0)
                 journal_log(LOG_WARNING, JOURNAL_AGENT, &context,
                             "%s: which certificates it serves now cannot be kept: %s", c->name, err.text);
         keep_end(keep);
@@ -142,9 +147,8 @@ void bus_needed_restarted(Agent *a, const Component *c)
         /* Behind a router there are certificates; a message processor serves routers only. */
         if ((c->kind != KIND_ROUTER && !*c->certificate) || !(keep = calloc(1, sizeof(*keep))))
                 return;
-        *keep = (ServedKeep){ .agent = a, .component = c };
-        agent_pin(a);
-        if (facts_gather(agent_http(a), agent_conns(a), agent_config(a), c, known_port(agent_config(a), c),
+        *keep = (ServedKeep){ .agent = a, .config = agent_pin(a), .component = c };
+        if (facts_gather(agent_http(a), agent_conns(a), keep->config, c, known_port(keep->config, c),
                          keep_on_facts, keep, &call, NULL) < 0)
                 keep_end(keep);
 }

@@ -371,10 +371,31 @@ int config_load(Config **ret, const char *file, const char *dir, Err *err)
         return 0;
 }
 
+/* How many refer to it is no part of what it says. */
+static Config *config_counted(const Config *c)
+{
+        return (Config *) (uintptr_t) c;
+}
+
+const Config *config_ref(const Config *c)
+{
+        config_counted(c)->n_more++;
+        return c;
+}
+
+void config_unref(const Config *c)
+{
+        (void) config_free(config_counted(c));
+}
+
 Config *config_free(Config *c)
 {
         if (!c)
                 return NULL;
+        if (c->n_more > 0) {
+                c->n_more--;
+                return NULL;
+        }
         for (size_t i = 0; i < config_n_sections; i++)
                 for (size_t j = 0; j < config_sections[i].n_keys; j++)
                         config_field_free(&config_sections[i].keys[j], c);

@@ -151,6 +151,7 @@ typedef struct Config {
         size_t n_components;
         struct ConfigOrigin *origins; /* where each key that is not at its default was set */
         size_t n_origins;
+        unsigned n_more; /* who refers to it besides the first: config_ref() */
 } Config;
 
 /*
@@ -160,6 +161,12 @@ typedef struct Config {
  * and keys are errors, with the nearest known name); -EACCES and other negative errno (unreadable).
  */
 int config_load(Config **ret, const char *file, const char *dir, Err *err) _must_check_;
+/* config_ref() - somebody else refers to @c, until he calls config_unref(). Return: @c. */
+const Config *config_ref(const Config *c);
+
+/* config_unref(), config_free() - one who refers to @c (NULL allowed) does so no longer; the last one frees
+ * it. config_free() returns NULL. */
+void config_unref(const Config *c);
 Config *config_free(Config *c);
 DEFINE_CLEANUP(Config, config_free);
 
