@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <syslog.h>
+#include <unistd.h>
 
 #include "agent/hold.h"
 #include "agent/job.h"
+#include "agent/journal.h"
 #include "agent/state.h"
 #include "agent/unwritten.h"
 
@@ -158,17 +161,38 @@ static int table_put(const Records *records)
         return 0;
 }
 
+/* What there was of a hold, for the journal: with its record goes who wanted it, and why. */
+static void tell_ended(const char *component, const Hold *hold, const char *why)
+{
+        JournalContext c = { .component = component };
+        char stamp[32];
+
+        if (!hold)
+                journal_log(LOG_NOTICE, JOURNAL_UNHELD, &c,
+                            "the hold of %s (its record cannot be read) has ended: %s", component, why);
+        else
+                journal_log(LOG_NOTICE, JOURNAL_UNHELD, &c,
+                            "the hold of %s (by %s: %s; since %s) has ended: %s", component, hold->by,
+                            hold->reason, time_stamp(hold->since_wall_usec, stamp, sizeof(stamp)), why);
+}
+
 static int names_remove(const Config *config, char **names, size_t n, const char *why)
 {
         int status = 0;
 
         for (size_t i = 0; i < n; i++) {
+                char component[256];
+                bool found = false;
+                Hold hold;
                 Err err = {};
+                hold_component(names[i], component, sizeof(component));
+                int r = hold_read(config->state_dir, component, &hold, &found, &err);
                 if (state_remove(config->state_dir, names[i], &err) < 0) {
                         say(stderr, "%s", err.text);
                         status = 1;
                 } else {
                         say(stdout, "%s removed: %s", names[i], why);
+                        tell_ended(component, r == 0 && found ? &hold : NULL, why);
                 }
         }
         return status;
@@ -237,7 +261,10 @@ static int hold_clear(const Config *config, char **names)
                 say(stderr, "%s", err.text);
                 return 1;
         }
-        int status = names_remove(config, names, n, "the hold is ended");
+        /* Whom systemd has obeyed it does not tell us. */
+        int status = names_remove(config, names, n,
+                                  getppid() == 1 ? HOLD_UNIT " was stopped"
+                                                 : "`edge-roll hold remove` was run by hand");
         /* A job that saw its record still there, and did not get the lock, may have put the table back
          * meanwhile. model: HOLD-BY-HAND */
         if (status == 0 && block_hold_remove(&err) < 0) {

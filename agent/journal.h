@@ -14,6 +14,7 @@
 #define JOURNAL_JOB_ENDED \
         "6f0ad1d0b2a34b6c9a8f3de0a1c7b503" /* refused or given back: the node is as it was */
 #define JOURNAL_HELD    "6f0ad1d0b2a34b6c9a8f3de0a1c7b504"
+#define JOURNAL_UNHELD  "6f0ad1d0b2a34b6c9a8f3de0a1c7b509" /* a hold has ended, and by no job */
 #define JOURNAL_PHASE   "6f0ad1d0b2a34b6c9a8f3de0a1c7b505"
 #define JOURNAL_WARNING "6f0ad1d0b2a34b6c9a8f3de0a1c7b506"
 #define JOURNAL_AGENT   "6f0ad1d0b2a34b6c9a8f3de0a1c7b507"

@@ -17,13 +17,38 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <systemd/sd-journal.h>
+
 #include "agent/job-impl.h"
+#include "agent/journal.h"
 #include "base/cleanup.h"
 #include "tests/lib/ns.h"
 #include "tests/lib/trace.h"
 
 static char dir[64];
 static Config config;
+static char journal[8192]; /* what was logged, a field a line */
+
+/* Takes the place of the library's. */
+int sd_journal_sendv_with_location(const char *file, const char *line, const char *func,
+                                   const struct iovec *iov, int n)
+{
+        (void) file;
+        (void) line;
+        (void) func;
+        for (int i = 0; i < n; i++) {
+                size_t len = strlen(journal);
+                (void) snprintf(journal + len, sizeof(journal) - len, "%.*s\n", (int) iov[i].iov_len,
+                                (const char *) iov[i].iov_base);
+        }
+        return 0;
+}
+
+static void logged(const char *part)
+{
+        if (!strstr(journal, part))
+                fail_msg("not in the journal: %s\n%s", part, journal);
+}
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -57,6 +82,7 @@ static int setup(void **state)
         Err err;
 
         (void) state;
+        *journal = '\0';
         strcpy(dir, "/tmp/edge-roll-hold-XXXXXX");
         if (!mkdtemp(dir))
                 return -1;
@@ -91,7 +117,11 @@ static bool holds(uint16_t whole, uint16_t syn)
 
 static void record(const char *component, uint16_t whole, uint16_t syn, Usec until)
 {
-        Hold hold = { .by = "root", .reason = "test", .until_wall_usec = until, .plan = plan(whole, syn) };
+        Hold hold = { .by = "root",
+                      .reason = "test",
+                      .since_wall_usec = 1,
+                      .until_wall_usec = until,
+                      .plan = plan(whole, syn) };
         Err err = {};
         (void) snprintf(hold.component, sizeof(hold.component), "%s", component);
         assert_int_equal(hold_write(dir, &hold, &err), 0);
@@ -145,6 +175,29 @@ static void test_what_is_over_goes(void **state)
         assert_true(holds(15999, 0));
         assert_false(holds(0, 8998));
         assert_false(recorded("mp"));
+}
+
+/* Who has blocked it, and why, goes with the record; what ended it is not the agent's to tell. */
+static void test_the_end_of_each_hold_is_in_the_journal(void **state)
+{
+        (void) state;
+        record("router", 15999, 0, 0);
+        record("mp", 0, 8998, time_wall() - 1);
+        assert_int_equal(hold_main(&config, "apply"), 0);
+        logged("MESSAGE_ID=" JOURNAL_UNHELD "\n");
+        logged("EDGE_ROLL_COMPONENT=mp\n");
+        logged("MESSAGE=the hold of mp (by root: test; since 19");
+        logged(") has ended: its time is over\n");
+        assert_null(strstr(journal, "router"));
+        *journal = '\0';
+
+        put("hold-mp.json", "{\"component\":");
+        assert_int_equal(hold_main(&config, "remove"), 0);
+        logged("EDGE_ROLL_COMPONENT=router\n");
+        logged("MESSAGE=the hold of router (by root: test; since 19");
+        logged(") has ended: `edge-roll hold remove` was run by hand\n");
+        logged("EDGE_ROLL_COMPONENT=mp\n");
+        logged("MESSAGE=the hold of mp (its record cannot be read) has ended: ");
 }
 
 static void test_a_damaged_record_opens_nothing(void **state)
@@ -350,6 +403,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_apply_and_remove, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_over_goes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_the_end_of_each_hold_is_in_the_journal, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_damaged_record_opens_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_after_a_boot_what_can_be_read_is_held, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_two_without_a_record_refuse_both, setup, teardown),
