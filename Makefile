@@ -84,7 +84,7 @@ PROBES += probes/http-raw.c probes/http-setup.c probes/http-tls.c probes/http1.c
 AGENT  := agent/agent.c agent/bound.c agent/bus.c agent/bridge.c agent/bus-api.c agent/bus-lease.c agent/bus-look.c agent/cgroup.c agent/checkers.c agent/cli.c agent/cli-table.c agent/client.c \
           agent/config.c agent/config-field.c agent/config-keys.c agent/config-print.c agent/config-read.c agent/cuts.c \
           agent/facts.c agent/frames.c agent/hold.c agent/hold-main.c agent/hooks.c agent/job.c agent/job-checks.c agent/job-doctor.c agent/job-drain.c agent/job-foreign.c \
-          agent/job-hooks.c agent/job-leave.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-preflight.c agent/job-prepare.c agent/job-record.c \
+          agent/job-hooks.c agent/job-leave.c agent/job-load.c agent/job-notice.c agent/job-partner.c agent/job-place.c agent/job-ports.c agent/job-preflight.c agent/job-prepare.c agent/job-record.c \
           agent/job-restart.c agent/job-return.c agent/job-routers.c agent/job-save.c agent/job-stop.c agent/job-targets.c agent/job-tell.c agent/job-watch.c agent/journal.c agent/kept.c agent/kept-conns.c agent/known.c agent/lease.c agent/leases.c agent/leave.c agent/lost.c \
           agent/manager.c agent/monit.c agent/monit-off.c agent/monit-restore.c agent/monit-step.c agent/pace.c agent/phase.c agent/pool.c agent/procs.c agent/pulse.c agent/properties.c agent/put.c agent/relay.c agent/render.c agent/render-event.c agent/render-status.c \
           agent/roll.c agent/standing.c agent/state.c agent/systemd.c agent/systemd-call.c agent/systemd-reading.c agent/systemd-steps.c agent/targets-list.c agent/unwritten.c
@@ -137,7 +137,7 @@ UNIT_TESTS   += bundle lint rotation rotation-check
 UNIT_TESTS   += dl json limits needed pem resume
 UNIT_TESTS   += why why-table
 UNIT_TESTS   += api config-seen files names shares
-UNIT_TESTS   += why-estate
+UNIT_TESTS   += job-record why-estate
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote secrets survey systemd
 TEST_LIB     := tests/lib/bus.c tests/lib/ensemble.c tests/lib/getent.c tests/lib/ns.c tests/lib/origin.c tests/lib/sshd.c tests/lib/standin.c tests/lib/tls-origin.c tests/lib/tls-router.c tests/bus/fake-systemd1.c
@@ -157,7 +157,7 @@ BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
 FUZZ_TARGETS += bundle edge-objects edge-xml
-FUZZ_TARGETS += check-wire
+FUZZ_TARGETS += check-wire job
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)

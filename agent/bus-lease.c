@@ -11,6 +11,7 @@
 #include "agent/known.h"
 #include "agent/standing.h"
 #include "agent/state.h"
+#include "probes/json.h"
 
 /* ---- who is calling ---- */
 
@@ -576,10 +577,10 @@ static int order_again(Agent *a, const LeaseSlot *slot, const BusOrder *order, J
                 return 0;
         const char *roll = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(last, "roll"));
         const char *result = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(last, "result"));
-        const cJSON *step = cJSON_GetObjectItemCaseSensitive(last, "step");
+        uint64_t step = UINT64_MAX;
         int r = 0;
-        if (roll && strcmp(roll, slot->lease.holder) == 0 && cJSON_IsNumber(step) &&
-            (uint64_t) step->valuedouble == order->step)
+        if (roll && strcmp(roll, slot->lease.holder) == 0 &&
+            json_get_whole(last, "step", LEASE_STEP_MAX, &step, NULL) == 0 && step == order->step)
                 r = bus_refuse(error, BUS_ERROR_PREFIX "StaleStep",
                                "step %" PRIu64 " of %s is over, with the result %s, and is not done twice",
                                order->step, slot->lease.holder, result ? result : "?");

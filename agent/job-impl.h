@@ -439,8 +439,8 @@ void job_zk_resume(Job *job);
 void job_zk_left(Job *job);
 void job_zk_drop(Job *job);
 
-/* job_place_load() - from a record. */
-void job_place_load(Job *job, const cJSON *record);
+/* job_place_load() - from a record. Return: 0; -EBADMSG (a number that makes no sense: which). */
+int job_place_load(Job *job, const cJSON *record, Err *err) _must_check_;
 void job_place_add(const Job *job, cJSON *record);
 
 /* --- job-ports.c --- */

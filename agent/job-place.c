@@ -268,13 +268,6 @@ void job_place_add(const Job *job, cJSON *record)
         cJSON_AddStringToObject(record, "lock_text", job->lock_text);
 }
 
-static uint64_t load_number(const cJSON *record, const char *key)
-{
-        const cJSON *v = cJSON_GetObjectItemCaseSensitive(record, key);
-        return cJSON_IsNumber(v) && v->valuedouble > 0 && v->valuedouble < 1e15 ? (uint64_t) v->valuedouble
-                                                                                : 0;
-}
-
 static const char *load_text(const cJSON *record, const char *key)
 {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
@@ -282,16 +275,20 @@ static const char *load_text(const cJSON *record, const char *key)
 }
 
 /* A record of before this was kept has none of it: a job of no roll, unprotected. */
-void job_place_load(Job *job, const cJSON *record)
+int job_place_load(Job *job, const cJSON *record, Err *err)
 {
         JobOptions *o = &job->options;
         const char *protection = load_text(record, "protection");
         const cJSON *v;
 
         (void) snprintf(o->roll, sizeof(o->roll), "%s", load_text(record, "roll"));
-        o->lease = load_number(record, "lease");
-        o->lease_partner = load_number(record, "lease_partner");
-        o->step = load_number(record, "step");
+        int r = json_get_whole(record, "lease", JSON_WHOLE_MAX, &o->lease, err);
+        if (r >= 0)
+                r = json_get_whole(record, "lease_partner", JSON_WHOLE_MAX, &o->lease_partner, err);
+        if (r >= 0)
+                r = json_get_whole(record, "step", LEASE_STEP_MAX, &o->step, err);
+        if (r < 0)
+                return r;
         o->wait_usec = strtoull(load_text(record, "wait"), NULL, 10);
         o->await_go = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "await_go"));
         o->ticket = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(record, "ticket"));
@@ -306,4 +303,5 @@ void job_place_load(Job *job, const cJSON *record)
                           : strcmp(protection, "zookeeper") == 0 ? "zookeeper"
                                                                  : "unprotected";
         (void) snprintf(job->lock_text, sizeof(job->lock_text), "%s", load_text(record, "lock_text"));
+        return 0;
 }

@@ -2,6 +2,7 @@
 #include "probes/json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -152,6 +153,40 @@ int json_get_flag(const cJSON *object, const char *key, bool *ret, Err *err)
                 return err_set(err, -EBADMSG, "\"%s\" is %s, expected true or false", key,
                                json_show(value, shown, sizeof(shown)));
         *ret = yes;
+        return 0;
+}
+
+int json_whole(const cJSON *value, const char *name, uint64_t least, uint64_t most, uint64_t *ret, Err *err)
+{
+        char shown[60];
+        double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+
+        if (!(number >= (double) least && number <= (double) most) || number != (double) (uint64_t) number)
+                return err_set(err, -EBADMSG,
+                               "\"%s\" is %s, where a whole number from %" PRIu64 " to %" PRIu64 " belongs",
+                               name, json_show(value, shown, sizeof(shown)), least, most);
+        *ret = (uint64_t) number;
+        return 0;
+}
+
+int json_get_whole(const cJSON *object, const char *key, uint64_t most, uint64_t *ret, Err *err)
+{
+        const cJSON *value;
+        int r = json_get(object, key, &value, err);
+        return r < 0 || !value ? r : json_whole(value, key, 0, most, ret, err);
+}
+
+int json_get_seconds(const cJSON *object, const char *key, uint64_t most_sec, Usec *ret, Err *err)
+{
+        const cJSON *value;
+        char shown[60];
+        int r = json_get(object, key, &value, err);
+        if (r < 0 || !value)
+                return r;
+        if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble <= (double) most_sec))
+                return err_set(err, -EBADMSG, "\"%s\" is %s, where seconds from 0 to %" PRIu64 " belong", key,
+                               json_show(value, shown, sizeof(shown)), most_sec);
+        *ret = (Usec) (value->valuedouble * (double) USEC_PER_SEC);
         return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time.h"
 
 #define JSON_DEPTH_MAX  32    /* cJSON itself recurses up to 1000 */
 #define JSON_VALUES_MAX 65536 /* each costs 80 bytes once parsed, however short it is in the text */
@@ -52,6 +53,22 @@ int json_get_text(const cJSON *object, const char *key, char *ret, size_t size, 
 /* json_get_flag() - true, false, or these words as a string, as Edge writes them in places. @ret: unchanged
  * when absent. Return: 0; -EBADMSG. */
 int json_get_flag(const cJSON *object, const char *key, bool *ret, Err *err) _must_check_;
+
+/*
+ * json_whole() - a whole number from @least to @most, which is at most JSON_WHOLE_MAX: beyond it not every
+ * one is exact in JSON. @name: what an error calls @value. json_get_whole() - a member, from 0. @ret:
+ * unchanged when absent. Return: 0; -EBADMSG (says which, what it is, and what belongs there).
+ */
+#define JSON_WHOLE_MAX (UINT64_C(1) << 53)
+int json_whole(const cJSON *value, const char *name, uint64_t least, uint64_t most, uint64_t *ret,
+               Err *err) _must_check_;
+int json_get_whole(const cJSON *object, const char *key, uint64_t most, uint64_t *ret, Err *err) _must_check_;
+
+/* json_get_seconds() - a member that is a number of seconds from 0 to @most_sec, at most JSON_SECONDS_MAX.
+ * @ret: in microseconds; unchanged when absent. Return: 0; -EBADMSG. */
+#define JSON_SECONDS_MAX 10000000000000u /* in microseconds it still fits */
+int json_get_seconds(const cJSON *object, const char *key, uint64_t most_sec, Usec *ret,
+                     Err *err) _must_check_;
 
 /* json_port() - 1 to 65535, as a whole number or a string of nothing but its digits. Return: 0 when it is
  * none. */

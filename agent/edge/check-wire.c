@@ -127,21 +127,16 @@ int check_line(size_t id, const Checked *checked, char **ret)
         return 0;
 }
 
-/* A whole number from 0 to @most. */
+/* A whole number from 0 to @most, which must be there. */
 static int get_count(const cJSON *o, const char *key, uint64_t most, uint64_t *ret, Err *err)
 {
-        const cJSON *value;
-        char shown[60];
-        int r = json_get(o, key, &value, err);
+        uint64_t value = UINT64_MAX;
+        int r = json_get_whole(o, key, most, &value, err);
         if (r < 0)
                 return r;
-        if (!value)
+        if (value == UINT64_MAX)
                 return err_set(err, -EBADMSG, "an answer without \"%s\"", key);
-        if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0) || value->valuedouble > (double) most ||
-            value->valuedouble != (double) (uint64_t) value->valuedouble)
-                return err_set(err, -EBADMSG, "\"%s\" is %s, where a whole number up to %" PRIu64 " belongs",
-                               key, json_show(value, shown, sizeof(shown)), most);
-        *ret = (uint64_t) value->valuedouble;
+        *ret = value;
         return 0;
 }
 
