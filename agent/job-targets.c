@@ -153,7 +153,7 @@ static void targets_tell(Job *job)
                 cJSON *one = cJSON_CreateObject();
                 cJSON_AddStringToObject(one, "target", e->name);
                 cJSON_AddStringToObject(one, "text", e->why);
-                cJSON_AddItemToArray(list, one);
+                json_append(list, one);
         }
         cJSON_AddStringToObject(o, "unknown", t->trouble);
         job_tell(job, o, false);

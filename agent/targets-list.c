@@ -11,6 +11,7 @@
 
 #include "agent/edge/api.h"
 #include "probes/edge-json.h"
+#include "probes/json.h"
 #include "probes/target.h"
 
 #define TROUBLE_SIZE 400
@@ -82,11 +83,11 @@ cJSON *target_list_to_json(const TargetList *list)
                 if (!e->answered)
                         continue;
                 cJSON *one = cJSON_CreateArray();
-                cJSON_AddItemToArray(one, cJSON_CreateString(e->name));
-                cJSON_AddItemToArray(one, cJSON_CreateString(e->host));
-                cJSON_AddItemToArray(one, cJSON_CreateNumber(e->port));
-                cJSON_AddItemToArray(one, cJSON_CreateBool(e->tls));
-                cJSON_AddItemToArray(all, one);
+                json_append(one, cJSON_CreateString(e->name));
+                json_append(one, cJSON_CreateString(e->host));
+                json_append(one, cJSON_CreateNumber(e->port));
+                json_append(one, cJSON_CreateBool(e->tls));
+                json_append(all, one);
         }
         return all;
 }
