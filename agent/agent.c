@@ -135,7 +135,7 @@ static int agent_on_idle(sd_event_source *s, uint64_t usec, void *userdata)
         Usec next;
         if (agent_busy(a) || a->memory_waits || !a->bus || a->leaving || a->hold_timer || a->over_timer ||
             !a->locked || a->pins > 0 || leases_any(a->leases, time_boot(), &next) || a->tickets ||
-            a->places_timer || places_pending(a->places, NULL, 0)) {
+            a->places_timer || places_pending(a->places, NULL, 0) || bus_people_spoken_for(a->people)) {
                 agent_touch(a);
                 return 0;
         }

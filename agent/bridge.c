@@ -39,12 +39,12 @@
 
 typedef struct Bridge Bridge;
 
-/* One call that was passed on. */
+/* One call that is passed on. */
 typedef struct Forward {
         Bridge *bridge;
-        struct Forward *next;
+        struct Forward *next; /* which came later */
         sd_bus_message *call; /* the far end's */
-        sd_bus_slot *slot;
+        sd_bus_slot *slot;    /* the agent has it; NULL: it waits until the agent knows who calls */
 } Forward;
 
 struct Bridge {
@@ -57,8 +57,9 @@ struct Bridge {
         bool bus_there;      /* has answered */
         char bus_text[200];  /* why not */
         char owner[64];      /* the agent on the bus; "" */
-        char introduced[64]; /* the one that was told who calls */
+        char introduced[64]; /* the one that knows who calls */
         char user[64], from[64];
+        bool root;                /* what the far end may do depends on who calls */
         sd_bus_message *greeting; /* Hello() that waits for the bus */
         Forward *forwards;
         unsigned n_forwards;
@@ -151,6 +152,14 @@ static void forward_free(Forward *f)
         free(f);
 }
 
+static bool from_bus(sd_bus_message *m)
+{
+        const char *sender = sd_bus_message_get_sender(m);
+        return sender && strcmp(sender, BUS_NAME) == 0;
+}
+
+static void forwards_go(Bridge *b);
+
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Forward *f = userdata;
@@ -158,9 +167,20 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         const sd_bus_error *e = sd_bus_message_get_error(m);
         (void) error;
-        int r = sd_bus_message_is_method_error(m, NULL) ? sd_bus_message_new_method_error(f->call, &answer, e)
-                                                        : sd_bus_message_new_method_return(f->call, &answer);
-        if (r >= 0 && !sd_bus_message_is_method_error(m, NULL))
+        /* That agent has left before the call came to it: it is the next one's. */
+        if (b->root && from_bus(m) && sd_bus_message_is_method_error(m, SD_BUS_ERROR_SERVICE_UNKNOWN)) {
+                f->slot = sd_bus_slot_unref(f->slot);
+                b->introduced[0] = '\0';
+                forwards_go(b);
+                return 0;
+        }
+        if (sd_bus_message_get_expect_reply(f->call) <= 0) {
+                forward_free(f);
+                return 0;
+        }
+        int r = e ? sd_bus_message_new_method_error(f->call, &answer, e)
+                  : sd_bus_message_new_method_return(f->call, &answer);
+        if (r >= 0 && !e)
                 r = copy_content(answer, m);
         if (r >= 0)
                 far_send(b, answer);
@@ -170,43 +190,105 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-static int on_introduced(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static void forward_refuse(Forward *f, const char *name, const char *text)
 {
-        Bridge *b = userdata;
-        const char *sender = sd_bus_message_get_sender(m);
-        (void) error;
-        b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
-        /* An agent that does not know the method need not be asked again. The bus answers for one that is
-         * not there. */
-        if (sender && *sender == ':')
-                (void) snprintf(b->introduced, sizeof(b->introduced), "%s", sender);
-        return 0;
+        far_error(f->bridge, f->call, name, text);
+        forward_free(f);
+}
+
+static void forward_failed(Forward *f, int r)
+{
+        /* Of a connection that has just gone, which is seen here first. */
+        bool gone = r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
+        char text[300];
+        (void) snprintf(text, sizeof(text), "nothing was done: the call cannot be passed on: %s",
+                        strerror(-r));
+        forward_refuse(f, gone ? EDGE_ERROR "NoBus" : EDGE_ERROR "Failed", text);
 }
 
 /*
- * Before anything else that an agent hears from this connection; an agent that the call has yet to start gets
- * both in their order. One answer is waited for at a time: the bus counts them with those of the calls.
+ * Root's go to the very agent that knows who calls: to the next one they would be root's own. An answer is
+ * asked for also where the far end wants none: so many are under way, whatever the far end says of them.
  */
+static void forward_send(Forward *f)
+{
+        Bridge *b = f->bridge;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(b->bus, &m, b->root ? b->introduced : AGENT_NAME,
+                                               sd_bus_message_get_path(f->call),
+                                               sd_bus_message_get_interface(f->call),
+                                               sd_bus_message_get_member(f->call));
+        if (r >= 0)
+                r = sd_bus_message_rewind(f->call, true);
+        if (r >= 0)
+                r = sd_bus_message_copy(m, f->call, true);
+        if (r >= 0)
+                r = sd_bus_call_async(b->bus, &f->slot, m, on_answer, f, FORWARD_USEC);
+        if (r < 0)
+                forward_failed(f, r);
+}
+
+/* The agent could not be told who calls, so it gets nothing of it. */
+static void forwards_refuse(Bridge *b, const sd_bus_error *e, int r)
+{
+        for (Forward *f = b->forwards, *next; f; f = next) {
+                next = f->next;
+                if (f->slot)
+                        continue;
+                if (e)
+                        forward_refuse(f, e->name, e->message ? e->message : "");
+                else
+                        forward_failed(f, r);
+        }
+}
+
+static int on_introduced(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Bridge *b = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        const char *sender = sd_bus_message_get_sender(m);
+        (void) error;
+        b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
+        if (!e)
+                (void) snprintf(b->introduced, sizeof(b->introduced), "%s", sender ? sender : "");
+        if (e)
+                forwards_refuse(b, e, 0);
+        else
+                forwards_go(b);
+        return 0;
+}
+
+/* Who calls, to whoever has the agent's name, or gets it now. */
 static void introduce(Bridge *b)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        if (*b->owner && strcmp(b->owner, b->introduced) == 0)
-                return;
         int r = sd_bus_message_new_method_call(b->bus, &m, AGENT_NAME, AGENT_PATH, AGENT_INTERFACE,
                                                "Introduce");
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 2, "user", "s", b->user, "from", "s", b->from);
-        if (r >= 0 && !b->introduce_slot)
-                (void) sd_bus_call_async(b->bus, &b->introduce_slot, m, on_introduced, b, 0);
-        else if (r >= 0 && sd_bus_message_set_expect_reply(m, false) >= 0)
-                (void) sd_bus_send(b->bus, m, NULL);
+        if (r >= 0)
+                r = sd_bus_call_async(b->bus, &b->introduce_slot, m, on_introduced, b, FORWARD_USEC);
+        if (r < 0)
+                forwards_refuse(b, NULL, r);
+}
+
+/* What waits goes, in its order, as soon as the agent knows who calls. */
+static void forwards_go(Bridge *b)
+{
+        bool known = *b->owner && strcmp(b->owner, b->introduced) == 0;
+        if (!known && !b->introduce_slot)
+                introduce(b);
+        for (Forward *f = b->forwards, *next; known && f; f = next) {
+                next = f->next;
+                if (!f->slot)
+                        forward_send(f);
+        }
 }
 
 static void forward(Bridge *b, sd_bus_message *call)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        bool answer = sd_bus_message_get_expect_reply(call) > 0;
         char text[300];
+        Forward **last = &b->forwards;
 
         if (!b->bus_there) {
                 (void) snprintf(text, sizeof(text), "nothing was done: %s", b->bus_text);
@@ -218,35 +300,17 @@ static void forward(Bridge *b, sd_bus_message *call)
                           "too many calls wait for an answer: nothing was done");
                 return;
         }
-        introduce(b);
-        int r = sd_bus_message_new_method_call(b->bus, &m, AGENT_NAME, sd_bus_message_get_path(call),
-                                               sd_bus_message_get_interface(call),
-                                               sd_bus_message_get_member(call));
-        if (r >= 0)
-                r = sd_bus_message_copy(m, call, true);
-        if (r >= 0 && !answer)
-                r = sd_bus_message_set_expect_reply(m, false);
-        if (r >= 0 && !answer) {
-                (void) sd_bus_send(b->bus, m, NULL);
+        Forward *f = calloc(1, sizeof(*f));
+        if (!f) {
+                far_error(b, call, EDGE_ERROR "Failed", "nothing was done: out of memory");
                 return;
         }
-        Forward *f = r >= 0 ? calloc(1, sizeof(*f)) : NULL;
-        if (f) {
-                *f = (Forward){ .bridge = b, .next = b->forwards, .call = sd_bus_message_ref(call) };
-                b->forwards = f;
-                b->n_forwards++;
-                r = sd_bus_call_async(b->bus, &f->slot, m, on_answer, f, FORWARD_USEC);
-                if (r < 0)
-                        forward_free(f);
-        } else
-                r = r < 0 ? r : -ENOMEM;
-        if (r < 0) {
-                /* Of a connection that has just gone, which is seen here first. */
-                bool gone = r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ESHUTDOWN;
-                (void) snprintf(text, sizeof(text), "nothing was done: the call cannot be passed on: %s",
-                                strerror(-r));
-                far_error(b, call, gone ? EDGE_ERROR "NoBus" : EDGE_ERROR "Failed", text);
-        }
+        *f = (Forward){ .bridge = b, .call = sd_bus_message_ref(call) };
+        while (*last)
+                last = &(*last)->next;
+        *last = f;
+        b->n_forwards++;
+        forwards_go(b);
 }
 
 /* ---- target servers, checked from here ---- */
@@ -419,11 +483,11 @@ static void bus_lost(Bridge *b, const char *why)
         b->signal_slot = sd_bus_slot_unref(b->signal_slot);
         b->local_slot = sd_bus_slot_unref(b->local_slot);
         b->introduce_slot = sd_bus_slot_unref(b->introduce_slot);
-        while (b->forwards) {
-                far_error(b, b->forwards->call, SD_BUS_ERROR_NO_REPLY,
-                          "the system bus of the node went away before the agent answered");
-                forward_free(b->forwards);
-        }
+        while (b->forwards)
+                forward_refuse(b->forwards, b->forwards->slot ? SD_BUS_ERROR_NO_REPLY : EDGE_ERROR "NoBus",
+                               b->forwards->slot
+                                       ? "the system bus of the node went away before the agent answered"
+                                       : "nothing was done: the system bus of the node went away");
         if (b->bus) {
                 sd_bus_close(b->bus);
                 b->bus = sd_bus_unref(b->bus);
@@ -473,12 +537,6 @@ static int on_ask(sd_bus_message *m, void *userdata, sd_bus_error *error)
         owner_set(b, owner);
         greeting_answer(b);
         return 0;
-}
-
-static bool from_bus(sd_bus_message *m)
-{
-        const char *sender = sd_bus_message_get_sender(m);
-        return sender && strcmp(sender, BUS_NAME) == 0;
 }
 
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -616,6 +674,7 @@ static void who_calls(Bridge *b)
         const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL, *from = getenv("SSH_CONNECTION");
         _cleanup_(freep) char *session = NULL, *host = NULL;
         struct passwd *pw = sudo && *sudo ? NULL : getpwuid(getuid());
+        b->root = getuid() == 0;
         (void) snprintf(b->user, sizeof(b->user), "%.60s", sudo && *sudo ? sudo : pw ? pw->pw_name : "");
         if (from && *from)
                 (void) snprintf(b->from, sizeof(b->from), "%.*s", (int) MIN(strcspn(from, " "), 60), from);

@@ -8,7 +8,8 @@
  *
  * Forwarded: calls of org.edgeroll.Agent1 on the agent's path, of org.edgeroll.Job1 and the reading of
  * org.freedesktop.DBus.Properties on the paths of it and its jobs; signals of the agent. Answers and errors
- * as they are. Introduce() is the bridge's own: it tells the agent who has called.
+ * as they are. Introduce() is the bridge's own: it tells the agent who has called. No call goes to an agent
+ * that has not taken that: its refusal is then the answer to the call.
  *
  * Own, on /org/edgeroll/Bridge1, interface org.edgeroll.Bridge1:
  *   Hello(version s, protocol u) -> (version s, protocol u, trouble s): trouble is why the system bus cannot

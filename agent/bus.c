@@ -92,6 +92,14 @@ static int people_on_gone(sd_bus_message *m, void *userdata, sd_bus_error *error
         return 0;
 }
 
+bool bus_people_spoken_for(const BusPeople *people)
+{
+        for (size_t i = 0; i < people->n; i++)
+                if (people->list[i]->believed)
+                        return true;
+        return false;
+}
+
 /* One match for all of them: the bus has a limit for the matches of one connection. */
 int bus_people_watch(BusPeople *people, sd_bus *bus)
 {

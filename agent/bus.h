@@ -47,6 +47,10 @@ BusPeople *bus_people_free(BusPeople *people);
 /* bus_people_forget() - the bus is gone, and with it the names of its connections. */
 void bus_people_forget(BusPeople *people);
 
+/* bus_people_spoken_for() - connections of root are there that have introduced somebody. They call this very
+ * agent, not the name, so it must not leave. */
+bool bus_people_spoken_for(const BusPeople *people);
+
 /* bus_people_watch() - who leaves @bus is forgotten. To be called once for each bus, before anything is
  * published there. Return: 0; a negative errno. */
 int bus_people_watch(BusPeople *people, sd_bus *bus) _must_check_;

@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,6 +31,7 @@ static TestBus bus;
 static BridgeTimes times;
 static pid_t bridge = -1;
 static int bridge_stderr = -1; /* what it says there */
+static int bridge_link = -1;   /* our end of its standard input and output; not ours to close */
 
 /* ---- the bridge ---- */
 
@@ -62,7 +65,16 @@ static int bridge_open(void *userdata)
         (void) close(err[1]);
         closep(&bridge_stderr);
         bridge_stderr = err[0];
+        bridge_link = pair[0];
         return pair[0];
+}
+
+/* What was sent to it and not read by it yet. */
+static int bridge_unread(void)
+{
+        int n = 0;
+        assert_int_equal(ioctl(bridge_link, SIOCOUTQ, &n), 0);
+        return n;
 }
 
 /* Waits for its end. Return: its exit status. */
@@ -95,7 +107,7 @@ static void bridge_says(const char *part)
 
 static pid_t agent_pid = -1;
 static char introduced[128];
-static unsigned slow;
+static unsigned slow, refusals; /* so many Introduce() are refused first */
 
 /* Discover() tells what Introduce() said; Slow is never answered, and the hundredth is told of; Die ends the
  * process. */
@@ -104,6 +116,12 @@ static bool agent_hook(FakeAgent *a, sd_bus_message *m, const char *member, void
         const char *k1, *v1, *k2, *v2;
         (void) a;
         (void) userdata;
+        if (strcmp(member, "Introduce") == 0 && refusals > 0) {
+                refusals--;
+                (void) sd_bus_reply_method_errorf(m, "org.edgeroll.Error.Busy",
+                                                  "too many of root's are here");
+                return true;
+        }
         if (strcmp(member, "Introduce") == 0) {
                 if (sd_bus_message_read(m, "a{sv}", 2, &k1, "s", &v1, &k2, "s", &v2) >= 0)
                         (void) snprintf(introduced, sizeof(introduced), "%s=%s %s=%s", k1, v1, k2, v2);
@@ -372,6 +390,53 @@ static void the_agent_is_told_who_calls(void **state)
         agent_stop();
 }
 
+/* What an agent did that took them for root's own. */
+static void nothing_passes_before_the_agent_knows_who_calls(void **state)
+{
+        World w;
+        (void) state;
+        refusals = 2;
+        agent_start();
+        refusals = 0;
+        world_make(&w);
+        for (int i = 0; i < 2; i++) {
+                ask(&w, NULL, NULL, "Discover");
+                assert_int_equal(w.result, -EREMOTE);
+                assert_string_equal(w.error, "org.edgeroll.Error.Busy");
+                assert_string_equal(w.text, "too many of root's are here");
+        }
+        ask(&w, NULL, NULL, "Discover");
+        assert_int_equal(w.result, 0);
+        assert_non_null(strstr(w.answer, "user="));
+        world_done(&w);
+        agent_stop();
+}
+
+/* The bridge finds the call and the news of the next agent at the same time. */
+static void the_next_agent_knows_who_calls_before_anything_else(void **state)
+{
+        World w;
+        (void) state;
+        agent_start();
+        world_make(&w);
+        for (int i = 0; i < 10; i++) {
+                ask(&w, NULL, NULL, "Discover");
+                assert_non_null(strstr(w.answer, "user="));
+                unsigned before = w.answers;
+                assert_int_equal(kill(bridge, SIGSTOP), 0);
+                agent_stop();
+                agent_start();
+                call(&w, NULL, NULL, "Discover");
+                until(&w, bridge_unread() > 0);
+                assert_int_equal(kill(bridge, SIGCONT), 0);
+                until(&w, w.answers > before);
+                assert_int_equal(w.result, 0);
+                assert_non_null(strstr(w.answer, "user="));
+        }
+        world_done(&w);
+        agent_stop();
+}
+
 static void signals_of_the_agent_pass_and_of_nobody_else(void **state)
 {
         World w;
@@ -621,6 +686,27 @@ static void too_many_calls_at_once_are_refused(void **state)
         agent_stop();
 }
 
+static void calls_that_want_no_answer_are_counted_too(void **state)
+{
+        World w;
+        sd_bus_message *m = NULL;
+        Err err = { 0 };
+        (void) state;
+        agent_start();
+        world_make(&w);
+        for (int i = 0; i < 100; i++) {
+                assert_int_equal(remote_message_new(w.remote, &m, NULL, NULL, "Slow", &err), 0);
+                assert_true(sd_bus_message_set_expect_reply(m, false) >= 0);
+                assert_true(sd_bus_send(NULL, m, NULL) >= 0);
+                m = sd_bus_message_unref(m);
+        }
+        ask(&w, NULL, NULL, "Status");
+        assert_int_equal(w.result, -EREMOTE);
+        assert_string_equal(w.error, "org.edgeroll.Error.TooMany");
+        world_done(&w);
+        agent_stop();
+}
+
 static int group_setup(void **state)
 {
         (void) state;
@@ -644,6 +730,8 @@ int main(void)
                 cmocka_unit_test(calls_and_answers_pass_as_they_are),
                 cmocka_unit_test(nothing_else_passes),
                 cmocka_unit_test(the_agent_is_told_who_calls),
+                cmocka_unit_test(nothing_passes_before_the_agent_knows_who_calls),
+                cmocka_unit_test(the_next_agent_knows_who_calls_before_anything_else),
                 cmocka_unit_test(signals_of_the_agent_pass_and_of_nobody_else),
                 cmocka_unit_test(an_agent_that_dies_or_is_not_there_is_an_error_of_the_call),
                 cmocka_unit_test(a_bus_that_goes_away_leaves_the_link),
@@ -653,6 +741,7 @@ int main(void)
                 cmocka_unit_test(what_is_no_dbus_ends_it),
                 cmocka_unit_test(who_hears_that_no_answer_comes_may_end_the_link),
                 cmocka_unit_test(too_many_calls_at_once_are_refused),
+                cmocka_unit_test(calls_that_want_no_answer_are_counted_too),
         };
         return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -34,6 +34,8 @@
 #define BUSY          "org.edgeroll.Error.Busy"
 #define WAIT_USEC     (20 * USEC_PER_SEC)
 
+#define CONFIG "/var/lib/edge-roll.conf"
+
 static TestBus bus;
 static pid_t agent = -1;
 
@@ -61,7 +63,7 @@ static void agent_run_on(const char *limits)
                 int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
                 (void) dup2(null, STDOUT_FILENO);
                 (void) dup2(null, STDERR_FILENO);
-                _exit(config_load(&config, NULL, "/nonexistent", NULL) < 0 ? 99 : agent_main(config, ""));
+                _exit(config_load(&config, CONFIG, "/nonexistent", NULL) < 0 ? 99 : agent_main(config, ""));
         }
         const Usec end = time_add(time_now(), WAIT_USEC);
         while (!agent_there()) {
@@ -162,6 +164,8 @@ static void who_speaks_for_another_is_never_forgotten(const char *limits)
         }
         assert_string_equal(renew(others[n - 1], epoch), NO_PERMISSION);
         assert_int_equal(waitpid(agent, NULL, WNOHANG), 0);
+        assert_true(sd_bus_call_method(mallory, TO_AGENT, "LeaseGive", NULL, NULL, "st", "router", epoch) >=
+                    0);
         for (size_t i = 0; i < n; i++)
                 (void) sd_bus_flush_close_unref(others[i]);
         (void) sd_bus_flush_close_unref(alice);
@@ -185,12 +189,45 @@ static void those_who_speak_for_others_do_not_cost_the_agent_its_bus(void **stat
                 "<limit name=\"max_match_rules_per_connection\">512</limit>");
 }
 
+/* It is called itself, and not by its name: what came behind its end would be lost. */
+static void the_agent_stays_while_root_speaks_for_somebody(void **state)
+{
+        sd_bus *quiet;
+        (void) state;
+        FILE *f = fopen(CONFIG, "we");
+        assert_non_null(f);
+        (void) fprintf(f, "[agent]\nidle_exit = 1s\n");
+        assert_int_equal(fclose(f), 0);
+        agent_run_on("");
+        quiet = caller_new();
+        assert_string_equal(introduce(quiet, "alice"), "");
+        /* More than twice as long as it would stay. */
+        Usec end = time_add(time_now(), 2500 * USEC_PER_MSEC);
+        while (time_now() < end) {
+                assert_int_equal(waitpid(agent, NULL, WNOHANG), 0);
+                (void) poll(NULL, 0, 50);
+        }
+        assert_true(agent_there());
+        (void) sd_bus_flush_close_unref(quiet);
+        end = time_add(time_now(), WAIT_USEC);
+        int status, r;
+        while ((r = waitpid(agent, &status, WNOHANG)) == 0) {
+                assert_true(time_now() < end);
+                (void) poll(NULL, 0, 5);
+        }
+        assert_int_equal(r, agent);
+        agent = -1;
+        assert_int_equal(status, 0);
+        (void) unlink(CONFIG);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(none_who_speaks_for_another_is_forgotten, agent_kill),
                 cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
                                           agent_kill),
+                cmocka_unit_test_teardown(the_agent_stays_while_root_speaks_for_somebody, agent_kill),
         };
         const char *why = ns_enter();
         if (why) {

@@ -503,6 +503,8 @@ static int call_do(FakeAgent *a, sd_bus_message *m, const char *member)
                 return call_current(a, m);
         if (strcmp(member, "Events") == 0)
                 return call_events(a, m);
+        if (strcmp(member, "Introduce") == 0)
+                return sd_bus_reply_method_return(m, NULL);
         if (strcmp(member, "Needed") == 0)
                 return sd_bus_reply_method_return(
                         m, "s",
