@@ -254,7 +254,8 @@ kp_given() { tr ';' '\n' <<<"$POINT" | sed 's/^ *//; s/ *$//'; }
 #   PICK   only so many of them, at random; SEED which
 kp_all() {
         local node=$1 points point seed=${SEED:-$RANDOM}
-        kp_ready "$node" 3500
+        # As long as a scenario of torture may take; it ends with the points.
+        kp_ready "$node" 7100
         if [ -n "${POINT:-}" ]; then
                 mapfile -t points < <(kp_given)
         else
