@@ -108,7 +108,7 @@ NEEDED := base/sha256.c probes/pem.c agent/bus-needed.c agent/job-needed.c agent
 AGENT  += agent/agent-after.c agent/agent-bus.c agent/agent-config.c agent/agent-job.c agent/agent-resume.c agent/agent-ticket.c
 AGENT  += agent/client-ask.c agent/client-bus.c agent/client-call.c agent/client-job.c agent/job-beat.c
 PLACES := agent/bus-lock.c agent/job-zk.c agent/tickets.c agent/render-lock.c agent/lock-find.c agent/own-address.c agent/places.c agent/lock-spec.c agent/place.c agent/place-ask.c agent/place-line.c agent/resolve.c agent/turn.c agent/zk.c agent/zk-dl.c
-GATE := agent/bus-gate.c agent/config-seen.c agent/names.c agent/shares.c
+GATE := agent/budget.c agent/bus-gate.c agent/config-seen.c agent/names.c agent/shares.c
 SOURCES := $(GATE) $(BASE) $(DRAIN) $(PROBES) $(AGENT) $(CLUSTER) $(NEEDED) $(PLACES) $(EDGE)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
@@ -136,7 +136,7 @@ UNIT_TESTS   += deployments-json store-json targets
 UNIT_TESTS   += bundle lint rotation rotation-check
 UNIT_TESTS   += dl json limits needed pem resume
 UNIT_TESTS   += why why-table
-UNIT_TESTS   += api config-seen files names shares
+UNIT_TESTS   += api budget config-seen files names shares
 UNIT_TESTS   += job-record why-estate
 KERNEL_TESTS := block conns foreign hold inflight
 BUS_TESTS    := client coordinator monit remote secrets survey systemd

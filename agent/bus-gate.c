@@ -4,13 +4,18 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/budget.h"
 #include "agent/journal.h"
 #include "probes/json.h"
 
-/* Refusals of one person that are recorded: so many at once, then one in so long. */
-#define REFUSALS_MAX 50
-#define REFUSAL_USEC (3 * USEC_PER_SEC)
-#define REFUSED_MAX  32 /* people whose refusals are counted */
+/*
+ * The journal leaves out what comes too fast, and what is old makes room: nobody must be able to have it
+ * leave out what others do. So of one person so many refusals are recorded; and so much does he begin, for of
+ * what he begins all is. What he then does with that is recorded as refusals are.
+ */
+static Budget refusals = { .at_once = 50, .each_usec = 3 * USEC_PER_SEC };
+static Budget followed = { .at_once = 200, .each_usec = USEC_PER_SEC };
+static Budget begun = { .at_once = 200, .each_usec = USEC_PER_SEC };
 
 /* What the records say of a call, and what the right to it depends on. */
 typedef struct Ask {
@@ -107,41 +112,14 @@ static void tell(int priority, const char *id, const Ask *ask, const char *membe
         journal_log(priority, id, &context, "%s%s%s", ask->component, *ask->component ? ": " : "", text);
 }
 
-typedef struct Refused {
-        Usec full; /* when everything that was recorded is forgotten again */
-        char who[sizeof(((BusCaller *) NULL)->who)];
+/* @more: how many were left out before this one. */
+static bool may_tell(Budget *b, const BusCaller *c, char *more, size_t size)
+{
         unsigned left_out;
-} Refused;
-
-/* By person: all who come through sudo have the same uid. */
-static Refused *refused_of(const BusCaller *c)
-{
-        static Refused list[REFUSED_MAX];
-        Refused *oldest = &list[0];
-        for (size_t i = 0; i < REFUSED_MAX; i++) {
-                if (list[i].full && strcmp(list[i].who, c->who) == 0)
-                        return &list[i];
-                if (list[i].full < oldest->full)
-                        oldest = &list[i];
-        }
-        *oldest = (Refused){ 0 };
-        memcpy(oldest->who, c->who, sizeof(oldest->who));
-        return oldest;
-}
-
-/* The journal leaves out what comes too fast: nobody must be able to have it leave out what others do. */
-static bool may_tell_refusal(const BusCaller *c, unsigned *ret_left_out)
-{
-        Refused *r = refused_of(c);
-        Usec now = time_now();
-        r->full = MAX(r->full, now);
-        if (r->full > now + (REFUSALS_MAX - 1) * REFUSAL_USEC) {
-                r->left_out++;
+        if (budget_take(b, c->who, time_now(), &left_out) > 0)
                 return false;
-        }
-        r->full += REFUSAL_USEC;
-        *ret_left_out = r->left_out;
-        r->left_out = 0;
+        if (left_out)
+                (void) snprintf(more, size, " (%u others were not recorded)", left_out);
         return true;
 }
 
@@ -150,21 +128,26 @@ static void tell_refused(const Ask *ask, const char *member, const BusCaller *c,
 {
         char text[900], more[64] = "";
         bool permission = strcmp(name, BUS_ERROR_PREFIX "NoPermission") == 0;
-        unsigned left_out;
-        if (!may_tell_refusal(c, &left_out))
+        if (!may_tell(&refusals, c, more, sizeof(more)))
                 return;
-        if (left_out)
-                (void) snprintf(more, sizeof(more), " (%u others were not recorded)", left_out);
         (void) snprintf(text, sizeof(text), "%s refused to %s%s%.160s: %.400s%s", member, c->text,
                         *ask->reason ? ", who wanted it because: " : "", ask->reason, why, more);
         tell(permission ? LOG_WARNING : LOG_INFO, JOURNAL_DENIED, ask, member, c, name, text);
 }
 
+/* The others are about what somebody has begun. */
+static bool begins(const BusMethod *method)
+{
+        return method->right == BUS_MEMBERS || method->right == BUS_WHY;
+}
+
 static void tell_asked(const Ask *ask, const BusMethod *method, const BusCaller *c)
 {
-        char text[600];
-        (void) snprintf(text, sizeof(text), "%s asked for by %s%s%.256s", method->member, c->text,
-                        *ask->reason ? ": " : "", ask->reason);
+        char text[700], more[64] = "";
+        if (!begins(method) && !c->root && !may_tell(&followed, c, more, sizeof(more)))
+                return;
+        (void) snprintf(text, sizeof(text), "%s asked for by %s%s%.256s%s", method->member, c->text,
+                        *ask->reason ? ": " : "", ask->reason, more);
         tell(method->log, JOURNAL_ASKED, ask, method->member, c, "obeyed", text);
 }
 
@@ -274,6 +257,20 @@ static int right_check(const BusMethod *method, Agent *a, const BusCaller *c, co
         return r;
 }
 
+/* By person, so root's bridge has what he has for whom it speaks. */
+static int begin_check(const BusMethod *method, const BusCaller *c, sd_bus_error *error)
+{
+        char wait[32];
+        unsigned left_out;
+        Usec again = c->root || !begins(method) ? 0 : budget_take(&begun, c->who, time_now(), &left_out);
+        if (again == 0)
+                return 0;
+        return bus_refuse(
+                error, BUS_ERROR_PREFIX "Busy",
+                "%s has asked for more than %u things in a row, and each is recorded: call again in %s",
+                c->text, begun.at_once, time_format(again, wait, sizeof(wait)));
+}
+
 int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd_bus_error *error)
 {
         static const BusMethod nobodys = { .right = BUS_NOBODY, .log = LOG_NOTICE };
@@ -292,6 +289,8 @@ int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd
         ask_read(m, method, &ask);
         if (r >= 0)
                 r = right_check(method, a, &caller, &ask, error);
+        if (r >= 0)
+                r = begin_check(method, &caller, error);
         (void) json_lost(); /* what was lost before is no matter of this answer */
         if (r >= 0)
                 r = method->fn(a, m, &caller, error);

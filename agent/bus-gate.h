@@ -36,7 +36,8 @@ typedef struct BusMethod {
 
 /*
  * bus_gate() - @m is for one of @methods: refused, or handed on. Every refusal of a method that is recorded
- * is recorded, too, up to a number in a time: nobody gets to fill the journal.
+ * is recorded, too, up to a number in a time; and but for root nobody begins more than so much in a time
+ * (Busy): nobody gets to fill the journal.
  */
 int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd_bus_error *error);
 

@@ -221,9 +221,60 @@ static void the_agent_stays_while_root_speaks_for_somebody(void **state)
         (void) unlink(CONFIG);
 }
 
+/* ---- who begins one thing after the other ---- */
+
+#define BEGUN 300 /* more than anybody may begin at once */
+
+/* Takes the lease of the router and gives it back. Return: "", or the error's name. */
+static const char *take_and_give(sd_bus *b)
+{
+        static char name[128];
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t epoch = 0;
+        int r = sd_bus_call_method(b, TO_AGENT, "LeaseTake", &e, &reply, "ssa(sss)a{sv}", "router", "roll-1",
+                                   1, "u1", "n1", "10.0.0.1", 2, "members-force", "b", 1, "accept-out", "b",
+                                   1);
+        if (r >= 0 && sd_bus_message_read(reply, "t", &epoch) > 0)
+                r = sd_bus_call_method(b, TO_AGENT, "LeaseGive", &e, NULL, "st", "router", epoch);
+        (void) snprintf(name, sizeof(name), "%s", r < 0 ? e.name : "");
+        return name;
+}
+
+static void who_begins_without_end_is_told_to_wait_and_nobody_else(void **state)
+{
+        sd_bus *alice, *mallory, *root;
+        unsigned n = 0;
+        (void) state;
+        agent_run_on("");
+        root = caller_new();
+        alice = caller_new();
+        mallory = caller_new();
+        assert_string_equal(introduce(alice, "alice"), "");
+        assert_string_equal(introduce(mallory, "mallory"), "");
+        const char *answer = "";
+        while (n < BEGUN && !*(answer = take_and_give(mallory)))
+                n++;
+        assert_string_equal(answer, BUSY);
+        assert_true(n > 50);
+        assert_string_equal(take_and_give(alice), "");
+        for (unsigned i = 0; i < BEGUN; i++)
+                assert_string_equal(take_and_give(root), "");
+        /* And not for ever. */
+        const Usec end = time_add(time_now(), WAIT_USEC);
+        while (*take_and_give(mallory)) {
+                assert_true(time_now() < end);
+                (void) poll(NULL, 0, 50);
+        }
+        (void) sd_bus_flush_close_unref(root);
+        (void) sd_bus_flush_close_unref(alice);
+        (void) sd_bus_flush_close_unref(mallory);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(who_begins_without_end_is_told_to_wait_and_nobody_else, agent_kill),
                 cmocka_unit_test_teardown(none_who_speaks_for_another_is_forgotten, agent_kill),
                 cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
                                           agent_kill),
