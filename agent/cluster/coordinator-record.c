@@ -268,6 +268,9 @@ int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
                                 "the journal of roll %.100s names no host, user, key or bridge that ssh can be "
                                 "given for %.100s",
                                 record->id, name);
+                uint64_t port = 0;
+                if ((r = json_get_whole(v, "port", UINT16_MAX, &port, err)) < 0)
+                        return err_prefix(err, r, "the journal of roll %.100s, %.100s", record->id, name);
                 free(node->host);
                 free(node->user);
                 free(node->bridge);
@@ -276,7 +279,7 @@ int coord_nodes_from_record(Nodes **ret, const RollRecord *record, Err *err)
                 node->user = user ? strdup(user) : NULL;
                 node->bridge = bridge ? strdup(bridge) : NULL;
                 node->key = key ? strdup(key) : NULL;
-                node->port = (uint16_t) get_number(v, "port");
+                node->port = (uint16_t) port;
                 node->selected = get_true(v, "selected");
                 if (!node->host || (user && !node->user) || (bridge && !node->bridge) || (key && !node->key))
                         return err_set(err, -ENOMEM, "out of memory");

@@ -85,7 +85,7 @@ static int node_add(RollRecord *r, const cJSON *n)
                 .name = json_text(n, "name"),
                 .dest = json_text(n, "dest"),
                 .user = json_text(n, "user"),
-                .port = (unsigned) json_count(n, "port") & 0xffff,
+                .port = json_port(cJSON_GetObjectItemCaseSensitive(n, "port")),
                 .pool = json_text(n, "pool"),
                 .uuid = json_text(n, "uuid"),
                 .component = *component ? component : r->component,

@@ -59,6 +59,10 @@ static void what_ssh_would_take_for_an_option_is_refused(void **state)
                 "{\"name\":\"r1\",\"key\":\"-x\"}",
                 "{\"name\":\"r1\",\"key\":\"/x%d\"}",
                 "{\"name\":\"r1\",\"bridge\":\"a\\nb\"}",
+                "{\"name\":\"r1\",\"port\":65558}",
+                "{\"name\":\"r1\",\"port\":-1}",
+                "{\"name\":\"r1\",\"port\":22.5}",
+                "{\"name\":\"r1\",\"port\":\"22\"}",
         };
 
         (void) state;
