@@ -403,6 +403,58 @@ static void a_search_without_spin_fails_unless_skips_are_allowed(void **state)
         has("what it says", out, "\n0 passed, 0 failed\n");
 }
 
+/* The options that the agent's methods know, as it compares them: @begin, the name, '"'. */
+static size_t options_in(const char *text, const char *begin, char names[][48], size_t n, size_t max)
+{
+        for (const char *p = text; (p = strstr(p, begin)); p++) {
+                char name[48];
+                bool known = false;
+                if (sscanf(p + strlen(begin), "%47[a-z-]", name) != 1)
+                        continue;
+                for (size_t i = 0; i < n; i++)
+                        known = known || strcmp(names[i], name) == 0;
+                assert_true(known || n < max);
+                if (!known)
+                        (void) snprintf(names[n++], sizeof(names[0]), "%s", name);
+        }
+        return n;
+}
+
+static void every_option_of_a_method_is_described_and_tried(void **state)
+{
+        static const char *const files[] = { "agent/bus-api.c", "agent/bus-lease.c", "agent/bus-lock.c",
+                                             "agent/bus-gate.c", "agent/bus-needed.c" };
+        _cleanup_(freep) char *page = read_source("units/org.edgeroll.Agent1.xml");
+        _cleanup_(freep) char *target = read_source("tests/fuzz/fuzz-agent.c");
+        char names[64][48], word[64];
+        size_t n = 0;
+        (void) state;
+
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                _cleanup_(freep) char *text = read_source(files[i]);
+                n = options_in(text, "strcmp(key, \"", names, n, ELEMENTS(names));
+                /* Where they are in tables. */
+                n = options_in(text, "{ \"", names, n, ELEMENTS(names));
+                n = options_in(text, "{ \"user\", \"", names, n, ELEMENTS(names));
+        }
+        assert_true(n >= 25);
+        char *keys = strstr(target, "keys[] = {"), *end = keys ? strstr(keys, "};") : NULL;
+        assert_non_null(end);
+        *end = '\0';
+        for (size_t i = 0; i < n; i++) {
+                (void) snprintf(word, sizeof(word), "\"%.47s\"", names[i]);
+                has("keys[] of tests/fuzz/fuzz-agent.c", keys, word);
+                has("units/org.edgeroll.Agent1.xml", page, names[i]);
+        }
+        for (const char *p = keys; (p = strchr(p, '"')); p = strchr(p + 1, '"') + 1) {
+                bool known = false;
+                for (size_t i = 0; i < n; i++)
+                        known = known || strncmp(p + 1, names[i], strcspn(p + 1, "\"")) == 0;
+                if (!known)
+                        fail_msg("tests/fuzz/fuzz-agent.c tries %.20s, which is no option any more", p);
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -419,6 +471,7 @@ int main(void)
                 cmocka_unit_test(the_page_has_every_rule_of_lint),
                 cmocka_unit_test(the_page_has_every_event),
                 cmocka_unit_test(the_example_is_all_defaults),
+                cmocka_unit_test(every_option_of_a_method_is_described_and_tried),
                 cmocka_unit_test(a_search_without_spin_fails_unless_skips_are_allowed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
