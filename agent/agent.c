@@ -74,6 +74,11 @@ sd_bus *agent_bus(const Agent *a)
         return a->bus;
 }
 
+const Hold *agent_unwritten(const Agent *a, const char *component)
+{
+        return unwritten_get(&a->unwritten, component);
+}
+
 void agent_leases_changed(Agent *a)
 {
         pulse_changed(a->pulse);

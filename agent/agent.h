@@ -67,6 +67,10 @@ void agent_tickets_changed(Agent *a);
  */
 bool agent_ticket_aside(Agent *a, const char *component, const char *why);
 
+/* agent_unwritten() - the hold of @component, where it has no record; NULL: there is none. Valid during the
+ * call. */
+const struct Hold *agent_unwritten(const Agent *a, const char *component);
+
 /* agent_leases_changed() - a lease was taken, renewed, given back or stolen. */
 void agent_leases_changed(Agent *a);
 

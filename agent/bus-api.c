@@ -652,7 +652,7 @@ static const BusMethod methods[] = {
         { AGENT_INTERFACE, "Introduce",      BUS_ANYBODY, 0,          0, method_introduce },
         { AGENT_INTERFACE, "Restart",        BUS_MEMBERS, LOG_NOTICE, 0, method_restart },
         { AGENT_INTERFACE, "Drain",          BUS_MEMBERS, LOG_NOTICE, 0, method_drain },
-        { AGENT_INTERFACE, "Undrain",        BUS_MEMBERS, LOG_NOTICE, 0, method_undrain },
+        { AGENT_INTERFACE, "Undrain",        BUS_HOLD,    LOG_NOTICE, 0, method_undrain },
         /* They change nothing, but take the node's one place for a job, or run a command as root. */
         { AGENT_INTERFACE, "Doctor",         BUS_MEMBERS, LOG_INFO,   0, method_doctor },
         { AGENT_INTERFACE, "Needed",         BUS_MEMBERS, LOG_INFO,   0, bus_needed },

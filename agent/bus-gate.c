@@ -138,7 +138,7 @@ static void tell_refused(const Ask *ask, const char *member, const BusCaller *c,
 /* The others are about what somebody has begun. */
 static bool begins(const BusMethod *method)
 {
-        return method->right == BUS_MEMBERS || method->right == BUS_WHY;
+        return method->right == BUS_MEMBERS || method->right == BUS_WHY || method->right == BUS_HOLD;
 }
 
 static void tell_asked(const Ask *ask, const BusMethod *method, const BusCaller *c)
@@ -233,6 +233,30 @@ static int job_check(Agent *a, const BusCaller *c, const Ask *ask, sd_bus_error 
         return refuse(error, c, why);
 }
 
+/* What cannot be read, or does not say whose it is, is not the caller's. */
+static int hold_check(Agent *a, const BusCaller *c, const Ask *ask, sd_bus_error *error)
+{
+        const Component *component = config_component(agent_config(a), ask->component);
+        Hold hold = { .by = "?" };
+        bool found = true;
+        char why[400];
+        if (!component || c->root || *ask->reason)
+                return 0;
+        const Hold *unwritten = agent_unwritten(a, component->name);
+        if (unwritten)
+                hold = *unwritten;
+        else if (hold_read(agent_config(a)->state_dir, component->name, &hold, &found, NULL) == 0 && !found)
+                return 0;
+        if (*hold.who && strcmp(hold.who, c->who) == 0)
+                return 0;
+        (void) snprintf(
+                why, sizeof(why),
+                "the hold of %s was asked for by %.180s; somebody else in the group ends it only with a "
+                "reason, for the records",
+                component->name, hold.by);
+        return refuse(error, c, why);
+}
+
 static int right_check(const BusMethod *method, Agent *a, const BusCaller *c, const Ask *ask,
                        sd_bus_error *error)
 {
@@ -249,7 +273,9 @@ static int right_check(const BusMethod *method, Agent *a, const BusCaller *c, co
                         error, BUS_ERROR_PREFIX "Usage",
                         "that takes away what is another's: it is done only with a reason, for "
                         "the records");
-        int r = method->right == BUS_JOB ? job_check(a, c, ask, error) : 0;
+        int r = method->right == BUS_JOB    ? job_check(a, c, ask, error)
+                : method->right == BUS_HOLD ? hold_check(a, c, ask, error)
+                                            : 0;
         if (r >= 0 && (method->right == BUS_LEASE || ask->has_lease))
                 r = lease_check(a, c, ask->component, error);
         if (r >= 0 && ask->has_lease && (method->right == BUS_LEASE || method->right == BUS_JOB))

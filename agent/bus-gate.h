@@ -14,6 +14,7 @@ typedef enum BusRight {
         BUS_MEMBERS, /* root, and the group edge-roll */
         BUS_WHY,     /* the same, with a reason: it takes away what is another's */
         BUS_JOB,     /* who asked for the job that runs, and root; other members with a reason */
+        BUS_HOLD,    /* the same of the hold there is */
         BUS_LEASE,   /* who has taken the lease in force, and root */
         BUS_RIGHT_COUNT,
         BUS_RIGHT_INVALID = -EINVAL,

@@ -122,8 +122,10 @@ const VerbInfo verb_table[] = {
                 .operand = OPERAND_COMPONENT,
                 .options = BIT(OPTION_REASON) | BIT(OPTION_JSON) | BIT(OPTION_NO_WAIT) | BIT(OPTION_VERBOSE),
                 .text = "Ends what edge-roll drain began, or the hold that a restart left behind, and\n"
-                        "returns when every checker has been let in again.\n",
-                .examples = "edge-roll undrain router\n",
+                        "returns when every checker has been let in again. What somebody else has begun only\n"
+                        "root ends without --reason.\n",
+                .examples = "edge-roll undrain router\n"
+                            "edge-roll undrain router --reason \"the new disk is in\"\n",
         },
         [VERB_STATUS] = {
                 .name = "status",

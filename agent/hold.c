@@ -147,6 +147,7 @@ int hold_write(const char *state_dir, const Hold *hold, Err *err)
         _cleanup_(jsonp) cJSON *record = json_record();
         if (!record || !cJSON_AddStringToObject(record, "component", hold->component) ||
             !cJSON_AddStringToObject(record, "by", hold->by) ||
+            !cJSON_AddStringToObject(record, "who", hold->who) ||
             !cJSON_AddStringToObject(record, "reason", hold->reason) ||
             !cJSON_AddNumberToObject(record, "since", (double) hold->since_wall_usec) ||
             !cJSON_AddNumberToObject(record, "until", (double) hold->until_wall_usec) ||
@@ -241,7 +242,8 @@ int hold_read(const char *state_dir, const char *component, Hold *ret, bool *ret
                 return err_set(err, -EBADMSG, "%s/%s is damaged: not the record of a hold of %s", state_dir,
                                name, component);
         hold.by_hand = cJSON_IsTrue(by_hand);
-        /* Records of before this was kept do not have it. */
+        /* Records of before these were kept do not have them. */
+        (void) text_get(record, "who", hold.who, sizeof(hold.who));
         if (!usec_get(record, "until_boot", &hold.until_boot_usec))
                 hold.until_boot_usec = 0;
         *ret = hold;

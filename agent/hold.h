@@ -23,6 +23,7 @@ struct Unwritten;
 typedef struct Hold {
         char component[64];
         char by[192];     /* who asked */
+        char who[96];     /* the same, as in JobOptions; "": nobody, or its record is of a release before */
         char reason[256]; /* why: "drain by hand", or what was not proven */
         Usec since_wall_usec;
         Usec until_wall_usec; /* 0: until somebody ends it; for people, and for the boots after this one */

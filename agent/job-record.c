@@ -56,6 +56,7 @@ void job_record_hold(Job *job, const cJSON *record)
         h->by_hand = roll_kind(job->roll) == ROLL_DRAIN;
         (void) snprintf(h->component, sizeof(h->component), "%.63s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
+        (void) snprintf(h->who, sizeof(h->who), "%s", job->options.who);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s",
                         *job->failure ? job->failure : "it was held, and the hold had no record");
         if (!*job->failure)

@@ -552,6 +552,7 @@ bool job_hold_put(Job *job, bool by_hand, const char *reason, Err *err)
         h->plan.n_traffic = 0;
         (void) snprintf(h->component, sizeof(h->component), "%s", job->component->name);
         (void) snprintf(h->by, sizeof(h->by), "%s", job->options.by);
+        (void) snprintf(h->who, sizeof(h->who), "%s", job->options.who);
         (void) snprintf(h->reason, sizeof(h->reason), "%.255s", reason);
         /* Both or none: the unit may be stopped by hand just now. */
         _cleanup_(closep) int lock = hold_lock(job->env.config->state_dir, HOLD_LOCK_USEC);

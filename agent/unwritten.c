@@ -17,9 +17,15 @@ static size_t unwritten_at(const Unwritten *u, const char *component)
         return i;
 }
 
+const Hold *unwritten_get(const Unwritten *u, const char *component)
+{
+        size_t at = unwritten_at(u, component);
+        return at < u->n ? &u->holds[at] : NULL;
+}
+
 bool unwritten_has(const Unwritten *u, const char *component)
 {
-        return unwritten_at(u, component) < u->n;
+        return unwritten_get(u, component);
 }
 
 void unwritten_add(Unwritten *u, const Hold *hold)

@@ -27,6 +27,9 @@ void unwritten_add(Unwritten *u, const Hold *hold);
 /* unwritten_drop() - the hold of @component has a record, or is over. */
 void unwritten_drop(Unwritten *u, const char *component);
 
+/* unwritten_get() - that of @component; NULL: there is none. Owned by @u, good until the next of these calls.
+ * unwritten_has() - is there one? */
+const Hold *unwritten_get(const Unwritten *u, const char *component);
 bool unwritten_has(const Unwritten *u, const char *component);
 
 /* unwritten_find() - whatever the table of holds refuses of @config's components without a record, whoever

@@ -26,11 +26,13 @@
 #include <cmocka.h>
 
 #include "agent/agent.h"
+#include "agent/hold.h"
 #include "tests/lib/bus.h"
 #include "tests/lib/ns.h"
 
 #define TO_AGENT      AGENT_BUS_NAME, AGENT_PATH, AGENT_INTERFACE
 #define NO_PERMISSION "org.edgeroll.Error.NoPermission"
+#define STATE         "/var/lib/edge-roll"
 #define BUSY          "org.edgeroll.Error.Busy"
 #define WAIT_USEC     (20 * USEC_PER_SEC)
 
@@ -40,6 +42,11 @@ static TestBus bus;
 static pid_t agent = -1;
 
 /* ---- the agent ---- */
+
+static bool state_anew(void)
+{
+        return mount("none", "/var/lib", "tmpfs", 0, "mode=755") == 0 && mkdir(STATE, 0711) == 0;
+}
 
 static bool agent_there(void)
 {
@@ -271,6 +278,74 @@ static void who_begins_without_end_is_told_to_wait_and_nobody_else(void **state)
         (void) sd_bus_flush_close_unref(mallory);
 }
 
+/* ---- what somebody else has asked for ---- */
+
+static const char *undrain(sd_bus *b, const char *reason)
+{
+        static char name[128];
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(b, TO_AGENT, "Undrain", &e, NULL, "sa{sv}", "router", 1, "reason", "s",
+                                   reason);
+        (void) snprintf(name, sizeof(name), "%s", r < 0 ? e.name : "");
+        return name;
+}
+
+static void hold_is_of(const char *who)
+{
+        Hold hold = { .component = "router", .by = "somebody", .reason = "a new disk", .by_hand = true };
+        (void) snprintf(hold.who, sizeof(hold.who), "%s", who);
+        hold.plan.whole_ports[hold.plan.n_whole++] = 15999;
+        assert_int_equal(hold_write(STATE, &hold, NULL), 0);
+}
+
+static int agent_kill_in_mid_job(void **state)
+{
+        (void) agent_kill(state);
+        return umount2("/var/lib", MNT_DETACH) == 0 && state_anew() ? 0 : -1;
+}
+
+static void who_ends_the_hold_of_another_says_why(void **state)
+{
+        sd_bus *alice, *mallory;
+        (void) state;
+        agent_run_on("");
+        alice = caller_new();
+        mallory = caller_new();
+        assert_string_equal(introduce(alice, "alice"), "");
+        assert_string_equal(introduce(mallory, "mallory"), "");
+
+        hold_is_of("0 alice");
+        assert_string_equal(undrain(mallory, ""), NO_PERMISSION);
+        hold_is_of("0");
+        assert_string_equal(undrain(mallory, ""), NO_PERMISSION);
+        hold_is_of(""); /* nobody's, or of a release that did not say whose */
+        assert_string_equal(undrain(mallory, ""), NO_PERMISSION);
+        FILE *f = fopen(STATE "/hold-router.json", "we");
+        assert_non_null(f);
+        (void) fprintf(f, "{\"who\":\"0 mallory\"}");
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(undrain(mallory, ""), NO_PERMISSION);
+
+        /* From here on one job at a time, and each joins the one before. */
+        hold_is_of("0 alice");
+        assert_string_equal(undrain(alice, ""), "");
+        assert_string_equal(undrain(mallory, "the disk is in"), "");
+        (void) sd_bus_flush_close_unref(alice);
+        (void) sd_bus_flush_close_unref(mallory);
+}
+
+static void what_is_not_held_is_nobody_elses(void **state)
+{
+        sd_bus *alice;
+        (void) state;
+        agent_run_on("");
+        alice = caller_new();
+        assert_string_equal(introduce(alice, "alice"), "");
+        assert_int_equal(hold_remove(STATE, "router", NULL), 0);
+        assert_string_equal(undrain(alice, ""), "");
+        (void) sd_bus_flush_close_unref(alice);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -279,6 +354,8 @@ int main(void)
                 cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
                                           agent_kill),
                 cmocka_unit_test_teardown(the_agent_stays_while_root_speaks_for_somebody, agent_kill),
+                cmocka_unit_test_teardown(who_ends_the_hold_of_another_says_why, agent_kill_in_mid_job),
+                cmocka_unit_test_teardown(what_is_not_held_is_nobody_elses, agent_kill_in_mid_job),
         };
         const char *why = ns_enter();
         if (why) {
@@ -286,7 +363,7 @@ int main(void)
                 return 77;
         }
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            mount("none", "/var/lib", "tmpfs", 0, "mode=755") < 0 || mkdir("/var/lib/edge-roll", 0711) < 0) {
+            !state_anew()) {
                 perror("a folder of its own for the agent's state");
                 return 1;
         }

@@ -314,7 +314,7 @@ static void put_ended(Job *job, Result result, void *userdata)
 /* This program, with arguments: WHAT DIR. */
 static int act(const char *what, const char *in)
 {
-        JobOptions options = { .by = "test" };
+        JobOptions options = { .by = "test", .who = "1000" };
         Unwritten unwritten = {};
         JobEnv env = { .config = &config, .unwritten = &unwritten, .told = put_told, .ended = put_ended };
         Job *job;
@@ -383,6 +383,11 @@ static void test_a_hold_that_is_put_up_while_its_unit_is_stopped_is_whole_or_gon
         while (!trace_held(b.job) && time_now() < until)
                 assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);
         assert_true(recorded("router") && !holds(15999, 0));
+        /* Whose it is, for whoever wants to end it. */
+        Hold hold;
+        bool found;
+        assert_int_equal(hold_read(dir, "router", &hold, &found, NULL), 0);
+        assert_string_equal(hold.who, "1000");
         b.unit = begin(event, "remove", on_unit, &b);
         while (!b.waits && !over(b.unit) && time_now() < until)
                 assert_true(sd_event_run(event, USEC_PER_SEC) >= 0);

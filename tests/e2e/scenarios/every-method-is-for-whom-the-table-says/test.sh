@@ -129,6 +129,17 @@ wait "$caller" || :
 grep -q 'the wrong node' "$SCENE/restart" || fail "ops is not told who ended it, and why: $(cat "$SCENE/restart")"
 assert_as_it_was r1 "$before"
 
+# A hold is his who asked for it.
+in_node r1 rm -r /etc/edge-roll/hooks.d/before-block
+RUN_AS="exec" in_node r1 setpriv --reuid=ops --regid=nogroup --init-groups edge-roll drain router --unprotected="a test" --reason "a new disk" >"$SCENE/drain" 2>&1 ||
+        fail "ops does not drain: $(cat "$SCENE/drain")"
+denied 'the hold of router was asked for by uid [0-9]* (ops)' mate Undrain 'sa{sv}' router 0
+! RUN_AS="exec" in_node r1 setpriv --reuid=mate --regid=nogroup --init-groups edge-roll undrain router >"$SCENE/undrain" 2>&1 || fail "mate ends the hold of ops"
+grep -q 'only with a reason' "$SCENE/undrain" || fail "mate is not told what is missing: $(cat "$SCENE/undrain")"
+RUN_AS="exec" in_node r1 setpriv --reuid=mate --regid=nogroup --init-groups edge-roll undrain router --reason "the disk is in" >"$SCENE/undrain" 2>&1 ||
+        fail "mate does not end the hold of ops with a reason: $(cat "$SCENE/undrain")"
+assert not in_node r1 test -e /var/lib/edge-roll/hold-router.json
+
 # ---- the journal
 
 # entry ID FILTER: the last entry with this message id for which the jq filter is true.
@@ -147,6 +158,7 @@ tells "$ASKED" ".EDGE_ROLL_METHOD == \"Restart\" and .EDGE_ROLL_UID == \"$ops\" 
         and .EDGE_ROLL_COMPONENT == \"router\" and .EDGE_ROLL_ANSWER == \"obeyed\""
 tells "$ASKED" '.EDGE_ROLL_METHOD == "Cancel" and .EDGE_ROLL_USER == "mate" and .EDGE_ROLL_REASON == "the wrong node"'
 tells "$ASKED" '.EDGE_ROLL_METHOD == "LeaseSteal" and .EDGE_ROLL_USER == "mate" and .EDGE_ROLL_REASON == "ops is ill"'
+tells "$ASKED" '.EDGE_ROLL_METHOD == "Undrain" and .EDGE_ROLL_USER == "mate" and .EDGE_ROLL_REASON == "the disk is in"'
 tells "$DENIED" '.EDGE_ROLL_METHOD == "Cancel" and .EDGE_ROLL_USER == "mate" and .EDGE_ROLL_ANSWER == "org.edgeroll.Error.NoPermission" and .PRIORITY == "4"'
 tells "$DENIED" '.EDGE_ROLL_METHOD == "Restart" and .EDGE_ROLL_USER == "guest"'
 # Who comes over ssh comes from there by logind's word, not by his own; under sudo it is told for whom.
