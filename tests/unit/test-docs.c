@@ -237,6 +237,25 @@ static void the_page_of_recovery_is_named_where_it_is_needed(void **state)
         has("units/edge-roll.catalog", catalog, "man:edge-roll-recovery(7)");
 }
 
+/* The events of a job are for everybody, and so is what a command of the administrator has printed into them.
+ */
+static void that_everybody_reads_what_a_hook_prints_is_said_where_hooks_are_described(void **state)
+{
+        _cleanup_(freep) char *page = read_source("units/man/edge-roll.1");
+        _cleanup_(freep) char *keys = read_source("units/man/edge-roll.conf.5");
+        (void) state;
+        const char *hooks = strstr(page, "\n.Sh HOOKS\n");
+        assert_non_null(hooks);
+        _cleanup_(freep) char *section = strndup(hooks, (size_t) (strstr(hooks, "\n.Sh FILES\n") - hooks));
+        assert_non_null(section);
+        has("units/man/edge-roll.1, HOOKS", section, "must print no secret");
+        const char *key = strstr(keys, "\n.It Ic hooks_dir\n");
+        assert_non_null(key);
+        _cleanup_(freep) char *text = strndup(key, (size_t) (strstr(key + 1, "\n.It Ic ") - key));
+        assert_non_null(text);
+        has("units/man/edge-roll.conf.5, hooks_dir", text, "must print no secret");
+}
+
 /* Calls @found for each --option that the help of a verb offers. */
 static void each_option(Verb verb, void (*found)(const char *name, void *userdata), void *userdata)
 {
@@ -466,6 +485,7 @@ int main(void)
                 cmocka_unit_test(the_page_has_every_bound),
                 cmocka_unit_test(the_bound_is_the_sum_of_what_is_configured),
                 cmocka_unit_test(the_catalog_has_every_message_id),
+                cmocka_unit_test(that_everybody_reads_what_a_hook_prints_is_said_where_hooks_are_described),
                 cmocka_unit_test(the_page_of_recovery_is_named_where_it_is_needed),
                 cmocka_unit_test(page_and_completion_have_every_verb_and_option),
                 cmocka_unit_test(the_page_has_every_rule_of_lint),
