@@ -4,6 +4,7 @@
  * pools, holds, tickets, places, what was learned, what was served, the last configuration. */
 
 #include "agent/checkers.h"
+#include "agent/config-seen.h"
 #include "agent/hold.h"
 #include "agent/kept.h"
 #include "agent/known.h"
@@ -192,6 +193,20 @@ static void read_job(void)
         (void) lost_text(config, text, sizeof(text));
 }
 
+/* A second look tells nothing. */
+static void read_seen(void)
+{
+        ConfigSeen seen = { 0 };
+        char text[1024];
+
+        int r = config_seen(config, &seen, text, sizeof(text));
+        fuzz_check(r < 0 || (r > 0) == (*text != '\0'));
+        fuzz_check(strlen(text) < sizeof(text) && fuzz_is_ascii(text));
+        if (r >= 0)
+                fuzz_check(config_seen(config, &seen, text, sizeof(text)) <= 0);
+        config_seen_done(&seen);
+}
+
 static void config_forget(void)
 {
         config = config_free(config);
@@ -211,7 +226,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 {
         static const char *const names[] = { "lease-router.json",  "pool-router.json",  "hold-router.json",
                                              "ticket-router.json", "place-router.json", "known-router.json",
-                                             "served-router.json", "job.json" };
+                                             "served-router.json", "job.json",          CONFIG_SEEN };
         Fuzz f = { data, size };
         uint8_t which = fuzz_byte(&f);
 
@@ -239,6 +254,9 @@ void fuzz_one(const uint8_t *data, size_t size)
                 break;
         case 7:
                 read_job();
+                break;
+        case 8:
+                read_seen();
                 break;
         default:
                 break;
