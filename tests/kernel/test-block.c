@@ -37,6 +37,7 @@
 #include "drain/block.h"
 #include "drain/nft.h"
 #include "tests/lib/ns.h"
+#include "tests/lib/wrapped.h"
 
 #define PORT_WHOLE   15999
 #define PORT_SYN     8998 /* health and traffic, as a message processor's */
@@ -1172,6 +1173,7 @@ static void without_the_capability_the_error_says_so(void **state)
         int status;
 
         (void) state;
+        SKIP_IF_WRAPPED();
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "tests/lib/ns.h"
 #include "tests/lib/trace.h"
+#include "tests/lib/wrapped.h"
 
 static char dir[64];
 static Config config;
@@ -377,6 +378,7 @@ static void test_a_hold_that_is_put_up_while_its_unit_is_stopped_is_whole_or_gon
         Both b = {};
         Usec until = time_now() + 30 * USEC_PER_SEC;
         (void) state;
+        SKIP_IF_WRAPPED();
 
         assert_true(sd_event_new(&event) >= 0);
         b.job = begin(event, "put", on_job, &b);

@@ -107,7 +107,7 @@ static bool rtnl(struct nlmsghdr *nlh)
 
 static bool veth(const char *name_a, int ns_b, const char *name_b)
 {
-        char buf[1024];
+        char buf[1024] = ""; /* with what is between attributes */
         struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
         nlh->nlmsg_type = RTM_NEWLINK;

@@ -36,7 +36,7 @@ static void trace_next(const Trace *t, int signal)
 /* Stopped at a call. Return: what to do. */
 static TraceDo at_call(Trace *t)
 {
-        struct __ptrace_syscall_info info;
+        struct __ptrace_syscall_info info = { 0 }; /* valgrind does not know who fills it */
         if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof(info), &info) <= 0)
                 return TRACE_GO;
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
