@@ -273,7 +273,7 @@ oom: deps
 # tests that must be done in a time, which are too slow under it: some twenty times.
 VALGRIND := valgrind -q --error-exitcode=99 --suppressions=$(CURDIR)/tests/valgrind.supp --leak-check=no \
             --child-silent-after-fork=yes
-VALGRIND_SLOW := %-block %-client-kill %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-link-kill %-lookup %-management %-oom %-probing %-snapshot %-why
+VALGRIND_SLOW := %-block %-callers %-client-kill %-coordinator-kill %-edge-xml %-follow %-http %-inflight %-killpoint %-link-kill %-lookup %-management %-oom %-probing %-snapshot %-why
 VALGRIND_BINS  = $(filter-out $(VALGRIND_SLOW),$(UNIT_BINS) $(KERNEL_BINS) $(BUS_BINS))
 .PHONY: check-valgrind
 check-valgrind: deps

@@ -17,6 +17,10 @@ static Budget refusals = { .at_once = 50, .each_usec = 3 * USEC_PER_SEC };
 static Budget followed = { .at_once = 200, .each_usec = USEC_PER_SEC };
 static Budget begun = { .at_once = 200, .each_usec = USEC_PER_SEC };
 
+/* Questions of one who may change nothing: each takes the agent's time. */
+#define QUESTIONS_MAX 60
+#define QUESTION_USEC (100 * USEC_PER_MSEC)
+
 /* What the records say of a call, and what the right to it depends on. */
 typedef struct Ask {
         char component[64], reason[256];
@@ -173,6 +177,21 @@ void bus_gate_refused(sd_bus_message *m, const BusCaller *caller, const char *na
         tell_refused(&ask, method->member, caller, name ? name : "?", text ? text : "?");
 }
 
+/* ---- who may change nothing, and asks all the time ---- */
+
+static int stranger_check(const BusCaller *c, sd_bus_error *error)
+{
+        static Budget budget = { .at_once = QUESTIONS_MAX, .each_usec = QUESTION_USEC };
+        unsigned left_out;
+        if (budget_take(&budget, c->who, time_now(), &left_out) == 0)
+                return 0;
+        return bus_refuse(
+                error, BUS_ERROR_PREFIX "Busy",
+                "%s asks too often: %d calls at once and then %d a second are answered of one who may "
+                "not change anything; call again",
+                c->text, QUESTIONS_MAX, (int) (USEC_PER_SEC / QUESTION_USEC));
+}
+
 /* ---- the right ---- */
 
 static int refuse(sd_bus_error *error, const BusCaller *c, const char *why)
@@ -312,11 +331,15 @@ int bus_gate(const BusMethod *methods, size_t n, Agent *a, sd_bus_message *m, sd
         agent_touch(a);
         int r = bus_caller(agent_people(a), m, method->log > 0, &caller, error);
         caller.method = method;
+        bool stranger = r >= 0 && !caller.may_change && method->right == BUS_ANYBODY;
+        /* Nobody hears the answer, and nothing else comes of it. */
+        if (stranger && sd_bus_message_get_expect_reply(m) == 0)
+                return 1;
         ask_read(m, method, &ask);
         if (r >= 0)
                 r = right_check(method, a, &caller, &ask, error);
         if (r >= 0)
-                r = begin_check(method, &caller, error);
+                r = stranger ? stranger_check(&caller, error) : begin_check(method, &caller, error);
         (void) json_lost(); /* what was lost before is no matter of this answer */
         if (r >= 0)
                 r = method->fn(a, m, &caller, error);

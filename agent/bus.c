@@ -16,20 +16,32 @@
 
 #define CREDS_USEC (2 * USEC_PER_SEC) /* for the bus to say who somebody is */
 #define GIDS_MAX   1024
-#define PEOPLE_MAX 512 /* connections that have introduced their caller */
+#define PEOPLE_MAX 1024 /* connections of which something is known */
+#define SPOKEN_MAX 512  /* ... of root's, which have introduced somebody */
 
 /* ---- who may ---- */
 
+/* What the bus knows of a connection, from its socket and never from /proc; it does not change. */
+typedef struct Creds {
+        uid_t uid;
+        pid_t pid;
+        bool has_uid;
+        gid_t *gids; /* NULL: not known */
+        size_t n_gids;
+} Creds;
+
 typedef struct BusPerson {
         char sender[64]; /* unique name of the connection: never another one's as long as the bus lives */
+        Creds creds;     /* without a uid: it had left before it was asked for */
         char user[64], from[64];
-        bool believed; /* root's: its rights depend on it */
+        bool believed; /* root has introduced somebody: the rights depend on it */
 } BusPerson;
 
 struct BusPeople {
         BusPerson *list[PEOPLE_MAX]; /* the oldest first */
         size_t n;
         sd_bus_slot *gone;
+        sd_bus *inquiries; /* who somebody is; may be NULL */
         Names *names;
 };
 
@@ -44,6 +56,7 @@ int bus_people_new(BusPeople **ret)
 
 static void person_drop(BusPeople *people, size_t i)
 {
+        free(people->list[i]->creds.gids);
         free(people->list[i]);
         people->n--;
         memmove(&people->list[i], &people->list[i + 1], (people->n - i) * sizeof(people->list[0]));
@@ -54,6 +67,10 @@ void bus_people_forget(BusPeople *people)
         if (!people)
                 return;
         people->gone = sd_bus_slot_unref(people->gone);
+        if (people->inquiries) {
+                (void) sd_bus_detach_event(people->inquiries);
+                people->inquiries = sd_bus_close_unref(people->inquiries);
+        }
         while (people->n > 0)
                 person_drop(people, people->n - 1);
 }
@@ -100,9 +117,16 @@ bool bus_people_spoken_for(const BusPeople *people)
         return false;
 }
 
-/* One match for all of them: the bus has a limit for the matches of one connection. */
+/*
+ * One match for all of them: the bus has a limit for the matches of one connection. Who somebody is is asked
+ * for on a connection of its own: who waits for an answer has all taken off the socket that is there before
+ * it, and others decide how much that is.
+ */
 int bus_people_watch(BusPeople *people, sd_bus *bus)
 {
+        if (sd_bus_open_system(&people->inquiries) >= 0 &&
+            sd_bus_attach_event(people->inquiries, sd_bus_get_event(bus), SD_EVENT_PRIORITY_NORMAL) < 0)
+                people->inquiries = sd_bus_close_unref(people->inquiries);
         return sd_bus_add_match_async(bus, &people->gone,
                                       "type='signal',sender='org.freedesktop.DBus',"
                                       "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
@@ -121,47 +145,38 @@ static bool people_room(BusPeople *people)
 int bus_introduce(BusPeople *people, sd_bus_message *m, const BusCaller *caller, const char *user,
                   const char *from)
 {
-        const char *sender = sd_bus_message_get_sender(m);
-        BusPerson *person = person_find(people, sender);
+        BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
+        size_t spoken = 0;
 
-        if (!sender || strlen(sender) >= sizeof(person->sender))
-                return -EINVAL;
-        if (!person) {
-                if (!people_room(people))
-                        return -EBUSY;
-                person = calloc(1, sizeof(*person));
-                if (!person)
-                        return -ENOMEM;
-                people->list[people->n++] = person;
-                (void) snprintf(person->sender, sizeof(person->sender), "%s", sender);
-                person->believed = caller->uid == 0;
-        }
+        for (size_t i = 0; i < people->n; i++)
+                spoken += people->list[i]->believed;
+        /* bus_caller() has no room or no memory for it. */
+        if (!person)
+                return -ENOMEM;
+        if (caller->uid == 0 && !person->believed && spoken >= SPOKEN_MAX)
+                return -EBUSY;
+        person->believed = caller->uid == 0;
         bus_text(person->user, sizeof(person->user), user);
         bus_text(person->from, sizeof(person->from), from);
         return 0;
 }
-
-/* What the bus knows of a connection, from its socket and never from /proc. */
-typedef struct Creds {
-        uid_t uid;
-        pid_t pid;
-        bool has_uid, has_gids;
-        gid_t gids[GIDS_MAX];
-        size_t n_gids;
-} Creds;
 
 static int creds_gids(sd_bus_message *m, Creds *c)
 {
         const void *gids;
         size_t size;
         int r = sd_bus_message_enter_container(m, 'v', "au");
-        if (r >= 0 && (r = sd_bus_message_read_array(m, 'u', &gids, &size)) >= 0) {
-                c->n_gids = MIN(size / sizeof(uint32_t), GIDS_MAX);
-                memcpy(c->gids, gids, c->n_gids * sizeof(uint32_t));
-                c->has_gids = true;
-                r = sd_bus_message_exit_container(m);
-        }
-        return r;
+        if (r < 0 || (r = sd_bus_message_read_array(m, 'u', &gids, &size)) < 0)
+                return r;
+        size = MIN(size, GIDS_MAX * sizeof(gid_t));
+        free(c->gids);
+        c->gids = malloc(MAX(size, sizeof(gid_t)));
+        if (!c->gids)
+                return -ENOMEM;
+        c->n_gids = size / sizeof(gid_t);
+        if (size > 0)
+                memcpy(c->gids, gids, size);
+        return sd_bus_message_exit_container(m);
 }
 _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as the bus tells them");
 
@@ -187,24 +202,47 @@ static int creds_entry(sd_bus_message *m, Creds *c)
         return r;
 }
 
-static int creds_get(sd_bus_message *of, Creds *ret)
+/* Return: 0, also where there is no such connection any more (without a uid then); negative errno. */
+static int creds_get(sd_bus *bus, const char *sender, Creds *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *m = NULL;
-        const char *sender = sd_bus_message_get_sender(of);
-        sd_bus *bus = sd_bus_message_get_bus(of);
-        *ret = (Creds){ 0 };
-        int r = !sender ? -ENODATA
-                        : sd_bus_message_new_method_call(bus, &call, "org.freedesktop.DBus",
-                                                         "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                                         "GetConnectionCredentials");
-        if (r < 0 || (r = sd_bus_message_append(call, "s", sender)) < 0 ||
-            (r = sd_bus_call(bus, call, CREDS_USEC, NULL, &m)) < 0 ||
-            (r = sd_bus_message_enter_container(m, 'a', "{sv}")) < 0)
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r = sd_bus_message_new_method_call(bus, &call, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                               "org.freedesktop.DBus", "GetConnectionCredentials");
+        if (r < 0 || (r = sd_bus_message_append(call, "s", sender)) < 0)
                 return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0)
-                if ((r = creds_entry(m, ret)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
+        r = sd_bus_call(bus, call, CREDS_USEC, &e, &m);
+        if (r < 0)
+                return sd_bus_error_has_name(&e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ? 0 : r;
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0)
+                if ((r = creds_entry(m, c)) < 0 || (r = sd_bus_message_exit_container(m)) < 0)
                         return r;
-        return r < 0 ? r : ret->has_uid ? 0 : -ENODATA;
+        return r;
+}
+
+/*
+ * The connection that has sent @m. What is known of it stays known until the bus tells that it has left,
+ * which comes behind all that it has sent. NULL: nothing is known, or no room is left.
+ */
+static const BusPerson *person_of(BusPeople *people, sd_bus_message *m)
+{
+        const char *sender = sd_bus_message_get_sender(m);
+        BusPerson *person = person_find(people, sender);
+        sd_bus *bus = people->inquiries && sd_bus_is_ready(people->inquiries) > 0 ? people->inquiries
+                                                                                  : sd_bus_message_get_bus(m);
+        if (person || !sender || strlen(sender) >= sizeof(person->sender) || !people_room(people))
+                return person;
+        person = calloc(1, sizeof(*person));
+        if (!person || creds_get(bus, sender, &person->creds) < 0) {
+                if (person)
+                        free(person->creds.gids);
+                free(person);
+                return NULL;
+        }
+        (void) snprintf(person->sender, sizeof(person->sender), "%s", sender);
+        people->list[people->n++] = person;
+        return person;
 }
 
 /*
@@ -245,25 +283,25 @@ static void caller_text(BusCaller *c)
 
 int bus_caller(BusPeople *people, sd_bus_message *m, bool whole, BusCaller *ret, sd_bus_error *error)
 {
-        const BusPerson *person = person_find(people, sd_bus_message_get_sender(m));
-        Creds creds;
+        const BusPerson *person = person_of(people, m);
         *ret = (BusCaller){ .uid = BUS_UID_UNKNOWN, .who = "?", .text = "somebody who has left the bus" };
-        if (creds_get(m, &creds) < 0)
+        if (!person || !person->creds.has_uid)
                 return sd_bus_error_set(error, BUS_ERROR_PREFIX "NoPermission",
                                         "the bus does not tell who is calling");
-        ret->uid = creds.uid;
-        bus_text(ret->user, sizeof(ret->user), names_user(people->names, creds.uid));
-        ret->may_change = creds.uid == 0 || names_member(people->names, creds.uid,
-                                                         creds.has_gids ? creds.gids : NULL, creds.n_gids);
+        const Creds *creds = &person->creds;
+        ret->uid = creds->uid;
+        bus_text(ret->user, sizeof(ret->user), names_user(people->names, creds->uid));
+        ret->may_change =
+                creds->uid == 0 || names_member(people->names, creds->uid, creds->gids, creds->n_gids);
         if (whole)
-                caller_login(people, creds.pid, ret);
+                caller_login(people, creds->pid, ret);
         /* Only root may speak for somebody else. */
-        if (person && creds.uid == 0 && strcmp(person->user, ret->user) != 0)
+        if (person->believed && strcmp(person->user, ret->user) != 0)
                 (void) snprintf(ret->claimed_user, sizeof(ret->claimed_user), "%s", person->user);
-        if (person && !ret->from_proven)
+        if (!ret->from_proven)
                 (void) snprintf(ret->from, sizeof(ret->from), "%s", person->from);
-        ret->root = creds.uid == 0 && !*ret->claimed_user;
-        (void) snprintf(ret->who, sizeof(ret->who), "%u%s%s", (unsigned) creds.uid,
+        ret->root = creds->uid == 0 && !*ret->claimed_user;
+        (void) snprintf(ret->who, sizeof(ret->who), "%u%s%s", (unsigned) creds->uid,
                         *ret->claimed_user ? " " : "", ret->claimed_user);
         caller_text(ret);
         return 0;

@@ -39,7 +39,7 @@ typedef struct BusCaller {
         char text[192];        /* "uid 1000 (alice)", "uid 0 (root) for alice from 10.0.0.9" */
 } BusCaller;
 
-/* Whom the connections of this bus speak for, where they have told. */
+/* Whose the connections of this bus are, and whom they speak for, where they have told. */
 typedef struct BusPeople BusPeople;
 int bus_people_new(BusPeople **ret) _must_check_;
 BusPeople *bus_people_free(BusPeople *people);
@@ -51,16 +51,16 @@ void bus_people_forget(BusPeople *people);
  * agent, not the name, so it must not leave. */
 bool bus_people_spoken_for(const BusPeople *people);
 
-/* bus_people_watch() - who leaves @bus is forgotten. To be called once for each bus, before anything is
- * published there. Return: 0; a negative errno. */
+/* bus_people_watch() - who leaves @bus, which is attached to a loop, is forgotten. To be called once for each
+ * bus, before anything is published there. Return: 0; a negative errno. */
 int bus_people_watch(BusPeople *people, sd_bus *bus) _must_check_;
 
 /*
- * bus_introduce() - who the sender of @m, @caller, says that he is. What root says decides what the
- * connection may do, so it is kept as long as that lives; what others say is forgotten where there is no room
- * for it.
- * Return: 0; -EBUSY: so many of root's are there that there is no room; -EINVAL; -ENOMEM: nothing is kept,
- * and who speaks for somebody must not go on as himself.
+ * bus_introduce() - who the sender of @m, @caller (of bus_caller()), says that he is. What root says decides
+ * what the connection may do, so it is kept as long as that lives; what others say is forgotten where there
+ * is no room for it.
+ * Return: 0; -EBUSY: so many of root's are there that there is no room; -ENOMEM: nothing is kept, and who
+ * speaks for somebody must not go on as himself.
  */
 int bus_introduce(BusPeople *people, sd_bus_message *m, const BusCaller *caller, const char *user,
                   const char *from) _must_check_;

@@ -15,6 +15,7 @@
 
 #define KEPT_MAX   64
 #define GROUPS_MAX 256
+#define GROUP_USEC USEC_PER_SEC
 #define LEFT_MAX   8 /* children that were killed and are not gone yet */
 
 typedef struct Kept {
@@ -30,6 +31,9 @@ struct Names {
         NamesAskFn ask;
         Kept kept[KEPT_MAX];
         size_t n;
+        bool in_file; /* the group is; read at most once in GROUP_USEC, however often somebody calls */
+        gid_t number; /* ... its number */
+        Usec number_until;
         Usec quiet_until; /* nobody is asked before */
         pid_t left[LEFT_MAX];
         size_t n_left;
@@ -213,12 +217,24 @@ const char *names_user(Names *names, uid_t uid)
         return *k->answer.user ? k->answer.user : "?";
 }
 
+/* Return: false: the files do not know it. */
+static bool group_number(Names *names, gid_t *ret)
+{
+        Usec now = time_now();
+        if (now >= names->number_until) {
+                names->in_file = file_group(names->groups, names->group, &names->number);
+                names->number_until = time_add(now, GROUP_USEC);
+        }
+        *ret = names->number;
+        return names->in_file;
+}
+
 bool names_member(Names *names, uid_t uid, const gid_t *gids, size_t n_gids)
 {
         gid_t group;
         if (!gids)
                 return kept_get(names, uid, true)->answer.member;
-        if (!file_group(names->groups, names->group, &group)) {
+        if (!group_number(names, &group)) {
                 const Kept *k = kept_get(names, uid, true);
                 if (!k->answer.has_group)
                         return false;

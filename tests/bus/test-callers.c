@@ -87,7 +87,9 @@ static int agent_kill(void **state)
                 (void) waitpid(agent, NULL, 0);
         }
         agent = -1;
-        bus_remove(&bus);
+        if (*bus.root)
+                bus_remove(&bus);
+        bus = (TestBus){ .pid = -1 };
         return 0;
 }
 
@@ -346,6 +348,178 @@ static void what_is_not_held_is_nobody_elses(void **state)
         (void) sd_bus_flush_close_unref(alice);
 }
 
+/* ---- who may change nothing, and calls all the time ---- */
+
+#define NOBODY  65534
+#define ANOTHER 1 /* dbus-daemon takes only those of whom the machine knows */
+
+/* In a user namespace there may be one user only. */
+static bool nobody_is_there(void)
+{
+        int status;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(setresuid(NOBODY, NOBODY, NOBODY) < 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return status == 0;
+}
+
+/* @count calls of @method that want no answer, with @size bytes each, from somebody without rights. */
+static pid_t flood(const char *method, unsigned count, size_t size)
+{
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid > 0)
+                return pid;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        char *text = calloc(1, size + 1);
+        sd_bus *b = NULL;
+        if (!text || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+            sd_bus_open_system(&b) < 0)
+                _exit(1);
+        memset(text, 'x', size);
+        for (unsigned i = 0; i < count; i++) {
+                sd_bus_message *m = NULL;
+                if (sd_bus_message_new_method_call(b, &m, TO_AGENT, method) < 0 ||
+                    (strcmp(method, "Drain") == 0 && sd_bus_message_append(m, "s", "router") < 0) ||
+                    sd_bus_message_append(m, "a{sv}", 1, "user", "s", text) < 0 ||
+                    sd_bus_message_set_expect_reply(m, false) < 0 || sd_bus_send(b, m, NULL) < 0 ||
+                    sd_bus_flush(b) < 0)
+                        _exit(2);
+                (void) sd_bus_message_unref(m);
+        }
+        _exit(0);
+}
+
+/* In MB. */
+static unsigned long agent_memory(void)
+{
+        char path[64];
+        unsigned long all, here = 0;
+        (void) snprintf(path, sizeof(path), "/proc/%d/statm", (int) agent);
+        FILE *f = fopen(path, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%lu %lu", &all, &here), 2);
+        (void) fclose(f);
+        return here * (unsigned long) sysconf(_SC_PAGESIZE) / (1024 * 1024);
+}
+
+/* @n of them at once. What the agent has at most, and how long root waits at most. */
+static void flood_of(size_t n, const char *method, unsigned count, size_t size, unsigned long *ret_mb,
+                     Usec *ret_longest)
+{
+        pid_t pids[8];
+        size_t over = 0;
+        int status;
+        sd_bus *root = caller_new();
+        *ret_mb = 0;
+        *ret_longest = 0;
+        for (size_t i = 0; i < n; i++)
+                pids[i] = flood(method, count, size);
+        while (over < n) {
+                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+                const Usec begin = time_now();
+                (void) sd_bus_call_method(root, TO_AGENT, "CurrentJob", &e, NULL, "s", "router");
+                *ret_longest = MAX(*ret_longest, time_now() - begin);
+                *ret_mb = MAX(*ret_mb, agent_memory());
+                if (waitpid(pids[over], &status, WNOHANG) == pids[over]) {
+                        assert_int_equal(status, 0);
+                        over++;
+                }
+        }
+        (void) sd_bus_flush_close_unref(root);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* It keeps 256 MB of what was freed, and takes its time. */
+#define MORE_MB 512
+#define LATE    (15 * USEC_PER_SEC)
+#else
+#define MORE_MB 48
+#define LATE    (5 * USEC_PER_SEC)
+#endif
+
+static void who_may_change_nothing_cannot_swamp_the_agent(void **state)
+{
+        static const struct {
+                const char *method;
+                unsigned count;
+                size_t size;
+        } floods[] = { { "Introduce", 2000, 100000 }, { "Introduce", 20000, 10 }, { "Drain", 10000, 10 } };
+        (void) state;
+        if (!nobody_is_there())
+                skip();
+        agent_run_on("");
+        const unsigned long before = agent_memory();
+        for (size_t i = 0; i < ELEMENTS(floods); i++) {
+                unsigned long mb;
+                Usec longest;
+                flood_of(3, floods[i].method, floods[i].count, floods[i].size, &mb, &longest);
+                print_message("3 times %u %s of %zu bytes: %lu MB more, root waits %.0f ms\n",
+                              floods[i].count, floods[i].method, floods[i].size, mb - MIN(mb, before),
+                              time_sec(longest) * 1000);
+                assert_true(mb < before + MORE_MB);
+                assert_true(longest < LATE);
+        }
+}
+
+#define AT_ONCE 120 /* fewer than the bus lets wait of one connection */
+
+typedef struct Questions {
+        unsigned answers, busy;
+} Questions;
+
+static int on_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Questions *q = userdata;
+        (void) error;
+        q->answers++;
+        q->busy += sd_bus_message_is_method_error(m, BUSY);
+        return 0;
+}
+
+/* Return: how many of AT_ONCE questions at once, of @uid, were refused; 255: something went wrong. */
+static unsigned refused_of(uid_t uid)
+{
+        int status;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                sd_bus *b = NULL;
+                Questions q = { 0 };
+                if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+                    sd_bus_open_system(&b) < 0)
+                        _exit(255);
+                for (int i = 0; i < AT_ONCE; i++)
+                        if (sd_bus_call_method_async(b, NULL, TO_AGENT, "Status", on_status, &q, "") < 0)
+                                _exit(255);
+                while (q.answers < AT_ONCE)
+                        if (sd_bus_process(b, NULL) == 0 && sd_bus_wait(b, WAIT_USEC) <= 0)
+                                _exit(255);
+                _exit((int) q.busy);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        return (unsigned) WEXITSTATUS(status);
+}
+
+static void who_may_change_nothing_is_answered_so_often(void **state)
+{
+        (void) state;
+        if (!nobody_is_there())
+                skip();
+        agent_run_on("");
+        const unsigned busy = refused_of(NOBODY);
+        if (busy == 0 || busy >= AT_ONCE)
+                fail_msg("%u of %d were refused", busy, AT_ONCE);
+        /* Others are not refused over him, and root never is. */
+        const unsigned other = refused_of(ANOTHER);
+        if (other == 0 || other >= AT_ONCE)
+                fail_msg("%u of %d of another one were refused", other, AT_ONCE);
+        assert_int_equal(refused_of(0), 0);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -353,6 +527,8 @@ int main(void)
                 cmocka_unit_test_teardown(none_who_speaks_for_another_is_forgotten, agent_kill),
                 cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
                                           agent_kill),
+                cmocka_unit_test_teardown(who_may_change_nothing_cannot_swamp_the_agent, agent_kill),
+                cmocka_unit_test_teardown(who_may_change_nothing_is_answered_so_often, agent_kill),
                 cmocka_unit_test_teardown(the_agent_stays_while_root_speaks_for_somebody, agent_kill),
                 cmocka_unit_test_teardown(who_ends_the_hold_of_another_says_why, agent_kill_in_mid_job),
                 cmocka_unit_test_teardown(what_is_not_held_is_nobody_elses, agent_kill_in_mid_job),
