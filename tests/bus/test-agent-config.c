@@ -220,7 +220,6 @@ static void begins_with_the_newest(const char *method)
         int open_question = look_begins(&look, &before);
         config_is(&after);
         job_begins(method);
-        assert_false(look.answered);
         job_is_about(&after, method);
         (void) close(open_question);
         look_says(&look, &before);
@@ -274,9 +273,10 @@ static void hold_lasts(Usec usec)
 static void a_hold_that_ends_by_itself_ends_by_the_files_of_now(void **state)
 {
         (void) state;
-        hold_lasts(3 * USEC_PER_SEC);
+        hold_lasts(3600 * USEC_PER_SEC);
         agent_start();
         config_is(&after);
+        hold_lasts(0); /* which is seen when holds are looked at again */
         job_is_about(&after, "the end of a hold");
 }
 
