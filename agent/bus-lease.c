@@ -162,6 +162,7 @@ typedef struct Take {
         bool accept_out, members_force;
         char pool[POOL_NAME_SIZE];
         bool has_pool;
+        size_t ask; /* bus_ask(), where the component is asked first */
 } Take;
 
 static Take *take_free(Take *t)
@@ -170,6 +171,7 @@ static Take *take_free(Take *t)
                 return NULL;
         if (t->config)
                 agent_unpin(t->agent, t->config);
+        bus_ask_end(t->ask);
         sd_bus_message_unref(t->message);
         free(t->members);
         free(t);
@@ -399,6 +401,8 @@ int method_lease_take(Agent *a, sd_bus_message *m, const BusCaller *caller, sd_b
         /* Whom it is part of is mostly known from a Look just before. */
         if (slot->health_port)
                 return take_decide(t, error);
+        if ((r = bus_ask(a, caller, &t->ask, error)) < 0)
+                return r;
         r = facts_gather(agent_http(a), agent_conns(a), t->config, t->component,
                          known_port(t->config, t->component), take_on_facts, t, &facts, &err);
         if (r < 0)

@@ -18,12 +18,14 @@ typedef struct NeededAsk {
         BusCaller caller;
         const Config *config; /* pinned */
         const Component *component;
+        size_t ask; /* bus_ask() */
 } NeededAsk;
 
 static void ask_end(NeededAsk *ask)
 {
         agent_unpin(ask->agent, ask->config);
         agent_touch(ask->agent);
+        bus_ask_end(ask->ask);
         sd_bus_message_unref(ask->message);
         free(ask);
 }
@@ -49,14 +51,21 @@ static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, const BusC
         NeededLook *look;
         Err err = { 0 };
 
+        size_t share;
+        int r = bus_ask(a, caller, &share, error);
+        if (r < 0)
+                return r;
         NeededAsk *ask = calloc(1, sizeof(*ask));
-        if (!ask)
+        if (!ask) {
+                bus_ask_end(share);
                 return -ENOMEM;
+        }
         *ask = (NeededAsk){ .agent = a,
                             .message = sd_bus_message_ref(m),
                             .caller = *caller,
                             .config = agent_pin(a),
-                            .component = c };
+                            .component = c,
+                            .ask = share };
         if (job && job_concerns(job, c->name))
                 (void) snprintf(busy, sizeof(busy),
                                 "a job works on it (%s, phase %s), and what that leaves is to come",
@@ -69,7 +78,7 @@ static int ask_begin(Agent *a, const Component *c, sd_bus_message *m, const BusC
                 .conns = agent_conns(a),
                 .busy = busy,
         };
-        int r = needed_look(&env, c, ask_on_end, ask, &look, &err);
+        r = needed_look(&env, c, ask_on_end, ask, &look, &err);
         if (r < 0) {
                 ask_end(ask);
                 return bus_error(error, r, &err);

@@ -97,7 +97,7 @@ void bus_text(char *buf, size_t size, const char *text);
 int bus_share(Shares *s, const char *what, const BusCaller *caller, size_t *ret_share,
               sd_bus_error *error) _must_check_;
 
-/* bus_ask() - @caller's is one more of the questions that anybody may ask and that are answered later.
+/* bus_ask() - @caller's is one more of the questions that are answered later.
  * @ret_ask: for bus_ask_end(), 0 for none. Return: as bus_share(). */
 int bus_ask(const Agent *a, const BusCaller *caller, size_t *ret_ask, sd_bus_error *error) _must_check_;
 void bus_ask_end(size_t ask);

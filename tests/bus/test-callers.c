@@ -5,6 +5,7 @@
  * (network and mounts), where no component runs.
  */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
@@ -348,6 +350,108 @@ static void what_is_not_held_is_nobody_elses(void **state)
         (void) sd_bus_flush_close_unref(alice);
 }
 
+/* ---- who asks for much at once ---- */
+
+#define ASKED      40
+#define ONE_PERSON 16 /* questions of one at once */
+
+typedef struct Asked {
+        unsigned answers, busy;
+} Asked;
+
+static int on_asked(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Asked *asked = userdata;
+        (void) error;
+        asked->answers++;
+        asked->busy += sd_bus_message_is_method_error(m, BUSY);
+        return 0;
+}
+
+static void ask_for(sd_bus *b, const char *method, Asked *asked)
+{
+        int r = strcmp(method, "Needed") == 0
+                        ? sd_bus_call_method_async(b, NULL, TO_AGENT, method, on_asked, asked, "sa{sv}",
+                                                   "router", 0)
+                        : sd_bus_call_method_async(b, NULL, TO_AGENT, method, on_asked, asked,
+                                                   "ssa(sss)a{sv}", "router", "roll-1", 1, "u1", "n1",
+                                                   "10.0.0.1", 2, "members-force", "b", 1, "accept-out", "b",
+                                                   1);
+        assert_true(r >= 0);
+}
+
+static void answers_come(sd_bus *b, const Asked *asked, unsigned n)
+{
+        const Usec end = time_add(time_now(), WAIT_USEC);
+        while (asked->answers < n) {
+                if (time_now() > end)
+                        fail_msg("only %u of %u answers, %u of them busy", asked->answers, n, asked->busy);
+                int r = sd_bus_process(b, NULL);
+                assert_true(r >= 0);
+                if (r == 0)
+                        assert_true(sd_bus_wait(b, 100 * USEC_PER_MSEC) >= 0);
+        }
+}
+
+/* What the component is asked for it takes, and does not answer. */
+static int component_silent(void)
+{
+        const struct sockaddr_in at = { .sin_family = AF_INET,
+                                        .sin_port = htons(15999),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (const struct sockaddr *) &at, sizeof(at)), 0);
+        assert_int_equal(listen(fd, 2 * ASKED), 0);
+        return fd;
+}
+
+static void one_person_asks_so_much_at_once_what_needs_a_restart(void **state)
+{
+        Asked mallorys = { 0 }, alices = { 0 };
+        (void) state;
+        int fd = component_silent();
+        agent_run_on("");
+        sd_bus *alice = caller_new(), *mallory = caller_new();
+        assert_string_equal(introduce(alice, "alice"), "");
+        assert_string_equal(introduce(mallory, "mallory"), "");
+        for (int i = 0; i < ASKED; i++)
+                ask_for(mallory, "Needed", &mallorys);
+        answers_come(mallory, &mallorys, ASKED - ONE_PERSON);
+        assert_int_equal(mallorys.busy, ASKED - ONE_PERSON);
+        /* He keeps nobody else from it: what comes behind is answered, and that was not refused. */
+        ask_for(alice, "Needed", &alices);
+        assert_string_equal(introduce(alice, "alice"), "");
+        (void) sd_bus_process(alice, NULL);
+        assert_int_equal(alices.busy, 0);
+        (void) close(fd);
+        (void) sd_bus_flush_close_unref(alice);
+        (void) sd_bus_flush_close_unref(mallory);
+}
+
+/* The agent finds all of them at once; the first has to look at the component, and then it is known. */
+static void one_person_asks_for_so_many_leases_at_once(void **state)
+{
+        Asked mallorys = { 0 };
+        (void) state;
+        agent_run_on("");
+        sd_bus *mallory = caller_new();
+        assert_string_equal(introduce(mallory, "mallory"), "");
+        assert_int_equal(kill(agent, SIGSTOP), 0);
+        for (int i = 0; i < ASKED; i++)
+                ask_for(mallory, "LeaseTake", &mallorys);
+        assert_true(sd_bus_flush(mallory) >= 0);
+        assert_int_equal(kill(agent, SIGCONT), 0);
+        answers_come(mallory, &mallorys, ASKED);
+        assert_in_range(mallorys.busy, 1, ASKED - ONE_PERSON);
+        /* All were answered, so he may ask again. */
+        ask_for(mallory, "LeaseTake", &mallorys);
+        const unsigned busy = mallorys.busy;
+        answers_come(mallory, &mallorys, ASKED + 1);
+        assert_int_equal(mallorys.busy, busy);
+        (void) sd_bus_flush_close_unref(mallory);
+}
+
 /* ---- who may change nothing, and calls all the time ---- */
 
 #define NOBODY  65534
@@ -432,8 +536,7 @@ static void flood_of(size_t n, const char *method, unsigned count, size_t size, 
 }
 
 #ifdef __SANITIZE_ADDRESS__
-/* It keeps 256 MB of what was freed, and takes its time. */
-#define MORE_MB 512
+#define MORE_MB 4096 /* it keeps what was freed */
 #define LATE    (15 * USEC_PER_SEC)
 #else
 #define MORE_MB 48
@@ -466,19 +569,6 @@ static void who_may_change_nothing_cannot_swamp_the_agent(void **state)
 
 #define AT_ONCE 120 /* fewer than the bus lets wait of one connection */
 
-typedef struct Questions {
-        unsigned answers, busy;
-} Questions;
-
-static int on_status(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        Questions *q = userdata;
-        (void) error;
-        q->answers++;
-        q->busy += sd_bus_message_is_method_error(m, BUSY);
-        return 0;
-}
-
 /* Return: how many of AT_ONCE questions at once, of @uid, were refused; 255: something went wrong. */
 static unsigned refused_of(uid_t uid)
 {
@@ -487,12 +577,12 @@ static unsigned refused_of(uid_t uid)
         assert_true(pid >= 0);
         if (pid == 0) {
                 sd_bus *b = NULL;
-                Questions q = { 0 };
+                Asked q = { 0 };
                 if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
                     sd_bus_open_system(&b) < 0)
                         _exit(255);
                 for (int i = 0; i < AT_ONCE; i++)
-                        if (sd_bus_call_method_async(b, NULL, TO_AGENT, "Status", on_status, &q, "") < 0)
+                        if (sd_bus_call_method_async(b, NULL, TO_AGENT, "Status", on_asked, &q, "") < 0)
                                 _exit(255);
                 while (q.answers < AT_ONCE)
                         if (sd_bus_process(b, NULL) == 0 && sd_bus_wait(b, WAIT_USEC) <= 0)
@@ -523,6 +613,8 @@ static void who_may_change_nothing_is_answered_so_often(void **state)
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(one_person_asks_so_much_at_once_what_needs_a_restart, agent_kill),
+                cmocka_unit_test_teardown(one_person_asks_for_so_many_leases_at_once, agent_kill_in_mid_job),
                 cmocka_unit_test_teardown(who_begins_without_end_is_told_to_wait_and_nobody_else, agent_kill),
                 cmocka_unit_test_teardown(none_who_speaks_for_another_is_forgotten, agent_kill),
                 cmocka_unit_test_teardown(those_who_speak_for_others_do_not_cost_the_agent_its_bus,
