@@ -157,7 +157,7 @@ BENCHES      := block look roll targets
 FUZZ_TARGETS := agent config conns edge-json frames http inventory lock-spec look monit-xml nft nodes pem proc properties put records relay remote \
                 render roll-record servers-json snapshot ssh-trouble turn words
 FUZZ_TARGETS += bundle edge-objects edge-xml
-FUZZ_TARGETS += check-wire job reading roll-join
+FUZZ_TARGETS += check-wire client job reading roll-join
 
 UNIT_BINS   := $(UNIT_TESTS:%=$(B)/tests/unit/test-%)
 KERNEL_BINS := $(KERNEL_TESTS:%=$(B)/tests/kernel/test-%)
