@@ -494,11 +494,9 @@ int target_switched(const Target *t, bool enabled, char **ret, Err *err)
         bool word = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(o, "isEnabled"));
         cJSON *value = word ? cJSON_CreateString(enabled ? "true" : "false") : cJSON_CreateBool(enabled);
         bool there = cJSON_GetObjectItemCaseSensitive(o, "isEnabled");
-        if (there && value)
-                cJSON_ReplaceItemInObjectCaseSensitive(o, "isEnabled", value);
-        else if (o && value)
-                cJSON_AddItemToObject(o, "isEnabled", value);
-        else
+        /* What it does not take stays ours. */
+        if (!(there ? cJSON_ReplaceItemInObjectCaseSensitive(o, "isEnabled", value)
+                    : cJSON_AddItemToObject(o, "isEnabled", value)))
                 cJSON_Delete(value);
         text = o ? cJSON_PrintUnformatted(o) : NULL;
         if (!text || !target_says(text, t, enabled))
