@@ -154,6 +154,17 @@ static int job_set(Client *c, const char *path)
         return 0;
 }
 
+/* The job that CurrentJob() has told; its answer is done with. Return: 0; negative errno. */
+static int job_take(Client *c, Answer *a)
+{
+        const char *path;
+        int r = sd_bus_message_read(a->message, "o", &path);
+        if (r >= 0)
+                r = job_set(c, path);
+        client_answer_done(a);
+        return r;
+}
+
 /* The end of the followed job from the agent's memory. Return: exit status, -1 when it knows none. */
 static int job_last(Client *c, Usec since_wall_usec)
 {
@@ -200,7 +211,6 @@ static int job_replay(Client *c, Usec begun_wall_usec)
                         /* An agent that was started anew publishes what goes on under a path of its own. */
                         const char *component =
                                 *render_component(c->render) ? render_component(c->render) : c->component;
-                        const char *path;
                         looked = true;
                         end = client_call_repeat(c, "CurrentJob", component ? component : "", NULL, &a);
                         if (end == CALL_ERROR && client_is_error(&a, EDGE_ERROR "NoJob")) {
@@ -213,11 +223,7 @@ static int job_replay(Client *c, Usec begun_wall_usec)
                         }
                         if (end != CALL_ANSWER)
                                 return client_end_call(c, end, &a);
-                        int r = sd_bus_message_read(a.message, "o", &path);
-                        if (r >= 0)
-                                r = job_set(c, path);
-                        client_answer_done(&a);
-                        if (r < 0)
+                        if (job_take(c, &a) < 0)
                                 return client_end(c, RESULT_FAILED, "the agent's answer is not understood",
                                                   "");
                         continue;
@@ -428,7 +434,6 @@ int client_doctor(Client *c)
 int client_watch(Client *c)
 {
         Answer a;
-        const char *path;
         Usec begun = time_wall();
         CallEnd end = client_call_repeat(c, "CurrentJob", c->component ? c->component : "", NULL, &a);
         if (end == CALL_ERROR && client_is_error(&a, EDGE_ERROR "NoJob")) {
@@ -439,11 +444,7 @@ int client_watch(Client *c)
         }
         if (end != CALL_ANSWER)
                 return client_end_call(c, end, &a);
-        int r = sd_bus_message_read(a.message, "o", &path);
-        if (r >= 0)
-                r = job_set(c, path);
-        client_answer_done(&a);
-        if (r < 0)
+        if (job_take(c, &a) < 0)
                 return client_end(c, RESULT_FAILED, "the agent's answer is not understood", "");
         return job_follow(c, begun);
 }
