@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/client-impl.h"
+#include "tests/fuzz/fuzz-bus.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BUS_PLAYED "edge-roll-fuzz-client"
@@ -54,17 +55,6 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static int append_texts(World *w, sd_bus_message *m)
-{
-        int r = sd_bus_message_open_container(m, 'a', "s");
-
-        for (unsigned n = fuzz_byte(&w->script) % 8; n > 0 && r >= 0; n--) {
-                _cleanup_(freep) char *text = fuzz_text(&w->script, NULL);
-                r = sd_bus_message_append(m, "s", text);
-        }
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 static int answer_fill(World *w, sd_bus_message *m, unsigned kind)
 {
         _cleanup_(freep) char *text = NULL;
@@ -78,7 +68,7 @@ static int answer_fill(World *w, sd_bus_message *m, unsigned kind)
                 return sd_bus_message_append(m, "ob", JOB_PATH, fuzz_byte(&w->script) & 1);
         case 2:
                 r = sd_bus_message_append(m, "t", (uint64_t) fuzz_byte(&w->script));
-                return r < 0 ? r : append_texts(w, m);
+                return r < 0 ? r : fuzz_append_texts(&w->script, m);
         case 3:
                 return sd_bus_message_append(m, "o", JOB_PATH);
         case 4:

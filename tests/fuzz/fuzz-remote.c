@@ -12,6 +12,7 @@
 #include "agent/bridge.h"
 #include "agent/cluster/follow.h"
 #include "agent/cluster/look.h"
+#include "tests/fuzz/fuzz-bus.h"
 #include "tests/fuzz/fuzz.h"
 
 #define JOB_PATH "/org/edgeroll/Agent1/job/3"
@@ -28,17 +29,6 @@ typedef struct World {
 
 /* ---- the far end ---- */
 
-static int append_texts(World *w, sd_bus_message *m)
-{
-        int r = sd_bus_message_open_container(m, 'a', "s");
-
-        for (unsigned n = fuzz_byte(&w->script) % 8; n > 0 && r >= 0; n--) {
-                _cleanup_(freep) char *text = fuzz_text(&w->script, NULL);
-                r = sd_bus_message_append(m, "s", text);
-        }
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 static int answer_fill(World *w, sd_bus_message *m, unsigned kind)
 {
         _cleanup_(freep) char *text = NULL;
@@ -52,7 +42,7 @@ static int answer_fill(World *w, sd_bus_message *m, unsigned kind)
                 return sd_bus_message_append(m, "o", JOB_PATH);
         case 2:
                 r = sd_bus_message_append(m, "t", fuzz_u64(&w->script));
-                return r < 0 ? r : append_texts(w, m);
+                return r < 0 ? r : fuzz_append_texts(&w->script, m);
         case 3:
                 text = fuzz_text(&w->script, NULL);
                 return sd_bus_message_append(m, "sus", text, fuzz_u32(&w->script), "");
